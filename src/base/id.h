@@ -1,0 +1,12 @@
+/*
+ * id: names of rows that leave the house: a prefix and 28 characters of [0-9a-z] (atmos-pro.md §1.2),
+ * the first ten of which rise with time so that indexes stay compact; the other eighteen are random (93 bits).
+ */
+#ifndef SIGNALBOX_BASE_ID_H
+#define SIGNALBOX_BASE_ID_H
+#include "arena.h"
+
+str id_new(struct arena *mem, const char *prefix, int64_t now_ms);     /* "run_" + 28 */
+bool id_valid(str id, const char *prefix);
+
+#endif
