@@ -1,0 +1,89 @@
+/*
+ * db: the port to the database. One connection, prepared statements, transactions. Two sides behind it, SQLite and PostgreSQL;
+ * everything above writes one SQL dialect: $1, $2 …, on conflict, returning, partial indexes, epoch milliseconds as integers,
+ * 0/1 for booleans, JSON as text. No now(), no JSON operators, no serial.
+ *
+ * A connection belongs to one thread at a time. Statements are prepared once per connection and found again by the address of
+ * their SQL, so the text must be a literal (the macros see to it). Results are read whole into the arena: no statement stays open.
+ */
+#ifndef SIGNALBOX_DB_DB_H
+#define SIGNALBOX_DB_DB_H
+#include "base/arena.h"
+#include "base/err.h"
+
+enum db_kind { DB_SQLITE, DB_POSTGRES };
+
+struct db;
+
+/* "sqlite:PATH", a bare path, ":memory:", or "postgres://…" / "postgresql://…" (any libpq URL, unix sockets too).
+ * SQLite: WAL, synchronous=FULL, foreign_keys=ON, trusted_schema=OFF, busy timeout 5 s. read_only opens a reader connection.
+ * ERR_STORAGE when it cannot be reached, with a text that says what to do. The password of a URL never appears in a message. */
+bool db_open(str url, bool read_only, struct db **out, struct err *e) MUST_CHECK;
+void db_close(struct db *db);                       /* NULL is fine; an open transaction is rolled back */
+enum db_kind db_kind(const struct db *db);
+bool db_alive(struct db *db);                       /* a cheap round trip */
+
+struct arg {
+    enum { ARG_NULL, ARG_I64, ARG_STR, ARG_BLOB } kind;
+    int64_t i;
+    str     s;
+};
+static inline struct arg arg_i64(int64_t v) { return (struct arg){ .kind = ARG_I64, .i = v }; }
+static inline struct arg arg_bool(bool v)   { return (struct arg){ .kind = ARG_I64, .i = v }; }
+/* A str with a NULL pointer is SQL null; an empty one with a pointer is ''. */
+static inline struct arg arg_str(str v)     { return (struct arg){ .kind = v.ptr ? ARG_STR : ARG_NULL, .s = v }; }
+static inline struct arg arg_blob(str v)    { return (struct arg){ .kind = v.ptr ? ARG_BLOB : ARG_NULL, .s = v }; }
+
+#define A(v) _Generic((v), str: arg_str, bool: arg_bool, int: arg_i64, unsigned: arg_i64, int64_t: arg_i64, struct arg: arg_same)(v)
+static inline struct arg arg_same(struct arg a) { return a; }
+#define NO_ARGS (const struct arg *)0, (size_t)0
+#define ARGS(...) (const struct arg[]){ __VA_ARGS__ }, sizeof((const struct arg[]){ __VA_ARGS__ }) / sizeof(struct arg)
+
+struct db_value { bool null; int64_t i; str s; };   /* i: integers (and texts that are integers); s: text or bytes */
+struct db_rows { size_t count, columns; const struct db_value *values; };
+static inline const struct db_value *db_at(const struct db_rows *r, size_t row, size_t column)
+{
+    return &r->values[row * r->columns + column];
+}
+
+/* db_exec(db, e, &changed or NULL, "update … where id = $1", ARGS(A(id)))                                        */
+#define db_exec(db, e, changed, sql, ...) db_exec_((db), (e), (changed), "" sql, __VA_ARGS__)
+/* db_query(db, mem, e, &rows, "select …", ARGS(…) or NO_ARGS): every row, copied into mem; also for … returning.   */
+#define db_query(db, mem, e, rows, sql, ...) db_query_((db), (mem), (e), (rows), "" sql, __VA_ARGS__)
+/* One statement for many argument rows, in order (PostgreSQL: one pipeline): args holds rows * per_row values.     */
+#define db_exec_many(db, e, sql, args, per_row, rows) db_exec_many_((db), (e), "" sql, (args), (per_row), (rows))
+
+/* Errors: ERR_CONFLICT unique or foreign key violation; ERR_BUSY lock, deadlock, serialization (retry the transaction);
+ * ERR_STORAGE disk full, read-only, connection lost; ERR_INTERNAL anything else (our SQL is wrong). After ERR_STORAGE on PostgreSQL
+ * the connection reconnects by itself at the next db_begin or statement outside a transaction. */
+bool db_exec_(struct db *, struct err *, int64_t *changed, const char *sql, const struct arg *, size_t) MUST_CHECK;
+bool db_query_(struct db *, struct arena *, struct err *, struct db_rows *, const char *sql, const struct arg *, size_t) MUST_CHECK;
+bool db_exec_many_(struct db *, struct err *, const char *sql, const struct arg *, size_t per_row, size_t rows) MUST_CHECK;
+
+/* Write transactions are `begin immediate` on SQLite, read committed on PostgreSQL. They do not nest; savepoints do. */
+bool db_begin(struct db *db, struct err *e) MUST_CHECK;
+bool db_commit(struct db *db, struct err *e) MUST_CHECK;
+void db_rollback(struct db *db);
+bool db_in_transaction(const struct db *db);
+bool db_savepoint(struct db *db, struct err *e) MUST_CHECK;           /* nests by depth */
+bool db_release(struct db *db, struct err *e) MUST_CHECK;
+bool db_rollback_to(struct db *db, struct err *e) MUST_CHECK;         /* undoes and closes the innermost savepoint */
+
+/* PostgreSQL: LISTEN/NOTIFY between processes; on SQLite both do nothing (one process owns the file). */
+bool db_notify(struct db *db, str channel, str payload, struct err *e) MUST_CHECK;
+bool db_listen(struct db *db, str channel, struct err *e) MUST_CHECK;
+/* Waits until a notification arrives, `wake_fd` becomes readable, or the time is over. True: a notification (payload in mem). */
+bool db_wait_notify(struct db *db, struct arena *mem, int wake_fd, int64_t timeout_ms, str *payload);
+
+/* Migrations: numbered .sql files built into the program, one transaction each, under a lock. A database that is newer than the
+ * program is refused (ERR_STORAGE, with both numbers and what to do). {id}, {blob}, {strict} in the files are the sides' words for
+ * an automatic 64-bit key, bytes, and the table suffix. */
+bool db_migrate(struct db *db, int64_t now_ms, struct err *e) MUST_CHECK;
+int  db_schema_version(void);                       /* the newest migration built in */
+
+/* Tests: the nth statement or commit from now on fails with ERR_STORAGE (0: off). Process-wide. */
+void db_fault_after(int64_t nth);
+
+static inline void scope_db(struct db **db) { db_close(*db); }
+
+#endif
