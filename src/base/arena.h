@@ -16,7 +16,7 @@
 #ifndef SIGNALBOX_BASE_ARENA_H
 #define SIGNALBOX_BASE_ARENA_H
 #include <stdarg.h>
-#include "str.h"
+#include "base/str.h"
 
 struct arena;
 
@@ -25,6 +25,7 @@ void          arena_free(struct arena *a);          /* NULL is fine */
 void          arena_reset(struct arena *a);         /* empty it, keep the first block */
 bool          arena_over(const struct arena *a);    /* did it pass `soft`? */
 size_t        arena_used(const struct arena *a);    /* bytes handed out since new or reset */
+size_t        arena_left(const struct arena *a);    /* bytes before `hard`: a parser of outside bytes looks before it takes */
 
 /* Zeroed, aligned for any type, never NULL. Aborts if count * size overflows. */
 void *arena_take(struct arena *a, size_t count, size_t size)

@@ -3,7 +3,7 @@
  */
 #ifndef SIGNALBOX_BASE_BUF_H
 #define SIGNALBOX_BASE_BUF_H
-#include "arena.h"
+#include "base/arena.h"
 
 struct buf {
     struct arena *mem;

@@ -3,7 +3,7 @@
  */
 #ifndef SIGNALBOX_BASE_CLOCK_H
 #define SIGNALBOX_BASE_CLOCK_H
-#include "arena.h"
+#include "base/arena.h"
 
 int64_t clock_utc_ms(void);         /* wall time, milliseconds since 1970 UTC */
 int64_t clock_mono_ms(void);        /* monotonic, for timeouts within this process */

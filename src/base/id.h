@@ -4,7 +4,7 @@
  */
 #ifndef SIGNALBOX_BASE_ID_H
 #define SIGNALBOX_BASE_ID_H
-#include "arena.h"
+#include "base/arena.h"
 
 str id_new(struct arena *mem, const char *prefix, int64_t now_ms);     /* "run_" + 28 */
 bool id_valid(str id, const char *prefix);

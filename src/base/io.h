@@ -3,8 +3,8 @@
  */
 #ifndef SIGNALBOX_BASE_IO_H
 #define SIGNALBOX_BASE_IO_H
-#include "arena.h"
-#include "err.h"
+#include "base/arena.h"
+#include "base/err.h"
 
 bool io_write_all(int fd, str data, struct err *e) MUST_CHECK;
 /* The whole file; ERR_NOT_FOUND when there is none, ERR_LIMIT past max bytes. */

@@ -9,9 +9,9 @@
  */
 #ifndef SIGNALBOX_BASE_JSON_H
 #define SIGNALBOX_BASE_JSON_H
-#include "arena.h"
-#include "buf.h"
-#include "err.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
 
 enum json_kind { JSON_ABSENT, JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 

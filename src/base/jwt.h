@@ -4,9 +4,9 @@
  */
 #ifndef SIGNALBOX_BASE_JWT_H
 #define SIGNALBOX_BASE_JWT_H
-#include "arena.h"
-#include "err.h"
-#include "json.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json.h"
 
 struct jwt_key;                                      /* immutable after creation: may be shared by threads */
 bool jwt_key_from_pem(str pem, struct jwt_key **out, struct err *e) MUST_CHECK;       /* RSA private, PKCS#1 or PKCS#8, ≥ 2048 bits */

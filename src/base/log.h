@@ -7,7 +7,7 @@
  */
 #ifndef SIGNALBOX_BASE_LOG_H
 #define SIGNALBOX_BASE_LOG_H
-#include "str.h"
+#include "base/str.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 

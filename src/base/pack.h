@@ -3,8 +3,8 @@
  */
 #ifndef SIGNALBOX_BASE_PACK_H
 #define SIGNALBOX_BASE_PACK_H
-#include "arena.h"
-#include "err.h"
+#include "base/arena.h"
+#include "base/err.h"
 
 str  pack(struct arena *mem, str plain);
 /* ERR_INTERNAL when the bytes are damaged; ERR_LIMIT past max bytes of plain text. */

@@ -3,7 +3,7 @@
  */
 #ifndef SIGNALBOX_BASE_RFC3339_H
 #define SIGNALBOX_BASE_RFC3339_H
-#include "arena.h"
+#include "base/arena.h"
 
 /* "2026-08-21T10:00:00Z": whole seconds and Z, as the CLI's contract demands (atmos-pro.md §4.6). */
 str  rfc3339_write(struct arena *mem, int64_t utc_ms);

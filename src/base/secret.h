@@ -3,8 +3,8 @@
  */
 #ifndef SIGNALBOX_BASE_SECRET_H
 #define SIGNALBOX_BASE_SECRET_H
-#include "arena.h"
-#include "err.h"
+#include "base/arena.h"
+#include "base/err.h"
 
 enum { SHA256_BYTES = 32, SECRET_KEY_BYTES = 32 };
 

@@ -4,7 +4,7 @@
  */
 #ifndef SIGNALBOX_BASE_YAML_H
 #define SIGNALBOX_BASE_YAML_H
-#include "json.h"
+#include "base/json.h"
 
 /* The document as JSON. ERR_INVALID with line and column; ERR_LIMIT past a limit. An empty document is null. */
 bool yaml_parse(struct arena *mem, str text, struct json *out, struct err *e) MUST_CHECK;
