@@ -1,0 +1,38 @@
+/*
+ * graph: from the affected entries of an upload to instances and edges (atmos-pro.md §9).
+ */
+#ifndef SIGNALBOX_DOMAIN_GRAPH_H
+#define SIGNALBOX_DOMAIN_GRAPH_H
+#include "base/json.h"
+#include "domain/batch.h"
+
+struct instance {
+    str         stack, component;
+    struct json pro;            /* `pro` when it is a non-empty object, else settings.pro; absent when neither (§8.5) */
+    bool        deleted;
+    str         deletion_type;  /* "component", "stack" or empty */
+    bool        affected;       /* a root of the upload: changed itself; false: only a dependent */
+    str         namespace_, tenant, environment, stage;    /* only from CLIs before 1.206.1 */
+};
+
+struct graph {
+    struct instance   *instance;
+    uint32_t           count;
+    struct batch_edge *edge;        /* unique, parent must come before child */
+    size_t             edge_count;
+    uint32_t           merged_types;/* same (stack, component) seen with different component_type */
+};
+
+/* `stacks` is the array of the upload document (chunks are concatenated by calling graph_add for each, then graph_finish).
+ * ERR_INVALID with one detail per bad entry (missing stack or component …), ERR_LIMIT past 50,000 instances or depth 64. */
+struct graph_builder;
+struct graph_builder *graph_begin(struct arena *mem);
+bool graph_add(struct graph_builder *g, struct json stacks, struct err *e) MUST_CHECK;
+void graph_finish(struct graph_builder *g, struct graph *out);
+
+/* The first loop found (Tarjan), as instance indexes in order, its first repeated at the end; 0 when the graph is acyclic. Linear time, no recursion. */
+size_t graph_cycle(struct arena *mem, const struct graph *g, uint32_t **loop);
+/* "network/vpc in prod → eks/cluster in prod → network/vpc in prod" (cut after 8 names). */
+str graph_loop_text(struct arena *mem, const struct graph *g, const uint32_t *loop, size_t n);
+
+#endif

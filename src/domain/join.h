@@ -1,0 +1,43 @@
+/*
+ * join: which event an upload belongs to (atmos-pro.md §10.1). Pure rules; the engine supplies what is known.
+ */
+#ifndef SIGNALBOX_DOMAIN_JOIN_H
+#define SIGNALBOX_DOMAIN_JOIN_H
+#include "domain/pro.h"
+
+enum change_kind { CHANGE_PULL_REQUEST, CHANGE_RELEASE, CHANGE_MERGE_GROUP, CHANGE_MANUAL, CHANGE_DRIFT };
+const char *change_kind_name(enum change_kind k);
+
+/* What the session of an upload says (OIDC claims; empty with a static token). */
+struct session_facts { str event_name, ref, head_ref, base_ref, run_id, workflow_ref; };
+
+/* refs/pull/N/merge or /head → N; 0 otherwise. */
+int64_t join_pull_number(str ref);
+/* gh-readonly-queue/<base>/pr-<N>-<sha>, with or without refs/heads/: base and number. */
+bool join_queue_branch(str ref, str *base, int64_t *number);
+
+/* An event of a change that may want an upload. */
+struct waiting_event { str activity, head_sha; int64_t at_ms; bool joined; };
+struct known_change  {
+    enum change_kind kind; str head_sha; bool open, merged, draft; int64_t merged_ms;
+    const struct waiting_event *events; size_t event_count;      /* oldest first */
+};
+struct upload_facts  { str head_sha, base_sha; int64_t received_ms; struct session_facts session; };
+/* Earlier uploads for the same head that were joined already. */
+struct earlier_upload { str base_sha, run_id; int64_t received_ms; bool joined; };
+
+enum join_kind {
+    JOIN_EVENTS,        /* join the events whose bit is set */
+    JOIN_AGAIN,         /* a re-run of an upload already joined: a new batch for the same activity (§24 no. 36) */
+    JOIN_ASK,           /* read the change from the forge first: it may have been merged (or its webhook may be lost) */
+    JOIN_WAIT,          /* keep it; the event has not come yet */
+    JOIN_NONE           /* can never belong to an event: store and show only */
+};
+struct join { enum join_kind kind; uint64_t events; str activity; };
+/* asked: the change was read from the forge after this upload arrived. */
+struct join join_upload(const struct known_change *c, const struct upload_facts *u, const struct earlier_upload *earlier, size_t earlier_count, bool asked);
+
+/* published and released of one release are one batch: the first that has workflows wins (§8.2, §24 no. 28). */
+enum { JOIN_EVENT_EXPIRES_MS = 60 * 60 * 1000, JOIN_UPLOAD_EXPIRES_MS = 24 * 3600 * 1000, JOIN_CHUNKS_EXPIRE_MS = 15 * 60 * 1000 };
+
+#endif
