@@ -39,7 +39,8 @@ static inline struct arg arg_same(struct arg a) { return a; }
 #define NO_ARGS (const struct arg *)0, (size_t)0
 #define ARGS(...) (const struct arg[]){ __VA_ARGS__ }, sizeof((const struct arg[]){ __VA_ARGS__ }) / sizeof(struct arg)
 
-struct db_value { bool null; int64_t i; str s; };   /* i: integers (and texts that are integers); s: text or bytes */
+/* i: integers (and texts that are integers); s: text or bytes (of integers: STR_NONE). Comparisons give 0 or 1 on both sides. */
+struct db_value { bool null; int64_t i; str s; };
 struct db_rows { size_t count, columns; const struct db_value *values; };
 static inline const struct db_value *db_at(const struct db_rows *r, size_t row, size_t column)
 {
@@ -55,12 +56,17 @@ static inline const struct db_value *db_at(const struct db_rows *r, size_t row, 
 
 /* Errors: ERR_CONFLICT unique or foreign key violation; ERR_BUSY lock, deadlock, serialization (retry the transaction);
  * ERR_STORAGE disk full, read-only, connection lost; ERR_INTERNAL anything else (our SQL is wrong). After ERR_STORAGE on PostgreSQL
- * the connection reconnects by itself at the next db_begin or statement outside a transaction. */
+ * the connection reconnects by itself at the next db_begin or statement outside a transaction.
+ * Text must be UTF-8 without NUL bytes: anything else is ERR_INVALID on both sides before it reaches the database.
+ * Inside a transaction a failed statement spoils it, on both sides: everything after it fails with the same code until
+ * db_rollback_to a savepoint or db_rollback. db_exec_many is all or nothing, also outside a transaction. */
 bool db_exec_(struct db *, struct err *, int64_t *changed, const char *sql, const struct arg *, size_t) MUST_CHECK;
 bool db_query_(struct db *, struct arena *, struct err *, struct db_rows *, const char *sql, const struct arg *, size_t) MUST_CHECK;
 bool db_exec_many_(struct db *, struct err *, const char *sql, const struct arg *, size_t per_row, size_t rows) MUST_CHECK;
 
-/* Write transactions are `begin immediate` on SQLite, read committed on PostgreSQL. They do not nest; savepoints do. */
+/* Write transactions are `begin immediate` on SQLite, read committed on PostgreSQL. They do not nest; savepoints do.
+ * On a read_only connection a transaction is one unmoving picture of the data. After db_commit the transaction is over, also when it
+ * failed; ERR_STORAGE then means that nothing was stored, or (connection lost in that moment, PostgreSQL only) that it is unknown. */
 bool db_begin(struct db *db, struct err *e) MUST_CHECK;
 bool db_commit(struct db *db, struct err *e) MUST_CHECK;
 void db_rollback(struct db *db);
@@ -72,12 +78,18 @@ bool db_rollback_to(struct db *db, struct err *e) MUST_CHECK;         /* undoes 
 /* PostgreSQL: LISTEN/NOTIFY between processes; on SQLite both do nothing (one process owns the file). */
 bool db_notify(struct db *db, str channel, str payload, struct err *e) MUST_CHECK;
 bool db_listen(struct db *db, str channel, struct err *e) MUST_CHECK;
-/* Waits until a notification arrives, `wake_fd` becomes readable, or the time is over. True: a notification (payload in mem). */
+/* Waits until a notification arrives, `wake_fd` becomes readable (-1: none), or the time is over. True: a notification (payload in
+ * mem). An empty payload means that the connection was lost and is back: some may have been missed, so look at everything. */
 bool db_wait_notify(struct db *db, struct arena *mem, int wake_fd, int64_t timeout_ms, str *payload);
 
 /* Migrations: numbered .sql files built into the program, one transaction each, under a lock. A database that is newer than the
- * program is refused (ERR_STORAGE, with both numbers and what to do). {id}, {blob}, {strict} in the files are the sides' words for
- * an automatic 64-bit key, bytes, and the table suffix. */
+ * program is refused (ERR_STORAGE, with both numbers and what to do). The files say the sides' words in braces:
+ *     {id}      an automatic 64-bit key, never given twice     integer primary key autoincrement | bigint … identity primary key
+ *     {int}     a 64-bit integer                               integer | bigint  (STRICT knows no bigint, PG's integer has 32 bits)
+ *     {text}    text that sorts by bytes                       text | text collate "C"
+ *     {blob}    bytes                                          blob | bytea
+ *     {strict}  after the closing parenthesis of a table       strict | nothing
+ * Files are named 0001_words.sql. */
 bool db_migrate(struct db *db, int64_t now_ms, struct err *e) MUST_CHECK;
 int  db_schema_version(void);                       /* the newest migration built in */
 
