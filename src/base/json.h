@@ -44,9 +44,9 @@ struct json_iter { const struct json_doc *doc; uint32_t at, end; bool object; };
 struct json_iter json_iter(struct json v);
 bool json_next(struct json_iter *it, struct arena *mem, str *key, struct json *value);
 
-/* Writer: commas and escaping are its business. Begin/end must balance (asserted). Non-UTF-8 bytes become U+FFFD.
+/* Writer: commas and escaping are its business. Begin/end must balance (asserted). Non-UTF-8 bytes and NUL become U+FFFD.
  * Integers beyond 2^53 are written as strings (JavaScript would round them). */
-struct json_out { struct buf *to; uint64_t has_item; unsigned depth; bool after_key; };
+struct json_out { struct buf *to; unsigned depth; bool has_item, after_key; };
 void json_out_init(struct json_out *w, struct buf *to);
 void json_begin_object(struct json_out *w);
 void json_end_object(struct json_out *w);

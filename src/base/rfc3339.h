@@ -7,6 +7,9 @@
 
 /* "2026-08-21T10:00:00Z": whole seconds and Z, as the CLI's contract demands (atmos-pro.md §4.6). */
 str  rfc3339_write(struct arena *mem, int64_t utc_ms);
+/* The calendar fields of a time, UTC. Times before 1970 and after 9999 are clamped to these years. */
+struct rfc3339_parts { int64_t year, month, day, hour, minute, second; };
+struct rfc3339_parts rfc3339_parts(int64_t utc_ms);
 /* Accepts fractions and offsets. False when malformed or out of years 1970–9999. */
 bool rfc3339_read(str s, int64_t *utc_ms);
 /* "90" (plain: unit_ms each), "30s", "5m", "2h", "3d", "250ms". False when malformed, negative or overflowing. */

@@ -1,0 +1,720 @@
+#include "base/json.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/*
+ * The tape. One 64-bit entry a scalar or key, two a container, in source order:
+ *
+ *     kind:4 | escaped:1 | unused:3 | length or end:28 | offset:28
+ *
+ * `offset` points into the source text (after the quote for strings). For containers the 28 bits hold the tape
+ * index after the last descendant, which makes skipping one step; their second entry is count:28 | source end:28.
+ * While a container is open, its second entry holds count:28 | parent:28, so that the parser needs no stack.
+ */
+enum { BITS = 28 };
+static const uint64_t FIELD = (1u << BITS) - 1;
+static const uint64_t ESCAPED = (uint64_t)1 << 59;
+enum { TEXT_MAX = (1 << BITS) - 16 };
+enum { FEW_KEYS = 16 };
+
+enum tape_kind { TAPE_NULL = 1, TAPE_FALSE, TAPE_TRUE, TAPE_NUMBER, TAPE_STRING, TAPE_ARRAY, TAPE_OBJECT };
+
+struct json_doc {
+    str             text;
+    const uint64_t *tape;
+    uint32_t        count;
+};
+
+static uint64_t pack_entry(enum tape_kind k, uint64_t high, uint64_t low)
+{
+    return (uint64_t)k << 60 | high << BITS | low;
+}
+static enum tape_kind kind_of(uint64_t e) { return (enum tape_kind)(e >> 60); }
+static uint32_t high_of(uint64_t e) { return (uint32_t)(e >> BITS & FIELD); }
+static uint32_t low_of(uint64_t e) { return (uint32_t)(e & FIELD); }
+static bool is_container(uint64_t e) { return kind_of(e) >= TAPE_ARRAY; }
+static uint32_t after(const uint64_t *tape, uint32_t at)
+{
+    return is_container(tape[at]) ? high_of(tape[at]) : at + 1;
+}
+
+/* ---- parser ---- */
+
+struct sort_key { uint64_t hash; str key; };
+
+struct parser {
+    const unsigned char *text, *p, *end;
+    struct arena    *mem;
+    uint64_t        *tape;
+    uint32_t         count, cap;
+    unsigned         depth, depth_max;
+    struct sort_key *keys;              /* scratch for big objects, malloc: it is gone before parse returns */
+    size_t           keys_cap;
+    struct err      *e;
+};
+
+__attribute__((cold)) static void place_of(const struct parser *s, const unsigned char *p, size_t *line,
+                                           size_t *column)
+{
+    *line = 1;
+    *column = 1;
+    for (const unsigned char *q = s->text; q < p; q++) {
+        if (*q == '\n') {
+            ++*line;
+            *column = 1;
+        } else if ((*q & 0xc0) != 0x80) {
+            ++*column;
+        }
+    }
+}
+
+/* What stands at p, printable, for messages. */
+__attribute__((cold)) static const char *seen(const struct parser *s, const unsigned char *p, char out[16])
+{
+    if (p >= s->end)
+        return "the end of the text";
+    static const char hex[] = "0123456789abcdef";
+    if (*p > ' ' && *p < 0x7f)
+        memcpy(out, (char[]){ '\'', (char)*p, '\'', 0 }, 4);
+    else
+        memcpy(out, (char[]){ 'b', 'y', 't', 'e', ' ', '0', 'x', hex[*p >> 4], hex[*p & 15], 0 }, 10);
+    return out;
+}
+
+__attribute__((cold)) static bool bad(struct parser *s, const unsigned char *p, const char *expected)
+{
+    size_t line, column;
+    char what[16];
+    place_of(s, p, &line, &column);
+    return fail(s->e, ERR_INVALID, "not valid JSON at line %zu, column %zu: found %s, expected %s", line, column,
+                seen(s, p, what), expected);
+}
+
+__attribute__((cold)) static bool bad_text(struct parser *s, const unsigned char *p, const char *why)
+{
+    size_t line, column;
+    place_of(s, p, &line, &column);
+    return fail(s->e, ERR_INVALID, "not valid JSON at line %zu, column %zu: %s", line, column, why);
+}
+
+__attribute__((noinline, cold)) static bool tape_grow(struct parser *s)
+{
+    uint32_t cap = s->cap + s->cap / 2 + 64;
+    if ((size_t)cap * sizeof *s->tape > arena_left(s->mem))
+        return fail(s->e, ERR_LIMIT, "the JSON document has too many values for the memory of this request: "
+                    "send it in smaller parts");
+    s->tape = arena_grow(s->mem, s->tape, s->cap, cap, sizeof *s->tape);
+    s->cap = cap;
+    return true;
+}
+
+static inline bool push(struct parser *s, uint64_t entry)
+{
+    if (__builtin_expect(s->count == s->cap, 0) && !tape_grow(s))
+        return false;
+    s->tape[s->count++] = entry;
+    return true;
+}
+
+static inline const unsigned char *skip_blank(const unsigned char *p, const unsigned char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+        p++;
+    return p;
+}
+
+static int hex_digit(unsigned char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Four hex digits at p; -1 when they are not. */
+static int32_t hex4(const unsigned char *p, const unsigned char *end)
+{
+    int32_t n = 0;
+    if (end - p < 4)
+        return -1;
+    for (int i = 0; i < 4; i++) {
+        int d = hex_digit(p[i]);
+        if (d < 0)
+            return -1;
+        n = n * 16 + d;
+    }
+    return n;
+}
+
+/* p stands after "\u". Checks the code point, pairs included, and moves p behind it. */
+static bool unicode_escape(struct parser *s, const unsigned char **at)
+{
+    const unsigned char *p = *at;
+    int32_t a = hex4(p, s->end);
+    if (a < 0)
+        return bad_text(s, p, "\\u needs four hexadecimal digits");
+    if (a == 0)
+        return bad_text(s, p, "\\u0000 is not accepted in strings");
+    p += 4;
+    if (a >= 0xdc00 && a <= 0xdfff)
+        return bad_text(s, *at, "a lone low surrogate is not a character");
+    if (a >= 0xd800 && a <= 0xdbff) {
+        int32_t b = s->end - p >= 6 && p[0] == '\\' && p[1] == 'u' ? hex4(p + 2, s->end) : -1;
+        if (b < 0xdc00 || b > 0xdfff)
+            return bad_text(s, *at, "a high surrogate needs a low one after it");
+        p += 6;
+    }
+    *at = p;
+    return true;
+}
+
+static bool escape(struct parser *s, const unsigned char **at)
+{
+    const unsigned char *p = *at + 1;
+    if (p >= s->end)
+        return bad(s, p, "the rest of an escape");
+    switch (*p) {
+    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+        *at = p + 1;
+        return true;
+    case 'u':
+        *at = p + 1;
+        return unicode_escape(s, at);
+    default:
+        return bad(s, p, "one of \" \\ / b f n r t u after a backslash");
+    }
+}
+
+/* The first byte at or after p that needs a look: quote, backslash, control, non-ASCII; or end. */
+static inline const unsigned char *scan_plain(const unsigned char *p, const unsigned char *end)
+{
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
+    while (end - p >= 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+        /* Signed compare: bytes from 0x80 up are negative, so "less than space" finds controls and non-ASCII at once. */
+        __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, slash)),
+                                   _mm_cmplt_epi8(x, space));
+        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+        if (mask)
+            return p + __builtin_ctz(mask);
+        p += 16;
+    }
+#endif
+    while (p < end && *p >= ' ' && *p < 0x80 && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
+/* p stands on the opening quote. */
+static inline bool string(struct parser *s, const unsigned char *p)
+{
+    const unsigned char *from = ++p;
+    uint64_t escaped = 0;
+    for (;;) {
+        p = scan_plain(p, s->end);
+        if (p >= s->end)
+            return bad(s, p, "the end of a string");
+        if (__builtin_expect(*p == '"', 1))
+            break;
+        if (*p == '\\') {
+            escaped = ESCAPED;
+            if (!escape(s, &p))
+                return false;
+        } else if (*p < ' ') {
+            return bad(s, p, "no control character in a string (write it as an escape)");
+        } else {
+            size_t n = str_utf8_step((str){ (const char *)p, (size_t)(s->end - p) }, 0);
+            if (n == 0)
+                return bad(s, p, "UTF-8");
+            p += n;
+        }
+    }
+    s->p = p + 1;
+    return push(s, pack_entry(TAPE_STRING, (uint64_t)(p - from), (uint64_t)(from - s->text)) | escaped);
+}
+
+static inline bool is_digit(const unsigned char *p, const unsigned char *end)
+{
+    return p < end && (unsigned)(*p - '0') < 10;
+}
+
+static bool number(struct parser *s, const unsigned char *p)
+{
+    const unsigned char *from = p, *end = s->end;
+    if (*p == '-')
+        p++;
+    if (!is_digit(p, end))
+        return bad(s, p, "a digit");
+    if (*p == '0')
+        p++;
+    else
+        while (is_digit(p, end))
+            p++;
+    if (is_digit(p, end))
+        return bad_text(s, p, "a number must not start with 0");
+    if (p < end && *p == '.') {
+        p++;
+        if (!is_digit(p, end))
+            return bad(s, p, "a digit after the point");
+        while (is_digit(p, end))
+            p++;
+    }
+    if (p < end && (*p | 0x20) == 'e') {
+        p++;
+        if (p < end && (*p == '+' || *p == '-'))
+            p++;
+        if (!is_digit(p, end))
+            return bad(s, p, "a digit in the exponent");
+        while (is_digit(p, end))
+            p++;
+    }
+    s->p = p;
+    return push(s, pack_entry(TAPE_NUMBER, (uint64_t)(p - from), (uint64_t)(from - s->text)));
+}
+
+static bool word(struct parser *s, const unsigned char *p, const char *name, size_t n, enum tape_kind kind)
+{
+    if ((size_t)(s->end - p) < n || memcmp(p, name, n) != 0)
+        return bad(s, p, "a value");
+    s->p = p + n;
+    return push(s, pack_entry(kind, n, (uint64_t)(p - s->text)));
+}
+
+static bool scalar(struct parser *s, const unsigned char *p)
+{
+    if (p >= s->end)
+        return bad(s, p, "a value");
+    switch (*p) {
+    case '"':
+        return string(s, p);
+    case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
+        return number(s, p);
+    case 't':
+        return word(s, p, "true", 4, TAPE_TRUE);
+    case 'f':
+        return word(s, p, "false", 5, TAPE_FALSE);
+    case 'n':
+        return word(s, p, "null", 4, TAPE_NULL);
+    default:
+        return bad(s, p, "a value");
+    }
+}
+
+/* ---- duplicate keys ---- */
+
+static str text_of(const unsigned char *text, uint64_t e)
+{
+    return (str){ (const char *)text + low_of(e), high_of(e) };
+}
+
+static str decode(struct arena *mem, str raw);
+
+static str key_of(const struct parser *s, uint64_t e)
+{
+    str raw = text_of(s->text, e);
+    return e & ESCAPED ? decode(s->mem, raw) : raw;
+}
+
+__attribute__((cold)) static bool twice(struct parser *s, str key)
+{
+    const unsigned char *p = (const unsigned char *)key.ptr;
+    bool inside = p >= s->text && p < s->end;
+    size_t line = 0, column = 0;
+    if (inside)
+        place_of(s, p - 1, &line, &column);
+    if (key.len > 100)
+        key.len = 100;
+    return inside ? fail(s->e, ERR_INVALID, "not valid JSON at line %zu, column %zu: the key \"" PRI_STR
+                         "\" stands twice in one object", line, column, FMT_STR(key))
+                  : fail(s->e, ERR_INVALID, "not valid JSON: the key \"" PRI_STR
+                         "\" stands twice in one object", FMT_STR(key));
+}
+
+static int by_key(const void *x, const void *y)
+{
+    const struct sort_key *a = x, *b = y;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    return str_cmp(a->key, b->key);
+}
+
+/* Sorted by hash and then by bytes: n log n whatever the keys are, so no sender can make it slow. */
+static bool many_keys(struct parser *s, uint32_t at, uint32_t n)
+{
+    if (n > s->keys_cap) {
+        free(s->keys);
+        s->keys_cap = (size_t)n + n / 2;
+        s->keys = calloc(s->keys_cap, sizeof *s->keys);
+        if (!s->keys)
+            abort();
+    }
+    for (uint32_t i = 0; i < n; i++, at = after(s->tape, at + 1)) {
+        str key = key_of(s, s->tape[at]);
+        s->keys[i] = (struct sort_key){ str_hash(key), key };
+    }
+    qsort(s->keys, n, sizeof *s->keys, by_key);
+    for (uint32_t i = 1; i < n; i++)
+        if (by_key(&s->keys[i - 1], &s->keys[i]) == 0)
+            return twice(s, s->keys[i].key.ptr > s->keys[i - 1].key.ptr ? s->keys[i].key : s->keys[i - 1].key);
+    return true;
+}
+
+static bool few_keys(struct parser *s, uint32_t at, uint32_t n)
+{
+    str key[FEW_KEYS];
+    uint64_t mark[FEW_KEYS];
+    for (uint32_t i = 0; i < n; i++, at = after(s->tape, at + 1)) {
+        key[i] = key_of(s, s->tape[at]);
+        /* Length and outer characters tell nearly all keys apart without touching the rest. */
+        const char *p = key[i].ptr;
+        size_t len = key[i].len;
+        mark[i] = len == 0 ? 0
+                           : (uint64_t)len << 24 | (uint64_t)(unsigned char)p[0] << 16 |
+                                 (uint64_t)(unsigned char)p[len / 2] << 8 | (unsigned char)p[len - 1];
+        for (uint32_t k = 0; k < i; k++)
+            if (mark[k] == mark[i] && str_eq(key[k], key[i]))
+                return twice(s, key[i]);
+    }
+    return true;
+}
+
+/* ---- the loop ---- */
+
+static bool open_container(struct parser *s, enum tape_kind kind, uint32_t *container, const unsigned char *p)
+{
+    if (++s->depth > s->depth_max)
+        return fail(s->e, ERR_LIMIT, "the JSON document nests deeper than %u levels", s->depth_max);
+    uint32_t at = s->count;
+    if (!push(s, pack_entry(kind, 0, (uint64_t)(p - s->text))) || !push(s, (uint64_t)*container))
+        return false;
+    *container = at;
+    s->p = p + 1;
+    return true;
+}
+
+/* s->p stands behind the closing bracket. */
+static bool close_container(struct parser *s, uint32_t *container)
+{
+    uint32_t at = *container, n = high_of(s->tape[at + 1]);
+    *container = low_of(s->tape[at + 1]);
+    s->tape[at] |= (uint64_t)s->count << BITS;
+    s->tape[at + 1] = (uint64_t)n << BITS | (uint64_t)(s->p - s->text);
+    s->depth--;
+    if (kind_of(s->tape[at]) == TAPE_ARRAY || n < 2)
+        return true;
+    return n <= FEW_KEYS ? few_keys(s, at + 2, n) : many_keys(s, at + 2, n);
+}
+
+/* A key and its colon; leaves s->p on the value. */
+static inline bool member_key(struct parser *s, const unsigned char *p)
+{
+    if (p >= s->end || *p != '"')
+        return bad(s, p, "a key in double quotes");
+    if (!string(s, p))
+        return false;
+    p = skip_blank(s->p, s->end);
+    if (p >= s->end || *p != ':')
+        return bad(s, p, "':'");
+    s->p = skip_blank(p + 1, s->end);
+    return true;
+}
+
+static bool is_object(const struct parser *s, uint32_t at) { return kind_of(s->tape[at]) == TAPE_OBJECT; }
+
+/* After a value: closes containers and stands on the next value, or *done. */
+static bool next_value(struct parser *s, uint32_t *container, bool *done)
+{
+    for (;;) {
+        if (s->depth == 0) {
+            *done = true;
+            return true;
+        }
+        s->tape[*container + 1] += (uint64_t)1 << BITS;
+        bool object = is_object(s, *container);
+        const unsigned char *p = skip_blank(s->p, s->end);
+        if (p < s->end && *p == ',') {
+            p = skip_blank(p + 1, s->end);
+            s->p = p;
+            return !object || member_key(s, p);
+        }
+        if (p >= s->end || *p != (object ? '}' : ']'))
+            return bad(s, p, object ? "',' or '}'" : "',' or ']'");
+        s->p = p + 1;
+        if (!close_container(s, container))
+            return false;
+    }
+}
+
+/* An opening bracket at p; *empty when it closes at once. */
+static bool enter(struct parser *s, const unsigned char *p, uint32_t *container, bool *empty)
+{
+    bool object = *p == '{';
+    if (!open_container(s, object ? TAPE_OBJECT : TAPE_ARRAY, container, p))
+        return false;
+    p = skip_blank(s->p, s->end);
+    *empty = p < s->end && *p == (object ? '}' : ']');
+    if (*empty) {
+        s->p = p + 1;
+        return close_container(s, container);
+    }
+    s->p = p;
+    return !object || member_key(s, p);
+}
+
+static bool document(struct parser *s)
+{
+    uint32_t container = 0;
+    bool done = false;
+    s->p = skip_blank(s->p, s->end);
+    while (!done) {
+        const unsigned char *p = s->p;
+        if (p < s->end && (*p == '{' || *p == '[')) {
+            bool empty;
+            if (!enter(s, p, &container, &empty))
+                return false;
+            if (!empty)
+                continue;
+        } else if (!scalar(s, p)) {
+            return false;
+        }
+        if (!next_value(s, &container, &done))
+            return false;
+    }
+    s->p = skip_blank(s->p, s->end);
+    return s->p == s->end || bad(s, s->p, "the end of the text");
+}
+
+bool json_parse(struct arena *mem, str text, unsigned depth_max, struct json *out, struct err *e)
+{
+    if (text.len > TEXT_MAX)
+        return fail(e, ERR_LIMIT, "the JSON document has %zu bytes, at most %d are read", text.len, (int)TEXT_MAX);
+    const unsigned char *p = (const unsigned char *)(text.ptr ? text.ptr : "");
+    struct parser s = {
+        .text = p, .p = p, .end = p + text.len, .mem = mem, .e = e,
+        .depth_max = depth_max ? depth_max : JSON_DEPTH_DEFAULT,
+        .cap = (uint32_t)(text.len / 8) + 16,
+    };
+    size_t need = s.cap * sizeof *s.tape + sizeof(struct json_doc) + 64;
+    if (need > arena_left(mem))
+        return fail(e, ERR_LIMIT, "the JSON document has too many bytes for the memory of this request: "
+                    "send it in smaller parts");
+    struct json_doc *doc = arena_make(mem, struct json_doc, 1);
+    s.tape = arena_make(mem, uint64_t, s.cap);
+    bool ok = document(&s);
+    free(s.keys);
+    if (!ok)
+        return false;
+    *doc = (struct json_doc){ .text = { (const char *)p, text.len }, .tape = s.tape, .count = s.count };
+    *out = (struct json){ .doc = doc, .at = 0 };
+    return true;
+}
+
+/* ---- reading ---- */
+
+static uint64_t entry(struct json v)
+{
+    assert(v.at < v.doc->count);
+    return v.doc->tape[v.at];
+}
+
+enum json_kind json_kind(struct json v)
+{
+    if (!v.doc)
+        return JSON_ABSENT;
+    switch (kind_of(entry(v))) {
+    case TAPE_NULL:   return JSON_NULL;
+    case TAPE_FALSE:
+    case TAPE_TRUE:   return JSON_BOOL;
+    case TAPE_NUMBER: return JSON_NUMBER;
+    case TAPE_STRING: return JSON_STRING;
+    case TAPE_ARRAY:  return JSON_ARRAY;
+    case TAPE_OBJECT: return JSON_OBJECT;
+    }
+    abort();
+}
+
+bool json_present(struct json v) { return v.doc && kind_of(entry(v)) != TAPE_NULL; }
+
+static size_t put_utf8(char *to, uint32_t c)
+{
+    if (c < 0x80) {
+        to[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        to[0] = (char)(0xc0 | c >> 6);
+        to[1] = (char)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    if (c < 0x10000) {
+        to[0] = (char)(0xe0 | c >> 12);
+        to[1] = (char)(0x80 | (c >> 6 & 0x3f));
+        to[2] = (char)(0x80 | (c & 0x3f));
+        return 3;
+    }
+    to[0] = (char)(0xf0 | c >> 18);
+    to[1] = (char)(0x80 | (c >> 12 & 0x3f));
+    to[2] = (char)(0x80 | (c >> 6 & 0x3f));
+    to[3] = (char)(0x80 | (c & 0x3f));
+    return 4;
+}
+
+static char short_escape(char c)
+{
+    switch (c) {
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    default:  return c;
+    }
+}
+
+/* One character or escape of a checked string: its bytes to `to`, returns how many; moves *p. */
+static size_t decode_step(const unsigned char **p, const unsigned char *end, char to[4])
+{
+    if (**p != '\\') {
+        to[0] = (char)*(*p)++;
+        return 1;
+    }
+    ++*p;
+    char c = (char)*(*p)++;
+    if (c != 'u') {
+        to[0] = short_escape(c);
+        return 1;
+    }
+    uint32_t a = (uint32_t)hex4(*p, end);
+    *p += 4;
+    if (a >= 0xd800 && a <= 0xdbff) {
+        uint32_t b = (uint32_t)hex4(*p + 2, end);
+        *p += 6;
+        a = 0x10000 + ((a - 0xd800) << 10) + (b - 0xdc00);
+    }
+    return put_utf8(to, a);
+}
+
+/* Decoding never makes a string longer. */
+static str decode(struct arena *mem, str raw)
+{
+    const unsigned char *p = (const unsigned char *)raw.ptr, *end = p + raw.len;
+    char *out = arena_take(mem, raw.len + 1, 1);
+    size_t n = 0;
+    while (p < end) {
+        char few[4];
+        size_t k = decode_step(&p, end, few);
+        memcpy(out + n, few, k);
+        n += k;
+    }
+    return (str){ out, n };
+}
+
+static bool escaped_eq(str raw, str key)
+{
+    const unsigned char *p = (const unsigned char *)raw.ptr, *end = p + raw.len;
+    size_t n = 0;
+    while (p < end) {
+        char few[4];
+        size_t k = decode_step(&p, end, few);
+        if (key.len - n < k || memcmp(key.ptr + n, few, k) != 0)
+            return false;
+        n += k;
+    }
+    return n == key.len;
+}
+
+struct json json_get(struct json object, str key)
+{
+    const struct json_doc *d = object.doc;
+    if (!d || kind_of(entry(object)) != TAPE_OBJECT)
+        return (struct json){ NULL, 0 };
+    uint32_t end = high_of(entry(object));
+    for (uint32_t at = object.at + 2; at < end; at = after(d->tape, at + 1)) {
+        uint64_t e = d->tape[at];
+        str raw = text_of((const unsigned char *)d->text.ptr, e);
+        if (e & ESCAPED ? escaped_eq(raw, key) : str_eq(raw, key))
+            return (struct json){ d, at + 1 };
+    }
+    return (struct json){ NULL, 0 };
+}
+
+struct json json_path(struct json v, const char *dotted)
+{
+    str rest = str_of(dotted);
+    do
+        v = json_get(v, str_cut(rest, '.', &rest));
+    while (rest.ptr);
+    return v;
+}
+
+size_t json_count(struct json v)
+{
+    return v.doc && is_container(entry(v)) ? high_of(v.doc->tape[v.at + 1]) : 0;
+}
+
+str json_str(struct json v, struct arena *mem)
+{
+    if (!v.doc || kind_of(entry(v)) != TAPE_STRING)
+        return STR_NONE;
+    str raw = text_of((const unsigned char *)v.doc->text.ptr, entry(v));
+    return entry(v) & ESCAPED ? decode(mem, raw) : raw;
+}
+
+bool json_i64(struct json v, int64_t *out)
+{
+    if (!v.doc || kind_of(entry(v)) != TAPE_NUMBER)
+        return false;
+    return str_to_i64(text_of((const unsigned char *)v.doc->text.ptr, entry(v)), INT64_MIN, INT64_MAX, out);
+}
+
+int64_t json_i64_or(struct json v, int64_t other)
+{
+    int64_t n;
+    return json_i64(v, &n) ? n : other;
+}
+
+bool json_bool_or(struct json v, bool other)
+{
+    if (json_kind(v) != JSON_BOOL)
+        return other;
+    return kind_of(entry(v)) == TAPE_TRUE;
+}
+
+str json_raw(struct json v)
+{
+    if (!v.doc)
+        return STR_NONE;
+    uint64_t e = entry(v);
+    if (is_container(e))
+        return str_sub(v.doc->text, low_of(e), low_of(v.doc->tape[v.at + 1]));
+    if (kind_of(e) == TAPE_STRING)
+        return str_sub(v.doc->text, low_of(e) - 1, (size_t)low_of(e) + high_of(e) + 1);
+    return str_sub(v.doc->text, low_of(e), (size_t)low_of(e) + high_of(e));
+}
+
+struct json_iter json_iter(struct json v)
+{
+    if (!v.doc || !is_container(entry(v)))
+        return (struct json_iter){ NULL, 0, 0, false };
+    return (struct json_iter){ v.doc, v.at + 2, high_of(entry(v)), kind_of(entry(v)) == TAPE_OBJECT };
+}
+
+bool json_next(struct json_iter *it, struct arena *mem, str *key, struct json *value)
+{
+    if (!it->doc || it->at >= it->end)
+        return false;
+    str k = STR_NONE;
+    if (it->object)
+        k = json_str((struct json){ it->doc, it->at++ }, mem);
+    if (key)
+        *key = k;
+    if (value)
+        *value = (struct json){ it->doc, it->at };
+    it->at = after(it->doc->tape, it->at);
+    return true;
+}
