@@ -42,6 +42,7 @@ enum node_sender { BY_CORE, BY_ENGINE, BY_FORGE, BY_PERSON };
     X(NODE_OPEN,          "open",            BY_CORE)   /* everything it waits for ended as it must          */ \
     X(NODE_BREAK,         "break",           BY_CORE)   /* something it waits for did not                    */ \
     X(NODE_REVIVE,        "revive",          BY_CORE)   /* skipped, and now what it waits for is under way again */ \
+    X(NODE_CLOSE,         "close",           BY_CORE)   /* could have gone, but what it waits for is under way again */ \
     X(NODE_SEND,          "send",            BY_ENGINE) /* slot and gates given: a new attempt begins        */ \
     X(NODE_BLOCK,         "block",           BY_ENGINE) /* lock gate closed                                  */ \
     X(NODE_UNBLOCK,       "unblock",         BY_ENGINE) /* lock gate open again                              */ \
@@ -55,10 +56,11 @@ enum node_sender { BY_CORE, BY_ENGINE, BY_FORGE, BY_PERSON };
     X(NODE_RUN_FAILED,    "run_failed",      BY_FORGE)                                                          \
     X(NODE_RUN_CANCELLED, "run_cancelled",   BY_FORGE)                                                          \
     X(NODE_RUN_TIMED_OUT, "run_timed_out",   BY_FORGE)                                                          \
-    X(NODE_RUN_AGAIN,     "run_again",       BY_FORGE)  /* somebody re-ran it over there: a higher run_attempt */ \
+    X(NODE_RUN_AGAIN,     "run_again",       BY_FORGE)  /* somebody re-ran it over there: a higher run_attempt. Said once, before any
+                                                           other news of that run_attempt; news of lower ones are not passed on */ \
     X(NODE_CANCEL,        "cancel",          BY_PERSON)                                                         \
     X(NODE_SUPERSEDE,     "supersede",       BY_ENGINE)                                                         \
-    X(NODE_RERUN,         "rerun",           BY_PERSON) /* a new run row, the next attempt                   */
+    X(NODE_RERUN,         "rerun",           BY_PERSON) /* a new run row, the next attempt, behind its gates again */
 
 enum node_event {
 #define X(id, ...) id,
@@ -67,7 +69,7 @@ enum node_event {
     NODE_EVENT_COUNT
 };
 
-enum node_verdict { NODE_MOVE, NODE_STALE, NODE_ILLEGAL };
+enum node_verdict { NODE_ILLEGAL, NODE_MOVE, NODE_STALE };
 struct node_edge { enum node_verdict verdict; enum node_state to; };
 
 struct node_edge node_edge(enum node_state from, enum node_event ev);
