@@ -1,0 +1,284 @@
+#include "db/side.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+
+static _Atomic int64_t fault_left;
+
+void db_fault_after(int64_t nth)
+{
+    atomic_store(&fault_left, nth);
+}
+
+static bool fault_strikes(struct err *e)
+{
+    if (atomic_load(&fault_left) <= 0 || atomic_fetch_sub(&fault_left, 1) != 1)
+        return false;
+    fail(e, ERR_STORAGE, "the database failed because a test told it to: try again");
+    return true;
+}
+
+static bool is_postgres(str url)
+{
+    return str_starts(url, STR("postgres://")) || str_starts(url, STR("postgresql://"));
+}
+
+bool db_open(str url, bool read_only, struct db **out, struct err *e)
+{
+    *out = NULL;
+    if (is_postgres(url))
+        return postgres_open(url, read_only, out, e);
+    if (str_starts(url, STR("sqlite:")))
+        return sqlite_open(str_sub(url, 7, url.len), read_only, out, e);
+    if (str_has(url, STR("://")))       /* never shown whole: it may carry a password */
+        return fail(e, ERR_INVALID, "this kind of database is not known: give sqlite:PATH, a path, or postgres://USER@HOST/NAME");
+    return sqlite_open(url, read_only, out, e);
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    db_rollback(db);
+    db->side->close(db);
+}
+
+enum db_kind db_kind(const struct db *db)
+{
+    return db->kind;
+}
+
+bool db_alive(struct db *db)
+{
+    struct err e = { 0 };
+
+    if (!db->in_transaction && !db->side->ready(db, &e))
+        return false;
+    return db->side->alive(db);
+}
+
+/* A failure spoils the open transaction: PostgreSQL does that by itself, and SQLite must not behave differently. */
+static bool spoil(struct db *db, struct err *e)
+{
+    if (db->in_transaction && db->spoiled == ERR_NONE)
+        db->spoiled = e->code ? e->code : ERR_INTERNAL;
+    return false;
+}
+
+static bool unspoiled(const struct db *db, struct err *e)
+{
+    if (db->spoiled == ERR_NONE)
+        return true;
+    return fail(e, db->spoiled, "a statement before this one failed, so this transaction can only be rolled back");
+}
+
+/* SQLite would store any bytes as text, PostgreSQL refuses them: hostile text fails the same way on both. */
+static bool args_valid(const struct arg *args, size_t count, struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (args[i].kind != ARG_STR)
+            continue;
+        if (memchr(args[i].s.ptr, '\0', args[i].s.len))
+            return fail(e, ERR_INVALID, "a text to be stored has a NUL byte in it: remove it");
+        if (!str_is_utf8(args[i].s))
+            return fail(e, ERR_INVALID, "a text to be stored is not valid UTF-8: send it as UTF-8");
+    }
+    return true;
+}
+
+static bool run(struct db *db, struct arena *mem, struct db_rows *rows, int64_t *changed, const char *sql, const struct arg *args,
+                size_t count, struct err *e)
+{
+    assert(count <= DB_ARGS_MAX);
+    if (changed)
+        *changed = 0;
+    if (rows)
+        *rows = (struct db_rows){ 0 };
+    if (!unspoiled(db, e))
+        return false;
+    if (!args_valid(args, count, e) || fault_strikes(e) || (!db->in_transaction && !db->side->ready(db, e)) ||
+        !db->side->run(db, mem, rows, changed, sql, args, count, e))
+        return spoil(db, e);
+    return true;
+}
+
+bool db_exec_(struct db *db, struct err *e, int64_t *changed, const char *sql, const struct arg *args, size_t count)
+{
+    return run(db, NULL, NULL, changed, sql, args, count, e);
+}
+
+bool db_query_(struct db *db, struct arena *mem, struct err *e, struct db_rows *rows, const char *sql, const struct arg *args,
+               size_t count)
+{
+    return run(db, mem, rows, NULL, sql, args, count, e);
+}
+
+static bool exec_many(struct db *db, struct err *e, const char *sql, const struct arg *args, size_t per_row, size_t rows)
+{
+    if (!unspoiled(db, e))
+        return false;
+    if (!args_valid(args, per_row * rows, e) || fault_strikes(e) || !db->side->run_many(db, sql, args, per_row, rows, e))
+        return spoil(db, e);
+    return true;
+}
+
+bool db_exec_many_(struct db *db, struct err *e, const char *sql, const struct arg *args, size_t per_row, size_t rows)
+{
+    assert(per_row <= DB_ARGS_MAX);
+    if (rows == 0)
+        return true;
+    if (db->in_transaction)
+        return exec_many(db, e, sql, args, per_row, rows);
+    if (!db_begin(db, e))
+        return false;
+    if (!exec_many(db, e, sql, args, per_row, rows)) {
+        db_rollback(db);
+        return false;
+    }
+    return db_commit(db, e);
+}
+
+bool db_begin(struct db *db, struct err *e)
+{
+    const char *sql = db->read_only ? db->side->begin_read : db->side->begin;
+    struct err first = { 0 };
+
+    assert(!db->in_transaction);
+    if (!db->side->ready(db, e))
+        return false;
+    /* Nothing has been done yet, so a connection that was lost while it lay idle may be opened again without anybody noticing. */
+    if (!db->side->control(db, sql, &first)) {
+        if (first.code != ERR_STORAGE || !db->side->ready(db, e) || !db->side->control(db, sql, e)) {
+            if (e->code == ERR_NONE)
+                *e = first;
+            return false;
+        }
+    }
+    db->in_transaction = true;
+    db->depth = 0;
+    db->spoiled = ERR_NONE;
+    return true;
+}
+
+static void end_transaction(struct db *db)
+{
+    db->in_transaction = false;
+    db->depth = 0;
+    db->spoiled = ERR_NONE;
+}
+
+bool db_commit(struct db *db, struct err *e)
+{
+    assert(db->in_transaction);
+    if (!unspoiled(db, e) || fault_strikes(e) || !db->side->control(db, "commit", e)) {
+        db_rollback(db);
+        return false;
+    }
+    end_transaction(db);
+    return true;
+}
+
+void db_rollback(struct db *db)
+{
+    struct err ignored = { 0 };
+
+    if (!db->in_transaction)
+        return;
+    (void)!db->side->control(db, "rollback", &ignored);
+    end_transaction(db);
+}
+
+bool db_in_transaction(const struct db *db)
+{
+    return db->in_transaction;
+}
+
+static bool savepoint_control(struct db *db, const char *verb, unsigned depth, struct err *e)
+{
+    char sql[64];
+
+    (void)!snprintf(sql, sizeof(sql), "%s level%u", verb, depth);
+    return db->side->control(db, sql, e);
+}
+
+bool db_savepoint(struct db *db, struct err *e)
+{
+    assert(db->in_transaction);
+    if (!unspoiled(db, e))
+        return false;
+    if (!savepoint_control(db, "savepoint", db->depth + 1, e))
+        return spoil(db, e);
+    db->depth++;
+    return true;
+}
+
+bool db_release(struct db *db, struct err *e)
+{
+    assert(db->in_transaction && db->depth > 0);
+    if (!unspoiled(db, e))
+        return false;
+    if (!savepoint_control(db, "release savepoint", db->depth, e))
+        return spoil(db, e);
+    db->depth--;
+    return true;
+}
+
+bool db_rollback_to(struct db *db, struct err *e)
+{
+    assert(db->in_transaction && db->depth > 0);
+    if (!savepoint_control(db, "rollback to savepoint", db->depth, e) ||
+        !savepoint_control(db, "release savepoint", db->depth, e))
+        return spoil(db, e);
+    db->depth--;
+    db->spoiled = ERR_NONE;
+    return true;
+}
+
+bool db_notify(struct db *db, str channel, str payload, struct err *e)
+{
+    if (!unspoiled(db, e))
+        return false;
+    if ((!db->in_transaction && !db->side->ready(db, e)) || !db->side->notify(db, channel, payload, e))
+        return spoil(db, e);
+    return true;
+}
+
+bool db_listen(struct db *db, str channel, struct err *e)
+{
+    assert(!db->in_transaction);
+    return db->side->ready(db, e) && db->side->listen(db, channel, e);
+}
+
+bool db_wait_notify(struct db *db, struct arena *mem, int wake_fd, int64_t timeout_ms, str *payload)
+{
+    assert(!db->in_transaction);
+    *payload = STR_NONE;
+    return db->side->wait(db, mem, wake_fd, timeout_ms, payload);
+}
+
+int64_t value_i64(str text)
+{
+    int64_t n;
+
+    return str_to_i64(text, INT64_MIN, INT64_MAX, &n) ? n : 0;
+}
+
+bool wait_fds(int fd, int wake_fd, int64_t timeout_ms, bool *woken)
+{
+    struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = wake_fd, .events = POLLIN } };
+    int64_t until_ms = clock_mono_ms() + (timeout_ms > 0 ? timeout_ms : 0);
+    int n;
+
+    do {
+        int64_t left_ms = until_ms - clock_mono_ms();
+
+        left_ms = left_ms < 0 ? 0 : left_ms > INT32_MAX ? INT32_MAX : left_ms;
+        n = poll(p, 2, (int)left_ms);
+    } while (n < 0 && errno == EINTR);
+    *woken = n > 0 && p[1].revents;
+    return n > 0 && p[0].revents;
+}
