@@ -1,48 +1,13 @@
 #include "base/json.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
-/*
- * The tape. One 64-bit entry a scalar or key, two a container, in source order:
- *
- *     kind:4 | escaped:1 | unused:3 | length or end:28 | offset:28
- *
- * `offset` points into the source text (after the quote for strings). For containers the 28 bits hold the tape
- * index after the last descendant, which makes skipping one step; their second entry is count:28 | source end:28.
- * While a container is open, its second entry holds count:28 | parent:28, so that the parser needs no stack.
- */
-enum { BITS = 28 };
-static const uint64_t FIELD = (1u << BITS) - 1;
-static const uint64_t ESCAPED = (uint64_t)1 << 59;
-enum { TEXT_MAX = (1 << BITS) - 16 };
+#include "base/json_tape.h"
+
 enum { FEW_KEYS = 16 };
-
-enum tape_kind { TAPE_NULL = 1, TAPE_FALSE, TAPE_TRUE, TAPE_NUMBER, TAPE_STRING, TAPE_ARRAY, TAPE_OBJECT };
-
-struct json_doc {
-    str             text;
-    const uint64_t *tape;
-    uint32_t        count;
-};
-
-static uint64_t pack_entry(enum tape_kind k, uint64_t high, uint64_t low)
-{
-    return (uint64_t)k << 60 | high << BITS | low;
-}
-static enum tape_kind kind_of(uint64_t e) { return (enum tape_kind)(e >> 60); }
-static uint32_t high_of(uint64_t e) { return (uint32_t)(e >> BITS & FIELD); }
-static uint32_t low_of(uint64_t e) { return (uint32_t)(e & FIELD); }
-static bool is_container(uint64_t e) { return kind_of(e) >= TAPE_ARRAY; }
-static uint32_t after(const uint64_t *tape, uint32_t at)
-{
-    return is_container(tape[at]) ? high_of(tape[at]) : at + 1;
-}
-
-/* ---- parser ---- */
 
 struct sort_key { uint64_t hash; str key; };
 
@@ -127,34 +92,11 @@ static inline const unsigned char *skip_blank(const unsigned char *p, const unsi
     return p;
 }
 
-static int hex_digit(unsigned char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Four hex digits at p; -1 when they are not. */
-static int32_t hex4(const unsigned char *p, const unsigned char *end)
-{
-    int32_t n = 0;
-    if (end - p < 4)
-        return -1;
-    for (int i = 0; i < 4; i++) {
-        int d = hex_digit(p[i]);
-        if (d < 0)
-            return -1;
-        n = n * 16 + d;
-    }
-    return n;
-}
-
 /* p stands after "\u". Checks the code point, pairs included, and moves p behind it. */
 static bool unicode_escape(struct parser *s, const unsigned char **at)
 {
     const unsigned char *p = *at;
-    int32_t a = hex4(p, s->end);
+    int32_t a = json_hex4(p, s->end);
     if (a < 0)
         return bad_text(s, p, "\\u needs four hexadecimal digits");
     if (a == 0)
@@ -163,7 +105,7 @@ static bool unicode_escape(struct parser *s, const unsigned char **at)
     if (a >= 0xdc00 && a <= 0xdfff)
         return bad_text(s, *at, "a lone low surrogate is not a character");
     if (a >= 0xd800 && a <= 0xdbff) {
-        int32_t b = s->end - p >= 6 && p[0] == '\\' && p[1] == 'u' ? hex4(p + 2, s->end) : -1;
+        int32_t b = s->end - p >= 6 && p[0] == '\\' && p[1] == 'u' ? json_hex4(p + 2, s->end) : -1;
         if (b < 0xdc00 || b > 0xdfff)
             return bad_text(s, *at, "a high surrogate needs a low one after it");
         p += 6;
@@ -222,7 +164,7 @@ static inline bool string(struct parser *s, const unsigned char *p)
         if (__builtin_expect(*p == '"', 1))
             break;
         if (*p == '\\') {
-            escaped = ESCAPED;
+            escaped = TAPE_ESCAPED;
             if (!escape(s, &p))
                 return false;
         } else if (*p < ' ') {
@@ -235,7 +177,7 @@ static inline bool string(struct parser *s, const unsigned char *p)
         }
     }
     s->p = p + 1;
-    return push(s, pack_entry(TAPE_STRING, (uint64_t)(p - from), (uint64_t)(from - s->text)) | escaped);
+    return push(s, tape_entry(TAPE_STRING, (uint64_t)(p - from), (uint64_t)(from - s->text)) | escaped);
 }
 
 static inline bool is_digit(const unsigned char *p, const unsigned char *end)
@@ -274,7 +216,7 @@ static bool number(struct parser *s, const unsigned char *p)
             p++;
     }
     s->p = p;
-    return push(s, pack_entry(TAPE_NUMBER, (uint64_t)(p - from), (uint64_t)(from - s->text)));
+    return push(s, tape_entry(TAPE_NUMBER, (uint64_t)(p - from), (uint64_t)(from - s->text)));
 }
 
 static bool word(struct parser *s, const unsigned char *p, const char *name, size_t n, enum tape_kind kind)
@@ -282,7 +224,7 @@ static bool word(struct parser *s, const unsigned char *p, const char *name, siz
     if ((size_t)(s->end - p) < n || memcmp(p, name, n) != 0)
         return bad(s, p, "a value");
     s->p = p + n;
-    return push(s, pack_entry(kind, n, (uint64_t)(p - s->text)));
+    return push(s, tape_entry(kind, n, (uint64_t)(p - s->text)));
 }
 
 static bool scalar(struct parser *s, const unsigned char *p)
@@ -307,17 +249,10 @@ static bool scalar(struct parser *s, const unsigned char *p)
 
 /* ---- duplicate keys ---- */
 
-static str text_of(const unsigned char *text, uint64_t e)
-{
-    return (str){ (const char *)text + low_of(e), high_of(e) };
-}
-
-static str decode(struct arena *mem, str raw);
-
 static str key_of(const struct parser *s, uint64_t e)
 {
-    str raw = text_of(s->text, e);
-    return e & ESCAPED ? decode(s->mem, raw) : raw;
+    str raw = tape_text(s->text, e);
+    return e & TAPE_ESCAPED ? json_decode(s->mem, raw) : raw;
 }
 
 __attribute__((cold)) static bool twice(struct parser *s, str key)
@@ -353,7 +288,7 @@ static bool many_keys(struct parser *s, uint32_t at, uint32_t n)
         if (!s->keys)
             abort();
     }
-    for (uint32_t i = 0; i < n; i++, at = after(s->tape, at + 1)) {
+    for (uint32_t i = 0; i < n; i++, at = tape_after(s->tape, at + 1)) {
         str key = key_of(s, s->tape[at]);
         s->keys[i] = (struct sort_key){ str_hash(key), key };
     }
@@ -368,7 +303,7 @@ static bool few_keys(struct parser *s, uint32_t at, uint32_t n)
 {
     str key[FEW_KEYS];
     uint64_t mark[FEW_KEYS];
-    for (uint32_t i = 0; i < n; i++, at = after(s->tape, at + 1)) {
+    for (uint32_t i = 0; i < n; i++, at = tape_after(s->tape, at + 1)) {
         key[i] = key_of(s, s->tape[at]);
         /* Length and outer characters tell nearly all keys apart without touching the rest. */
         const char *p = key[i].ptr;
@@ -390,7 +325,7 @@ static bool open_container(struct parser *s, enum tape_kind kind, uint32_t *cont
     if (++s->depth > s->depth_max)
         return fail(s->e, ERR_LIMIT, "the JSON document nests deeper than %u levels", s->depth_max);
     uint32_t at = s->count;
-    if (!push(s, pack_entry(kind, 0, (uint64_t)(p - s->text))) || !push(s, (uint64_t)*container))
+    if (!push(s, tape_entry(kind, 0, (uint64_t)(p - s->text))) || !push(s, (uint64_t)*container))
         return false;
     *container = at;
     s->p = p + 1;
@@ -400,12 +335,12 @@ static bool open_container(struct parser *s, enum tape_kind kind, uint32_t *cont
 /* s->p stands behind the closing bracket. */
 static bool close_container(struct parser *s, uint32_t *container)
 {
-    uint32_t at = *container, n = high_of(s->tape[at + 1]);
-    *container = low_of(s->tape[at + 1]);
-    s->tape[at] |= (uint64_t)s->count << BITS;
-    s->tape[at + 1] = (uint64_t)n << BITS | (uint64_t)(s->p - s->text);
+    uint32_t at = *container, n = tape_high(s->tape[at + 1]);
+    *container = tape_low(s->tape[at + 1]);
+    s->tape[at] |= (uint64_t)s->count << TAPE_BITS;
+    s->tape[at + 1] = (uint64_t)n << TAPE_BITS | (uint64_t)(s->p - s->text);
     s->depth--;
-    if (kind_of(s->tape[at]) == TAPE_ARRAY || n < 2)
+    if (tape_kind_of(s->tape[at]) == TAPE_ARRAY || n < 2)
         return true;
     return n <= FEW_KEYS ? few_keys(s, at + 2, n) : many_keys(s, at + 2, n);
 }
@@ -424,7 +359,7 @@ static inline bool member_key(struct parser *s, const unsigned char *p)
     return true;
 }
 
-static bool is_object(const struct parser *s, uint32_t at) { return kind_of(s->tape[at]) == TAPE_OBJECT; }
+static bool is_object(const struct parser *s, uint32_t at) { return tape_kind_of(s->tape[at]) == TAPE_OBJECT; }
 
 /* After a value: closes containers and stands on the next value, or *done. */
 static bool next_value(struct parser *s, uint32_t *container, bool *done)
@@ -434,7 +369,7 @@ static bool next_value(struct parser *s, uint32_t *container, bool *done)
             *done = true;
             return true;
         }
-        s->tape[*container + 1] += (uint64_t)1 << BITS;
+        s->tape[*container + 1] += (uint64_t)1 << TAPE_BITS;
         bool object = is_object(s, *container);
         const unsigned char *p = skip_blank(s->p, s->end);
         if (p < s->end && *p == ',') {
@@ -491,8 +426,8 @@ static bool document(struct parser *s)
 
 bool json_parse(struct arena *mem, str text, unsigned depth_max, struct json *out, struct err *e)
 {
-    if (text.len > TEXT_MAX)
-        return fail(e, ERR_LIMIT, "the JSON document has %zu bytes, at most %d are read", text.len, (int)TEXT_MAX);
+    if (text.len > TAPE_TEXT_MAX)
+        return fail(e, ERR_LIMIT, "the JSON document has %zu bytes, at most %d are read", text.len, (int)TAPE_TEXT_MAX);
     const unsigned char *p = (const unsigned char *)(text.ptr ? text.ptr : "");
     struct parser s = {
         .text = p, .p = p, .end = p + text.len, .mem = mem, .e = e,
@@ -511,210 +446,5 @@ bool json_parse(struct arena *mem, str text, unsigned depth_max, struct json *ou
         return false;
     *doc = (struct json_doc){ .text = { (const char *)p, text.len }, .tape = s.tape, .count = s.count };
     *out = (struct json){ .doc = doc, .at = 0 };
-    return true;
-}
-
-/* ---- reading ---- */
-
-static uint64_t entry(struct json v)
-{
-    assert(v.at < v.doc->count);
-    return v.doc->tape[v.at];
-}
-
-enum json_kind json_kind(struct json v)
-{
-    if (!v.doc)
-        return JSON_ABSENT;
-    switch (kind_of(entry(v))) {
-    case TAPE_NULL:   return JSON_NULL;
-    case TAPE_FALSE:
-    case TAPE_TRUE:   return JSON_BOOL;
-    case TAPE_NUMBER: return JSON_NUMBER;
-    case TAPE_STRING: return JSON_STRING;
-    case TAPE_ARRAY:  return JSON_ARRAY;
-    case TAPE_OBJECT: return JSON_OBJECT;
-    }
-    abort();
-}
-
-bool json_present(struct json v) { return v.doc && kind_of(entry(v)) != TAPE_NULL; }
-
-static size_t put_utf8(char *to, uint32_t c)
-{
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        to[0] = (char)(0xc0 | c >> 6);
-        to[1] = (char)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        to[0] = (char)(0xe0 | c >> 12);
-        to[1] = (char)(0x80 | (c >> 6 & 0x3f));
-        to[2] = (char)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    to[0] = (char)(0xf0 | c >> 18);
-    to[1] = (char)(0x80 | (c >> 12 & 0x3f));
-    to[2] = (char)(0x80 | (c >> 6 & 0x3f));
-    to[3] = (char)(0x80 | (c & 0x3f));
-    return 4;
-}
-
-static char short_escape(char c)
-{
-    switch (c) {
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default:  return c;
-    }
-}
-
-/* One character or escape of a checked string: its bytes to `to`, returns how many; moves *p. */
-static size_t decode_step(const unsigned char **p, const unsigned char *end, char to[4])
-{
-    if (**p != '\\') {
-        to[0] = (char)*(*p)++;
-        return 1;
-    }
-    ++*p;
-    char c = (char)*(*p)++;
-    if (c != 'u') {
-        to[0] = short_escape(c);
-        return 1;
-    }
-    uint32_t a = (uint32_t)hex4(*p, end);
-    *p += 4;
-    if (a >= 0xd800 && a <= 0xdbff) {
-        uint32_t b = (uint32_t)hex4(*p + 2, end);
-        *p += 6;
-        a = 0x10000 + ((a - 0xd800) << 10) + (b - 0xdc00);
-    }
-    return put_utf8(to, a);
-}
-
-/* Decoding never makes a string longer. */
-static str decode(struct arena *mem, str raw)
-{
-    const unsigned char *p = (const unsigned char *)raw.ptr, *end = p + raw.len;
-    char *out = arena_take(mem, raw.len + 1, 1);
-    size_t n = 0;
-    while (p < end) {
-        char few[4];
-        size_t k = decode_step(&p, end, few);
-        memcpy(out + n, few, k);
-        n += k;
-    }
-    return (str){ out, n };
-}
-
-static bool escaped_eq(str raw, str key)
-{
-    const unsigned char *p = (const unsigned char *)raw.ptr, *end = p + raw.len;
-    size_t n = 0;
-    while (p < end) {
-        char few[4];
-        size_t k = decode_step(&p, end, few);
-        if (key.len - n < k || memcmp(key.ptr + n, few, k) != 0)
-            return false;
-        n += k;
-    }
-    return n == key.len;
-}
-
-struct json json_get(struct json object, str key)
-{
-    const struct json_doc *d = object.doc;
-    if (!d || kind_of(entry(object)) != TAPE_OBJECT)
-        return (struct json){ NULL, 0 };
-    uint32_t end = high_of(entry(object));
-    for (uint32_t at = object.at + 2; at < end; at = after(d->tape, at + 1)) {
-        uint64_t e = d->tape[at];
-        str raw = text_of((const unsigned char *)d->text.ptr, e);
-        if (e & ESCAPED ? escaped_eq(raw, key) : str_eq(raw, key))
-            return (struct json){ d, at + 1 };
-    }
-    return (struct json){ NULL, 0 };
-}
-
-struct json json_path(struct json v, const char *dotted)
-{
-    str rest = str_of(dotted);
-    do
-        v = json_get(v, str_cut(rest, '.', &rest));
-    while (rest.ptr);
-    return v;
-}
-
-size_t json_count(struct json v)
-{
-    return v.doc && is_container(entry(v)) ? high_of(v.doc->tape[v.at + 1]) : 0;
-}
-
-str json_str(struct json v, struct arena *mem)
-{
-    if (!v.doc || kind_of(entry(v)) != TAPE_STRING)
-        return STR_NONE;
-    str raw = text_of((const unsigned char *)v.doc->text.ptr, entry(v));
-    return entry(v) & ESCAPED ? decode(mem, raw) : raw;
-}
-
-bool json_i64(struct json v, int64_t *out)
-{
-    if (!v.doc || kind_of(entry(v)) != TAPE_NUMBER)
-        return false;
-    return str_to_i64(text_of((const unsigned char *)v.doc->text.ptr, entry(v)), INT64_MIN, INT64_MAX, out);
-}
-
-int64_t json_i64_or(struct json v, int64_t other)
-{
-    int64_t n;
-    return json_i64(v, &n) ? n : other;
-}
-
-bool json_bool_or(struct json v, bool other)
-{
-    if (json_kind(v) != JSON_BOOL)
-        return other;
-    return kind_of(entry(v)) == TAPE_TRUE;
-}
-
-str json_raw(struct json v)
-{
-    if (!v.doc)
-        return STR_NONE;
-    uint64_t e = entry(v);
-    if (is_container(e))
-        return str_sub(v.doc->text, low_of(e), low_of(v.doc->tape[v.at + 1]));
-    if (kind_of(e) == TAPE_STRING)
-        return str_sub(v.doc->text, low_of(e) - 1, (size_t)low_of(e) + high_of(e) + 1);
-    return str_sub(v.doc->text, low_of(e), (size_t)low_of(e) + high_of(e));
-}
-
-struct json_iter json_iter(struct json v)
-{
-    if (!v.doc || !is_container(entry(v)))
-        return (struct json_iter){ NULL, 0, 0, false };
-    return (struct json_iter){ v.doc, v.at + 2, high_of(entry(v)), kind_of(entry(v)) == TAPE_OBJECT };
-}
-
-bool json_next(struct json_iter *it, struct arena *mem, str *key, struct json *value)
-{
-    if (!it->doc || it->at >= it->end)
-        return false;
-    str k = STR_NONE;
-    if (it->object)
-        k = json_str((struct json){ it->doc, it->at++ }, mem);
-    if (key)
-        *key = k;
-    if (value)
-        *value = (struct json){ it->doc, it->at };
-    it->at = after(it->doc->tape, it->at);
     return true;
 }

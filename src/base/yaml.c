@@ -21,6 +21,7 @@ struct node {
     size_t         count, cap;
     size_t         line, column;
     size_t         weight;          /* nodes in it, aliases expanded */
+    unsigned       height;          /* levels below it, aliases expanded */
 };
 
 struct anchor {
@@ -93,6 +94,8 @@ static void append(struct reader *r, struct node *to, struct node *item)
     }
     to->item[to->count++] = item;
     to->weight += item->weight;
+    if (to->height <= item->height)
+        to->height = item->height + 1;
 }
 
 static void name_anchor(struct reader *r, const yaml_char_t *name, struct node *n)
@@ -106,9 +109,14 @@ static void name_anchor(struct reader *r, const yaml_char_t *name, struct node *
     r->anchors = a;
 }
 
+static bool too_deep(struct reader *r)
+{
+    return fail(r->e, ERR_LIMIT, "the YAML document nests deeper than %d levels, aliases expanded", DEPTH_MAX);
+}
+
 static bool read_node(struct reader *r, unsigned depth, struct node **out);
 
-static bool read_alias(struct reader *r, struct node **out)
+static bool read_alias(struct reader *r, unsigned depth, struct node **out)
 {
     if (++r->aliases > ALIASES_MAX)
         return fail(r->e, ERR_LIMIT, "the YAML document has more than %d aliases", ALIASES_MAX);
@@ -118,6 +126,8 @@ static bool read_alias(struct reader *r, struct node **out)
             continue;
         if (a->node->open)
             return bad_here(r, "an alias inside of its own anchor has no end");
+        if (depth + a->node->height > DEPTH_MAX)
+            return too_deep(r);
         *out = a->node;
         return count_nodes(r, a->node->weight);
     }
@@ -183,61 +193,84 @@ static bool keys_differ(struct reader *r, const struct node *map)
     return true;
 }
 
-static bool has_key(const struct node *map, str key)
+/* Keys of the mapping itself win over merged ones, earlier merged ones over later ones (yaml.org/type/merge). */
+struct member { struct node *key, *value; size_t rank; bool hidden; };
+
+static int by_key(const void *x, const void *y)
 {
-    for (size_t i = 0; i < map->count; i += 2)
-        if (str_eq(map->item[i]->text, key))
-            return true;
-    return false;
+    const struct member *const *a = x, *const *b = y;
+    int c = str_cmp((*a)->key->text, (*b)->key->text);
+    return c != 0 ? c : ((*a)->rank > (*b)->rank) - ((*a)->rank < (*b)->rank);
 }
 
-/* Keys of the mapping itself win over merged ones, earlier merged ones over later ones (yaml.org/type/merge). */
-static bool merge_one(struct reader *r, struct node *into, const struct node *from, const struct node *at)
+static void add_members(const struct node *map, struct member *to, size_t *n)
 {
-    if (from->kind != NODE_MAP)
-        return bad(r, at->line, at->column, "'<<' takes a mapping or a list of mappings");
-    for (size_t i = 0; i < from->count; i += 2) {
-        if (has_key(into, from->item[i]->text))
+    for (size_t i = 0; i < map->count; i += 2) {
+        if (map->item[i]->is_merge)
             continue;
-        if (!count_nodes(r, from->item[i]->weight + from->item[i + 1]->weight))
-            return false;
-        append(r, into, from->item[i]);
-        append(r, into, from->item[i + 1]);
+        to[*n] = (struct member){ map->item[i], map->item[i + 1], *n, false };
+        ++*n;
     }
-    return true;
+}
+
+/* How many members the sources of a "<<" bring; false when one is not a mapping. */
+static bool sources_fit(struct reader *r, const struct node *at, const struct node *from, size_t *n)
+{
+    if (from->kind == NODE_MAP) {
+        *n += from->count / 2;
+        return true;
+    }
+    for (size_t i = 0; from->kind == NODE_LIST && i < from->count; i++) {
+        if (from->item[i]->kind != NODE_MAP)
+            return bad(r, at->line, at->column, "'<<' takes a mapping or a list of mappings");
+        *n += from->item[i]->count / 2;
+    }
+    return from->kind == NODE_LIST || bad(r, at->line, at->column, "'<<' takes a mapping or a list of mappings");
+}
+
+/* Sorted, so that mappings made to be slow are not. */
+static void hide_overridden(struct reader *r, struct member *m, size_t n)
+{
+    struct member **sorted = arena_make(r->mem, struct member *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &m[i];
+    qsort(sorted, n, sizeof *sorted, by_key);
+    for (size_t i = 1; i < n; i++)
+        sorted[i]->hidden = str_eq(sorted[i]->key->text, sorted[i - 1]->key->text);
 }
 
 static bool merge(struct reader *r, struct node *map)
 {
-    size_t given = map->count;
+    size_t n = map->count / 2, got = 0;
     bool any = false;
-    for (size_t i = 0; i < given; i += 2)
-        any |= map->item[i]->is_merge;
+    for (size_t i = 0; i < map->count; i += 2)
+        if (map->item[i]->is_merge) {
+            any = true;
+            if (!sources_fit(r, map->item[i], map->item[i + 1], &n))
+                return false;
+        }
     if (!any)
         return true;
-    struct node *whole = node_new(r, NODE_MAP);
-    for (size_t i = 0; i < given; i += 2)
-        if (!map->item[i]->is_merge) {
-            append(r, whole, map->item[i]);
-            append(r, whole, map->item[i + 1]);
-        }
-    for (size_t i = 0; i < given; i += 2) {
+    struct member *m = arena_make(r->mem, struct member, n + 1);
+    add_members(map, m, &got);
+    for (size_t i = 0; i < map->count; i += 2) {
+        const struct node *from = map->item[i + 1];
         if (!map->item[i]->is_merge)
             continue;
-        const struct node *from = map->item[i + 1];
-        if (from->kind != NODE_LIST) {
-            if (!merge_one(r, whole, from, map->item[i]))
-                return false;
-            continue;
-        }
-        for (size_t k = 0; k < from->count; k++)
-            if (!merge_one(r, whole, from->item[k], map->item[i]))
-                return false;
+        if (from->kind == NODE_MAP)
+            add_members(from, m, &got);
+        for (size_t k = 0; from->kind == NODE_LIST && k < from->count; k++)
+            add_members(from->item[k], m, &got);
     }
-    map->item = whole->item;
-    map->count = whole->count;
-    map->cap = whole->cap;
-    map->weight = whole->weight;
+    hide_overridden(r, m, got);
+    map->item = NULL;
+    map->count = map->cap = 0;
+    map->weight = 1;
+    for (size_t i = 0; i < got; i++)
+        if (!m[i].hidden) {
+            append(r, map, m[i].key);
+            append(r, map, m[i].value);
+        }
     return true;
 }
 
@@ -271,10 +304,10 @@ static bool read_map(struct reader *r, unsigned depth, struct node **out)
 static bool read_node(struct reader *r, unsigned depth, struct node **out)
 {
     if (depth > DEPTH_MAX)
-        return fail(r->e, ERR_LIMIT, "the YAML document nests deeper than %d levels", DEPTH_MAX);
+        return too_deep(r);
     switch (r->event.type) {
     case YAML_ALIAS_EVENT:
-        return read_alias(r, out);
+        return read_alias(r, depth, out);
     case YAML_SCALAR_EVENT:
         return read_scalar(r, out);
     case YAML_SEQUENCE_START_EVENT:
