@@ -289,6 +289,26 @@ static bool deallocate(struct pg *p, struct pg_stmt *s, struct err *e)
     return simple(p, sql, e);
 }
 
+/* The server does not mind arguments that the statement never mentions; SQLite does, and it is always a slip. */
+static size_t args_of(const char *sql)
+{
+    size_t most = 0;
+    bool quoted = false;
+
+    for (; *sql; sql++) {
+        size_t n = 0;
+
+        if (*sql == '\'')
+            quoted = !quoted;
+        if (*sql != '$' || quoted)
+            continue;
+        while (sql[1] >= '0' && sql[1] <= '9' && n <= DB_ARGS_MAX)
+            n = n * 10 + (size_t)(*++sql - '0');
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 /* A null tells nothing about its type, so a statement first seen with one is prepared anew when a value comes. */
 static struct pg_stmt *prepare(struct pg *p, const char *sql, const struct arg *args, size_t count, struct err *e)
 {
@@ -296,6 +316,10 @@ static struct pg_stmt *prepare(struct pg *p, const char *sql, const struct arg *
 
     if (old && old->args == count && fits(old, args))
         return old;
+    if (args_of(sql) != count) {
+        fail(e, ERR_INTERNAL, "a statement takes %zu arguments and got %zu: %.200s", args_of(sql), count, sql);
+        return NULL;
+    }
     s = calloc(1, sizeof(*s));
     assert(s);
     s->args = count;

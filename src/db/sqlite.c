@@ -356,15 +356,16 @@ static bool set_up(struct lite *l, struct err *e)
     return rc == SQLITE_OK || fail_lite(l, rc, "opening", e);
 }
 
-/* Made by us with mode 0600 before SQLite would make it readable for all; its companions copy the mode. */
+/* Made by us with mode 0600 before SQLite would make it readable for all; its companions copy the mode. A file that is there is
+ * not opened: closing it would drop the locks that other connections of this process hold on it (POSIX). */
 static bool make_file(const char *path, struct err *e)
 {
-    SCOPED(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    SCOPED(fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-    if (fd >= 0)
+    if (fd >= 0 || errno == EEXIST)
         return true;
     return err_set(e, ERR_STORAGE, errno, ERR_HERE,
-                   "cannot open the database %s (%s): see that its folder exists and this user may write in it", path, strerror(errno));
+                   "cannot make the database %s (%s): see that its folder exists and this user may write in it", path, strerror(errno));
 }
 
 static bool open_handle(struct lite *l, const char *path, struct err *e)
@@ -384,13 +385,15 @@ static bool open_handle(struct lite *l, const char *path, struct err *e)
 
 bool sqlite_open(str path, bool read_only, struct db **out, struct err *e)
 {
-    char z[PATH_MAX];
+    char given[PATH_MAX], z[PATH_MAX];
     struct lite *l;
 
     if (path.len == 0 || path.len >= sizeof(z) || memchr(path.ptr, '\0', path.len))
         return fail(e, ERR_INVALID, "the database needs a path: give sqlite:PATH, a path, or postgres://USER@HOST/NAME");
-    memcpy(z, path.ptr, path.len);
-    z[path.len] = '\0';
+    memcpy(given, path.ptr, path.len);
+    given[path.len] = '\0';
+    if (!realpath(given, z))            /* two links to one file must meet at one lock; a new file has no links yet */
+        memcpy(z, given, sizeof(z));
     l = calloc(1, sizeof(*l));
     assert(l);
     l->db = (struct db){ .side = &lite_side, .kind = DB_SQLITE, .read_only = read_only };
