@@ -7,7 +7,8 @@
  *
  * Refused by default (400, connection closed, in the application's envelope): two length headers, Content-Length with Transfer-Encoding,
  * any transfer coding but a single final `chunked`, blanks before a colon, bare CR or LF, NUL, folded headers, signs or blanks in numbers,
- * missing or double Host in HTTP/1.1, unknown versions, targets that are neither origin form nor `*`. Over a limit: 413, 414, 431. Too slow: 408.
+ * missing or double Host in HTTP/1.1, unknown versions, targets that are neither origin form nor `*` (which is OPTIONS' alone).
+ * Over a limit: 413, 414, 431. An expectation other than 100-continue: 417. Too slow: 408. Too many bodies at once: 503.
  */
 #ifndef SIGNALBOX_HTTP_SERVER_H
 #define SIGNALBOX_HTTP_SERVER_H
@@ -23,14 +24,14 @@ struct http_request {
     enum http_method          method;
     str                       method_text;
     str                       target;        /* as sent: path and query, undecoded */
-    str                       path;          /* undecoded, begins with '/' */
+    str                       path;          /* undecoded, begins with '/'; "*" for OPTIONS alone */
     str                       query;         /* undecoded, without '?' */
     const struct http_header *headers;
     size_t                    header_count;
     str                       body;          /* whole, de-chunked */
     str                       peer;          /* address of the other side, text */
     int64_t                   began_mono_us; /* when the last byte of the request had arrived */
-    struct arena             *mem;           /* dies with the response; one thread at a time */
+    struct arena             *mem;           /* dies with the response; one thread at a time; soft 64 MiB, hard 512 MiB */
     void                     *user;          /* the application's, e.g. its trace id */
 };
 
@@ -61,20 +62,23 @@ struct http_hooks {
 struct http_server_config {
     str      address;                 /* "127.0.0.1", "0.0.0.0", "::1" … or "unix:/path" */
     uint16_t port;                    /* 0: any free one */
-    unsigned workers;                 /* threads for requests that are not on_loop */
+    unsigned workers;                 /* threads for requests that are not on_loop; default 4 */
     unsigned connections_max;         /* past it new ones wait in the backlog; default 4096 */
     unsigned connections_per_peer_max;/* default 1024 */
     int64_t  header_ms, idle_ms, write_ms;    /* defaults 10 s, 60 s, 30 s (write: no progress) */
     size_t   header_bytes_max;        /* default 16 KiB, 100 fields, 8 KiB target */
+    size_t   bodies_bytes_max;        /* of all bodies in memory at once; past it 503; default 256 MiB */
 };
 
 struct http_server;
 bool     http_server_start(const struct http_server_config *c, const struct http_hooks *h, struct http_server **out, struct err *e) MUST_CHECK;
 uint16_t http_server_port(const struct http_server *s);
-/* Stop accepting, let handled requests finish (up to grace_ms), close, join threads, free. */
+/* Stop accepting, let handled requests finish (up to grace_ms), close, join threads, free. Handlers on worker threads are
+ * waited for without limit. A request that nobody has answered by then may still be answered later: its answer goes nowhere. */
 void     http_server_stop(struct http_server *s, int64_t grace_ms);
 
-/* Exactly once for each handled request, from any thread. Afterwards r is gone. */
+/* Exactly once for each handled request, from any thread. Afterwards r is gone. Control characters in header values become blanks;
+ * Content-Length, Transfer-Encoding and Connection are the server's own (asserted). JSON gets Cache-Control: no-store unless given. */
 void http_reply(struct http_request *r, const struct http_response *a);
 
 /* Helpers on requests. */

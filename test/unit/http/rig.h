@@ -1,0 +1,58 @@
+/*
+ * rig: a server with a small application, and raw sockets against it.
+ */
+#ifndef SIGNALBOX_TEST_HTTP_RIG_H
+#define SIGNALBOX_TEST_HTTP_RIG_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <pthread.h>
+/* cmocka's fail() and ours are different things; here fail_msg is enough. */
+#undef fail
+#undef fail_msg
+
+#include "http/server.h"
+
+#define fail_msg(...) (print_error("ERROR: " __VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+
+/* The application:
+ *   /hello        {"ok":true}, on the loop
+ *   /echo         method, path, query, body of what came, on the loop, bodies up to 1 MiB
+ *   /work…        the same on a worker thread
+ *   /later        the same, answered by a thread of its own
+ *   /large        bodies up to 26,214,400 bytes; answers with length and sum
+ *   /download     8 MiB of text
+ *   /park         kept until rig_unpark
+ *   /inject       a header whose value tries to end its line
+ *   /nobody       accepts no body
+ *   /empty        204
+ */
+struct rig {
+    struct http_server *server;
+    uint16_t port;
+    atomic_int handled, refused;
+    pthread_mutex_t lock;
+    struct http_request *parked;
+};
+
+void rig_start(struct rig *rig, const struct http_server_config *config);
+void rig_stop(struct rig *rig);
+void rig_unpark(struct rig *rig);
+bool rig_parked(struct rig *rig);              /* waits up to 2 s for a request to be parked */
+struct http_counts rig_counts(const struct rig *rig);
+
+/* The raw client */
+int  raw_connect(uint16_t port);
+void raw_send(int fd, str bytes);              /* all of it; a closed other side is not a failure here */
+struct raw_answer { char text[262144]; size_t len; bool closed; };
+/* Reads until the other side closes, or until `quiet_ms` pass without a byte. */
+void raw_read(int fd, int quiet_ms, struct raw_answer *out);
+/* Reads until `want` responses' ends have been seen, by their Content-Length. */
+size_t raw_responses(const struct raw_answer *a, int *statuses, size_t max);
+str  raw_body(const struct raw_answer *a);     /* of the first response */
+int64_t raw_ms(void);
+
+#endif
