@@ -15,6 +15,7 @@ struct filelock {
     struct filelock *next;
     dev_t            dev;
     ino_t            ino;
+    pid_t            pid;               /* a forked child inherits this list, but not the right to write */
     int              fd;
     unsigned         users;
 };
@@ -26,7 +27,7 @@ static struct filelock *locks;
 static struct filelock *find(const struct stat *st)
 {
     for (struct filelock *l = locks; l; l = l->next)
-        if (l->dev == st->st_dev && l->ino == st->st_ino)
+        if (l->dev == st->st_dev && l->ino == st->st_ino && l->pid == getpid())
             return l;
     return NULL;
 }
@@ -76,7 +77,7 @@ bool filelock_take(const char *db_path, struct filelock **out, struct err *e)
         l = calloc(1, sizeof(*l));
         assert(l);
         write_pid(fd);
-        *l = (struct filelock){ .next = locks, .dev = st.st_dev, .ino = st.st_ino, .fd = TAKE_FD(fd) };
+        *l = (struct filelock){ .next = locks, .dev = st.st_dev, .ino = st.st_ino, .pid = getpid(), .fd = TAKE_FD(fd) };
         locks = l;
     }
     l->users++;

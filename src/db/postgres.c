@@ -145,12 +145,17 @@ static bool simple(struct pg *p, const char *sql, struct err *e)
 
 /* --- the connection --- */
 
-static void notice(void *nothing, const char *text)
+/* A server that ends an idle connection says so first and hangs up a moment later: the word is enough. */
+static void notice(void *arg, const PGresult *r)
 {
+    struct pg *p = arg;
+    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
     char line[512];
 
-    one_line(line, sizeof(line), text);
-    log_warn("the database says", LZ("notice", line));
+    if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+        p->lost = true;
+    one_line(line, sizeof(line), PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY));
+    log_warn("the database says", LZ("severity", severity), LZ("notice", line));
 }
 
 static void forget_connection(struct pg *p)
@@ -203,7 +208,7 @@ static bool set_up(struct pg *p, struct err *e)
         "set idle_in_transaction_session_timeout = '60s'; set bytea_output = hex; set standard_conforming_strings = on;"
         "set default_transaction_isolation = 'read committed'";
 
-    PQsetNoticeProcessor(p->conn, notice, NULL);
+    PQsetNoticeReceiver(p->conn, notice, p);
     if (!simple(p, common, e) || (p->db.read_only && !simple(p, "set default_transaction_read_only = on", e)))
         return false;
     for (unsigned i = 0; i < p->channels; i++)
@@ -237,7 +242,7 @@ static bool hung_up(struct pg *p)
 
         if (poll(&fd, 1, 0) <= 0)
             return false;
-        if (!PQconsumeInput(p->conn) || PQisBusy(p->conn) || PQstatus(p->conn) != CONNECTION_OK)
+        if (!PQconsumeInput(p->conn) || PQisBusy(p->conn) || PQstatus(p->conn) != CONNECTION_OK || p->lost)
             return true;
     }
     return false;

@@ -246,7 +246,7 @@ static void wrong_statements_are_our_fault(void **state)
     bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "select $1", ARGS(A(1), A(2))));
     bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "select $1, $2", ARGS(A(1))));
     bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "insert into item (n) values ($1)", ARGS(A(STR("no number")))));
-    bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "insert into item (name) values ($1)", ARGS(arg_blob(STR("bytes")))));
+    bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "insert into item (body) values ($1)", ARGS(A(STR("text")))));
     bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "insert into item (name) values (\"no such column\")", NO_ARGS));
     assert_int_equal(number(b, "select count(*) from item", NO_ARGS), 0);
 }
