@@ -33,6 +33,7 @@ struct anchor {
 struct reader {
     yaml_parser_t  yaml;
     yaml_event_t   event;
+    str            text;
     struct arena  *mem;
     struct anchor *anchors;
     size_t         nodes, aliases;
@@ -57,15 +58,29 @@ __attribute__((cold)) static bool bad_here(struct reader *r, const char *why)
     return bad(r, line, column, why);
 }
 
+/* Bytes that are no text have an offset only. */
+static bool bad_bytes(struct reader *r)
+{
+    size_t line = 1, column = 1;
+    for (size_t i = 0; i < r->yaml.problem_offset && i < r->text.len; i++) {
+        column = r->text.ptr[i] == '\n' ? 1 : column + 1;
+        line += r->text.ptr[i] == '\n';
+    }
+    return bad(r, line, column, r->yaml.problem ? r->yaml.problem : "the bytes are not UTF-8");
+}
+
 static bool next(struct reader *r)
 {
     yaml_event_delete(&r->event);
     if (yaml_parser_parse(&r->yaml, &r->event))
         return true;
     memset(&r->event, 0, sizeof r->event);
-    bool has_mark = r->yaml.error != YAML_READER_ERROR && r->yaml.error != YAML_MEMORY_ERROR;
-    return bad(r, has_mark ? r->yaml.problem_mark.line + 1 : 1, has_mark ? r->yaml.problem_mark.column + 1 : 1,
-               r->yaml.problem ? r->yaml.problem : "out of memory");
+    if (r->yaml.error == YAML_MEMORY_ERROR)
+        abort();
+    if (r->yaml.error == YAML_READER_ERROR)
+        return bad_bytes(r);
+    return bad(r, r->yaml.problem_mark.line + 1, r->yaml.problem_mark.column + 1,
+               r->yaml.problem ? r->yaml.problem : "libyaml gives no reason");
 }
 
 static bool count_nodes(struct reader *r, size_t n)
@@ -482,7 +497,7 @@ bool yaml_parse(struct arena *mem, str text, struct json *out, struct err *e)
 {
     if (text.len > TEXT_MAX)
         return fail(e, ERR_LIMIT, "the YAML document has %zu bytes, at most %d are read", text.len, (int)TEXT_MAX);
-    struct reader r = { .mem = mem, .e = e };
+    struct reader r = { .text = text, .mem = mem, .e = e };
     if (!yaml_parser_initialize(&r.yaml))
         abort();
     yaml_parser_set_encoding(&r.yaml, YAML_UTF8_ENCODING);
