@@ -1,0 +1,40 @@
+#include "domain/text.h"
+
+static uint32_t char_at(str s, size_t at, size_t step)
+{
+    static const unsigned char lead[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+    uint32_t c = (unsigned char)s.ptr[at] & lead[step];
+    for (size_t i = 1; i < step; i++)
+        c = c << 6 | ((unsigned char)s.ptr[at + i] & 0x3f);
+    return c;
+}
+
+/* What would break the line, or show something else than what is there. */
+static bool is_hostile(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || c == 0x180e ||
+           (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+           c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
+}
+
+str text_plain(struct arena *mem, str s, size_t max_chars)
+{
+    static const str BAD = STR_INIT("\xef\xbf\xbd"), CUT = STR_INIT("\xe2\x80\xa6");
+    size_t bytes = s.len < max_chars ? s.len : max_chars;
+    char *out = arena_take(mem, bytes * 4 + CUT.len + 1, 1);
+    size_t n = 0, last = 0, chars = 0;
+    for (size_t at = 0; at < s.len; chars++) {
+        if (chars == max_chars) {
+            memcpy(out + last, CUT.ptr, CUT.len);
+            return (str){ out, last + CUT.len };
+        }
+        size_t step = str_utf8_step(s, at);
+        bool bad = step == 0 || is_hostile(char_at(s, at, step));
+        str piece = bad ? BAD : str_sub(s, at, at + step);
+        last = n;
+        memcpy(out + n, piece.ptr, piece.len);
+        n += piece.len;
+        at += step ? step : 1;
+    }
+    return (str){ out, n };
+}
