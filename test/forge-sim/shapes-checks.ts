@@ -42,6 +42,8 @@ export function checkRunEventShape(repo: Repo, run: CheckRun, app: App, at: Orig
 }
 
 export function suiteShape(repo: Repo, suite: CheckSuite, commit: Commit, app: App, at: Origin): Json {
+    /* GitHub's schema of check_suite.rerequested does not know merge_group as an event of an App. */
+    const events = app.events.filter((event) => event !== 'merge_group');
     const url = `${repoUrl(repo, at)}/check-suites/${suite.id}`;
     const runs = [...repo.checkRuns.values()].filter((run) => run.suite === suite);
     const isDone = runs.length > 0 && runs.every((run) => run.status === 'completed');
@@ -49,8 +51,8 @@ export function suiteShape(repo: Repo, suite: CheckSuite, commit: Commit, app: A
         id: suite.id, node_id: nodeId('CS', suite.id), head_branch: suite.branch, head_sha: suite.sha,
         status: isDone ? 'completed' : 'queued', conclusion: isDone ? runs[0]?.conclusion ?? null : null,
         url, before: suite.before, after: suite.sha, pull_requests: pullMinimalShapes(repo, suite.sha, at),
-        app: appShape(app, at), created_at: iso(suite.createdAt), updated_at: iso(suite.updatedAt),
-        rerequestable: true, runs_rerequestable: true, latest_check_runs_count: runs.length,
+        app: { ...appShape(app, at), events }, created_at: iso(suite.createdAt),
+        updated_at: iso(suite.updatedAt), rerequestable: true, runs_rerequestable: true, latest_check_runs_count: runs.length,
         check_runs_url: `${url}/check-runs`, head_commit: commitSimpleShape(commit),
     };
 }
