@@ -271,7 +271,7 @@ static Oid type_of(const struct arg *a)
     case ARG_STR:  return OID_TEXT;
     case ARG_BLOB: return OID_BYTEA;
     }
-    assert(!"a kind of argument that does not exist");
+    assert(false);                      /* a kind of argument that does not exist */
     return 0;
 }
 

@@ -148,7 +148,7 @@ static int bind_one(sqlite3_stmt *stmt, int slot, const struct arg *a)
     case ARG_BLOB:
         return a->s.len ? sqlite3_bind_blob64(stmt, slot, a->s.ptr, a->s.len, SQLITE_STATIC) : sqlite3_bind_zeroblob(stmt, slot, 0);
     }
-    assert(!"a kind of argument that does not exist");
+    assert(false);                      /* a kind of argument that does not exist */
     return SQLITE_MISUSE;
 }
 
