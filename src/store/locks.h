@@ -1,0 +1,22 @@
+/*
+ * locks: advisory claims on keys, one active row per (workspace, folded key) (atmos-pro.md §12, seed 003).
+ */
+#ifndef SIGNALBOX_STORE_LOCKS_H
+#define SIGNALBOX_STORE_LOCKS_H
+#include "db/db.h"
+
+struct lock {
+    str     id, workspace_id, key, folded, message, properties /* JSON object */, actor;
+    int64_t token;              /* rises with every grant of the key */
+    int64_t created_ms, updated_ms, expires_ms, deleted_ms;
+};
+
+/* In: workspace_id, key, folded, message, properties, actor, expires_ms. An expired lock is absent: its row gets a new id.
+ * *taken false: somebody holds it, and *l is his lock. Nothing changed then but the counter, which the caller's rollback undoes. */
+bool locks_take(struct db *db, struct arena *mem, struct lock *l, int64_t now_ms, bool *taken, struct err *e) MUST_CHECK;
+/* *found false: no active lock. Else *out is the released one. */
+bool locks_release(struct db *db, struct arena *mem, str workspace_id, str folded, int64_t now_ms, struct lock *out, bool *found, struct err *e) MUST_CHECK;
+/* Released and long expired rows; the counters stay. */
+bool locks_purge(struct db *db, int64_t before_ms, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,151 @@
+#include "store/query.h"
+
+#include "store/rows.h"
+
+void query_time(struct json_out *w, const char *key, const struct db_value *v)
+{
+    json_field_time(w, str_of(key), v->null ? 0 : v->i);
+}
+
+void query_i64(struct json_out *w, const char *key, const struct db_value *v)
+{
+    json_key(w, str_of(key));
+    if (v->null)
+        json_put_null(w);
+    else
+        json_put_i64(w, v->i);
+}
+
+void query_str(struct json_out *w, const char *key, const struct db_value *v)
+{
+    json_key(w, str_of(key));
+    if (v->null)
+        json_put_null(w);
+    else
+        json_put_str(w, v->s.ptr ? v->s : STR(""));
+}
+
+void query_json(struct json_out *w, const char *key, const struct db_value *v)
+{
+    json_key(w, str_of(key));
+    if (v->null || !v->s.len)
+        json_put_null(w);
+    else
+        json_put_raw(w, v->s);
+}
+
+int64_t query_after_i64(const struct query *q, int64_t first)
+{
+    int64_t n;
+    return q->after.len && str_to_i64(q->after, INT64_MIN, INT64_MAX, &n) ? n : first;
+}
+
+str query_after_text(const struct query *q, str first)
+{
+    return q->after.len ? q->after : first;
+}
+
+size_t query_shown(const struct query *q, const struct db_rows *r, size_t key_column, struct arena *mem, str *next)
+{
+    *next = STR("");
+    if (r->count <= (size_t)q->limit)
+        return r->count;
+    const struct db_value *v = db_at(r, (size_t)q->limit - 1, key_column);
+    *next = v->s.ptr ? v->s : arena_print(mem, "%lld", (long long)v->i);
+    return (size_t)q->limit;
+}
+
+/* --- workspaces, repositories, permissions --- */
+
+bool query_workspaces(struct db *db, struct arena *mem, const struct query *q, struct json_out *w, str *next, struct err *e)
+{
+    struct db_rows r;
+    *next = STR("");
+    if (!db_query(db, mem, e, &r, "select id, name, created_ms from workspace where id = $1", ARGS(A(q->workspace_id))))
+        return false;
+    for (size_t i = 0; i < r.count; i++) {
+        json_begin_object(w);
+        query_str(w, "id", db_at(&r, i, 0));
+        query_str(w, "name", db_at(&r, i, 1));
+        query_time(w, "createdAt", db_at(&r, i, 2));
+        json_end_object(w);
+    }
+    return true;
+}
+
+#define REPOSITORY_COLUMNS "id, workspace_id, forge, forge_id, host, owner, name, default_branch, installation_id, created_ms, removed_ms"
+
+static void repository_fields(struct json_out *w, const struct db_rows *r, size_t i)
+{
+    static const char *const texts[] = { "forge", NULL, "host", "owner", "name", "defaultBranch" };
+    query_i64(w, "id", db_at(r, i, 0));
+    query_str(w, "workspaceId", db_at(r, i, 1));
+    for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
+        if (texts[k])
+            query_str(w, texts[k], db_at(r, i, k + 2));
+        else
+            query_i64(w, "forgeId", db_at(r, i, k + 2));
+    query_i64(w, "installationId", db_at(r, i, 8));
+    query_time(w, "createdAt", db_at(r, i, 9));
+    query_time(w, "removedAt", db_at(r, i, 10));
+}
+
+bool query_repositories(struct db *db, struct arena *mem, const struct query *q, struct json_out *w, str *next, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+            "select " REPOSITORY_COLUMNS " from repository where workspace_id = $1 and ($2 = 0 or id = $2) and removed_ms is null"
+            " and id > $3 order by id limit $4",
+            ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, 0)), A(q->limit + 1))))
+        return false;
+    size_t n = query_shown(q, &r, 0, mem, next);
+    for (size_t i = 0; i < n; i++) {
+        json_begin_object(w);
+        repository_fields(w, &r, i);
+        json_end_object(w);
+    }
+    return true;
+}
+
+bool query_repository(struct db *db, struct arena *mem, const struct query *q, str id, struct json_out *w, bool *found, struct err *e)
+{
+    struct db_rows r;
+    int64_t n;
+    *found = false;
+    if (!str_to_i64(id, 1, INT64_MAX, &n))
+        return true;
+    if (!db_query(db, mem, e, &r,
+            "select " REPOSITORY_COLUMNS " from repository where workspace_id = $1 and ($2 = 0 or id = $2) and removed_ms is null"
+            " and id = $3", ARGS(A(q->workspace_id), A(q->repository_id), A(n))))
+        return false;
+    *found = r.count > 0;
+    if (*found) {
+        json_begin_object(w);
+        repository_fields(w, &r, 0);
+        json_end_object(w);
+    }
+    return true;
+}
+
+bool query_permissions(struct db *db, struct arena *mem, const struct query *q, struct json_out *w, str *next, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+            "select p.id, p.name, p.workflow, p.branch, p.environment, p.created_ms, p.created_by from permission p"
+            " join repository r on r.id = p.repository_id where r.workspace_id = $1 and r.id = $2 and p.id > $3 order by p.id limit $4",
+            ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, 0)), A(q->limit + 1))))
+        return false;
+    size_t n = query_shown(q, &r, 0, mem, next);
+    for (size_t i = 0; i < n; i++) {
+        json_begin_object(w);
+        query_i64(w, "id", db_at(&r, i, 0));
+        query_str(w, "name", db_at(&r, i, 1));
+        query_str(w, "workflow", db_at(&r, i, 2));
+        query_str(w, "branch", db_at(&r, i, 3));
+        query_str(w, "environment", db_at(&r, i, 4));
+        query_time(w, "createdAt", db_at(&r, i, 5));
+        query_str(w, "createdBy", db_at(&r, i, 6));
+        json_end_object(w);
+    }
+    return true;
+}
