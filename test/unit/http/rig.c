@@ -116,12 +116,14 @@ void rig_start(struct rig *rig, const struct http_server_config *config)
     struct http_server_config c = *config;
     if (!c.address.len)
         c.address = STR("127.0.0.1");
-    struct http_hooks hooks = { .app = rig, .classify = classify, .handle = handle, .refuse = refuse };
+    rig->hooks = (struct http_hooks){ .app = rig, .classify = classify, .handle = handle, .refuse = refuse };
     struct err e = { 0 };
-    if (!http_server_start(&c, &hooks, &rig->server, &e))
+    if (!http_server_start(&c, &rig->hooks, &rig->server, &e))
         fail_msg("the server does not start: %s", e.text);
     rig->port = http_server_port(rig->server);
 }
+
+const struct http_hooks *rig_hooks(struct rig *rig) { return &rig->hooks; }
 
 void rig_stop(struct rig *rig)
 {

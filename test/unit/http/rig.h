@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <netinet/in.h>
 #include <pthread.h>
 /* cmocka's fail() and ours are different things; here fail_msg is enough. */
 #undef fail
@@ -32,6 +33,7 @@
  */
 struct rig {
     struct http_server *server;
+    struct http_hooks hooks;
     uint16_t port;
     atomic_int handled, refused;
     pthread_mutex_t lock;
@@ -40,6 +42,7 @@ struct rig {
 
 void rig_start(struct rig *rig, const struct http_server_config *config);
 void rig_stop(struct rig *rig);
+const struct http_hooks *rig_hooks(struct rig *rig);   /* of the same application, for another server */
 void rig_unpark(struct rig *rig);
 bool rig_parked(struct rig *rig);              /* waits up to 2 s for a request to be parked */
 struct http_counts rig_counts(const struct rig *rig);
