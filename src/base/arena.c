@@ -39,7 +39,8 @@ static _Noreturn void die(const char *why, size_t n)
     abort();
 }
 
-/* A big block comes from calloc: the kernel's fresh pages are zero already and are not touched twice. */
+/* A big block comes from calloc: the kernel's fresh pages are zero already and are not touched
+ * twice. */
 static struct block *block_new(size_t size, bool zeroed)
 {
     size_t whole;
@@ -160,7 +161,7 @@ void *arena_take(struct arena *a, size_t count, size_t size)
     return p;
 }
 
-/* The newest taking may grow without moving when its block has room: output buffers live from this. */
+/* The newest taking may grow without moving when its block has room: buffers live from this. */
 static bool grow_in_place(struct arena *a, void *old, size_t old_bytes, size_t new_bytes)
 {
     struct block *b = a->last_block;

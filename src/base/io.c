@@ -114,8 +114,8 @@ void io_sanitize_fds(void)
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
             continue;
-        /* The lowest free number is the missing one, since we go upwards. Not close-on-exec: children
-         * need their 0, 1, 2 as well. */
+        /* The lowest free number is the missing one, since we go upwards. Not close-on-exec:
+         * children need their 0, 1, 2 as well. */
         int null = open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
         if (null != fd)
             abort();

@@ -17,13 +17,14 @@ struct parser {
     uint64_t        *tape;
     uint32_t         count, cap;
     unsigned         depth, depth_max;
-    struct sort_key *keys;              /* scratch for big objects, malloc: it is gone before parse returns */
+    struct sort_key *keys; /* scratch for big objects, malloc: it is gone before parse returns */
     size_t           keys_cap;
+    size_t           promised; /* arena bytes that the duplicate check will take for keys */
     struct err      *e;
 };
 
-__attribute__((cold)) static void place_of(const struct parser *s, const unsigned char *p, size_t *line,
-                                           size_t *column)
+__attribute__((cold)) static void place_of(const struct parser *s, const unsigned char *p,
+                                           size_t *line, size_t *column)
 {
     *line = 1;
     *column = 1;
@@ -38,7 +39,8 @@ __attribute__((cold)) static void place_of(const struct parser *s, const unsigne
 }
 
 /* What stands at p, printable, for messages. */
-__attribute__((cold)) static const char *seen(const struct parser *s, const unsigned char *p, char out[16])
+__attribute__((cold)) static const char *seen(const struct parser *s, const unsigned char *p,
+                                              char out[16])
 {
     if (p >= s->end)
         return "the end of the text";
@@ -46,32 +48,42 @@ __attribute__((cold)) static const char *seen(const struct parser *s, const unsi
     if (*p > ' ' && *p < 0x7f)
         memcpy(out, (char[]){ '\'', (char)*p, '\'', 0 }, 4);
     else
-        memcpy(out, (char[]){ 'b', 'y', 't', 'e', ' ', '0', 'x', hex[*p >> 4], hex[*p & 15], 0 }, 10);
+        memcpy(out, (char[]){ 'b', 'y', 't', 'e', ' ', '0', 'x', hex[*p >> 4], hex[*p & 15], 0 },
+               10);
     return out;
 }
 
-__attribute__((cold)) static bool bad(struct parser *s, const unsigned char *p, const char *expected)
+__attribute__((cold)) static bool bad(struct parser *s, const unsigned char *p,
+                                      const char *expected)
 {
     size_t line, column;
     char what[16];
     place_of(s, p, &line, &column);
-    return fail(s->e, ERR_INVALID, "not valid JSON at line %zu, column %zu: found %s, expected %s", line, column,
-                seen(s, p, what), expected);
+    return fail(s->e, ERR_INVALID, "not valid JSON at line %zu, column %zu: found %s, expected %s",
+                line, column, seen(s, p, what), expected);
 }
 
-__attribute__((cold)) static bool bad_text(struct parser *s, const unsigned char *p, const char *why)
+__attribute__((cold)) static bool bad_text(struct parser *s, const unsigned char *p,
+                                           const char *why)
 {
     size_t line, column;
     place_of(s, p, &line, &column);
     return fail(s->e, ERR_INVALID, "not valid JSON at line %zu, column %zu: %s", line, column, why);
 }
 
+/* The arena would abort; what a sender can cause must be an error. */
+__attribute__((cold)) static bool too_large(struct parser *s)
+{
+    return fail(s->e, ERR_LIMIT,
+                "the JSON document has too many values for the memory of this request: "
+                "send it in smaller parts");
+}
+
 __attribute__((noinline, cold)) static bool tape_grow(struct parser *s)
 {
     uint32_t cap = s->cap + s->cap / 2 + 64;
-    if ((size_t)cap * sizeof *s->tape > arena_left(s->mem))
-        return fail(s->e, ERR_LIMIT, "the JSON document has too many values for the memory of this request: "
-                    "send it in smaller parts");
+    if ((size_t)cap * sizeof *s->tape + s->promised > arena_left(s->mem))
+        return too_large(s);
     s->tape = arena_grow(s->mem, s->tape, s->cap, cap, sizeof *s->tape);
     s->cap = cap;
     return true;
@@ -135,10 +147,12 @@ static bool escape(struct parser *s, const unsigned char **at)
 static inline const unsigned char *scan_plain(const unsigned char *p, const unsigned char *end)
 {
 #if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
+                  space = _mm_set1_epi8(' ');
     while (end - p >= 16) {
         __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* Signed compare: bytes from 0x80 up are negative, so "less than space" finds controls and non-ASCII at once. */
+        /* Signed compare: bytes from 0x80 up are negative, so "less than space" finds controls and
+         * non-ASCII at once. */
         __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, slash)),
                                    _mm_cmplt_epi8(x, space));
         unsigned mask = (unsigned)_mm_movemask_epi8(hit);
@@ -177,7 +191,8 @@ static inline bool string(struct parser *s, const unsigned char *p)
         }
     }
     s->p = p + 1;
-    return push(s, tape_entry(TAPE_STRING, (uint64_t)(p - from), (uint64_t)(from - s->text)) | escaped);
+    return push(s, tape_entry(TAPE_STRING, (uint64_t)(p - from), (uint64_t)(from - s->text)) |
+                       escaped);
 }
 
 static inline bool is_digit(const unsigned char *p, const unsigned char *end)
@@ -219,7 +234,8 @@ static bool number(struct parser *s, const unsigned char *p)
     return push(s, tape_entry(TAPE_NUMBER, (uint64_t)(p - from), (uint64_t)(from - s->text)));
 }
 
-static bool word(struct parser *s, const unsigned char *p, const char *name, size_t n, enum tape_kind kind)
+static bool word(struct parser *s, const unsigned char *p, const char *name, size_t n,
+                 enum tape_kind kind)
 {
     if ((size_t)(s->end - p) < n || memcmp(p, name, n) != 0)
         return bad(s, p, "a value");
@@ -234,8 +250,6 @@ static bool scalar(struct parser *s, const unsigned char *p)
     switch (*p) {
     case '"':
         return string(s, p);
-    case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
-        return number(s, p);
     case 't':
         return word(s, p, "true", 4, TAPE_TRUE);
     case 'f':
@@ -243,7 +257,7 @@ static bool scalar(struct parser *s, const unsigned char *p)
     case 'n':
         return word(s, p, "null", 4, TAPE_NULL);
     default:
-        return bad(s, p, "a value");
+        return *p == '-' || is_digit(p, s->end) ? number(s, p) : bad(s, p, "a value");
     }
 }
 
@@ -262,12 +276,14 @@ __attribute__((cold)) static bool twice(struct parser *s, str key)
     size_t line = 0, column = 0;
     if (inside)
         place_of(s, p - 1, &line, &column);
-    if (key.len > 100)
-        key.len = 100;
-    return inside ? fail(s->e, ERR_INVALID, "not valid JSON at line %zu, column %zu: the key \"" PRI_STR
-                         "\" stands twice in one object", line, column, FMT_STR(key))
-                  : fail(s->e, ERR_INVALID, "not valid JSON: the key \"" PRI_STR
-                         "\" stands twice in one object", FMT_STR(key));
+    key = str_clip(key, 100);
+    return inside ? fail(s->e, ERR_INVALID,
+                         "not valid JSON at line %zu, column %zu: the key \"" PRI_STR
+                         "\" stands twice in one object",
+                         line, column, FMT_STR(key))
+                  : fail(s->e, ERR_INVALID,
+                         "not valid JSON: the key \"" PRI_STR "\" stands twice in one object",
+                         FMT_STR(key));
 }
 
 static int by_key(const void *x, const void *y)
@@ -278,7 +294,7 @@ static int by_key(const void *x, const void *y)
     return str_cmp(a->key, b->key);
 }
 
-/* Sorted by hash and then by bytes: n log n whatever the keys are, so no sender can make it slow. */
+/* Sorted by hash and then by bytes: n log n whatever the keys are, no sender can make it slow. */
 static bool many_keys(struct parser *s, uint32_t at, uint32_t n)
 {
     if (n > s->keys_cap) {
@@ -295,7 +311,8 @@ static bool many_keys(struct parser *s, uint32_t at, uint32_t n)
     qsort(s->keys, n, sizeof *s->keys, by_key);
     for (uint32_t i = 1; i < n; i++)
         if (by_key(&s->keys[i - 1], &s->keys[i]) == 0)
-            return twice(s, s->keys[i].key.ptr > s->keys[i - 1].key.ptr ? s->keys[i].key : s->keys[i - 1].key);
+            return twice(s, s->keys[i].key.ptr > s->keys[i - 1].key.ptr ? s->keys[i].key
+                                                                        : s->keys[i - 1].key);
     return true;
 }
 
@@ -308,9 +325,10 @@ static bool few_keys(struct parser *s, uint32_t at, uint32_t n)
         /* Length and outer characters tell nearly all keys apart without touching the rest. */
         const char *p = key[i].ptr;
         size_t len = key[i].len;
-        mark[i] = len == 0 ? 0
-                           : (uint64_t)len << 24 | (uint64_t)(unsigned char)p[0] << 16 |
-                                 (uint64_t)(unsigned char)p[len / 2] << 8 | (unsigned char)p[len - 1];
+        mark[i] = len == 0
+                      ? 0
+                      : (uint64_t)len << 24 | (uint64_t)(unsigned char)p[0] << 16 |
+                            (uint64_t)(unsigned char)p[len / 2] << 8 | (unsigned char)p[len - 1];
         for (uint32_t k = 0; k < i; k++)
             if (mark[k] == mark[i] && str_eq(key[k], key[i]))
                 return twice(s, key[i]);
@@ -320,7 +338,8 @@ static bool few_keys(struct parser *s, uint32_t at, uint32_t n)
 
 /* ---- the loop ---- */
 
-static bool open_container(struct parser *s, enum tape_kind kind, uint32_t *container, const unsigned char *p)
+static bool open_container(struct parser *s, enum tape_kind kind, uint32_t *container,
+                           const unsigned char *p)
 {
     if (++s->depth > s->depth_max)
         return fail(s->e, ERR_LIMIT, "the JSON document nests deeper than %u levels", s->depth_max);
@@ -352,6 +371,12 @@ static inline bool member_key(struct parser *s, const unsigned char *p)
         return bad(s, p, "a key in double quotes");
     if (!string(s, p))
         return false;
+    uint64_t key = s->tape[s->count - 1];
+    if (__builtin_expect((key & TAPE_ESCAPED) != 0, 0)) {
+        s->promised += (size_t)tape_high(key) + 32;
+        if (s->promised > arena_left(s->mem))
+            return too_large(s);
+    }
     p = skip_blank(s->p, s->end);
     if (p >= s->end || *p != ':')
         return bad(s, p, "':'");
@@ -359,7 +384,10 @@ static inline bool member_key(struct parser *s, const unsigned char *p)
     return true;
 }
 
-static bool is_object(const struct parser *s, uint32_t at) { return tape_kind_of(s->tape[at]) == TAPE_OBJECT; }
+static bool is_object(const struct parser *s, uint32_t at)
+{
+    return tape_kind_of(s->tape[at]) == TAPE_OBJECT;
+}
 
 /* After a value: closes containers and stands on the next value, or *done. */
 static bool next_value(struct parser *s, uint32_t *container, bool *done)
@@ -427,7 +455,8 @@ static bool document(struct parser *s)
 bool json_parse(struct arena *mem, str text, unsigned depth_max, struct json *out, struct err *e)
 {
     if (text.len > TAPE_TEXT_MAX)
-        return fail(e, ERR_LIMIT, "the JSON document has %zu bytes, at most %d are read", text.len, (int)TAPE_TEXT_MAX);
+        return fail(e, ERR_LIMIT, "the JSON document has %zu bytes, at most %d are read", text.len,
+                    (int)TAPE_TEXT_MAX);
     const unsigned char *p = (const unsigned char *)(text.ptr ? text.ptr : "");
     struct parser s = {
         .text = p, .p = p, .end = p + text.len, .mem = mem, .e = e,
@@ -436,15 +465,16 @@ bool json_parse(struct arena *mem, str text, unsigned depth_max, struct json *ou
     };
     size_t need = s.cap * sizeof *s.tape + sizeof(struct json_doc) + 64;
     if (need > arena_left(mem))
-        return fail(e, ERR_LIMIT, "the JSON document has too many bytes for the memory of this request: "
-                    "send it in smaller parts");
+        return too_large(&s);
     struct json_doc *doc = arena_make(mem, struct json_doc, 1);
     s.tape = arena_make(mem, uint64_t, s.cap);
     bool ok = document(&s);
     free(s.keys);
     if (!ok)
         return false;
-    *doc = (struct json_doc){ .text = { (const char *)p, text.len }, .tape = s.tape, .count = s.count };
+    *doc = (struct json_doc){ .text = { (const char *)p, text.len },
+                              .tape = s.tape,
+                              .count = s.count };
     *out = (struct json){ .doc = doc, .at = 0 };
     return true;
 }

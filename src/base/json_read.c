@@ -178,7 +178,8 @@ bool json_i64(struct json v, int64_t *out)
 {
     if (!v.doc || tape_kind_of(entry(v)) != TAPE_NUMBER)
         return false;
-    return str_to_i64(tape_text((const unsigned char *)v.doc->text.ptr, entry(v)), INT64_MIN, INT64_MAX, out);
+    return str_to_i64(tape_text((const unsigned char *)v.doc->text.ptr, entry(v)), INT64_MIN,
+                      INT64_MAX, out);
 }
 
 int64_t json_i64_or(struct json v, int64_t other)
@@ -210,7 +211,8 @@ struct json_iter json_iter(struct json v)
 {
     if (!v.doc || !tape_is_container(entry(v)))
         return (struct json_iter){ NULL, 0, 0, false };
-    return (struct json_iter){ v.doc, v.at + 2, tape_high(entry(v)), tape_kind_of(entry(v)) == TAPE_OBJECT };
+    return (struct json_iter){ v.doc, v.at + 2, tape_high(entry(v)),
+                               tape_kind_of(entry(v)) == TAPE_OBJECT };
 }
 
 bool json_next(struct json_iter *it, struct arena *mem, str *key, struct json *value)

@@ -1,5 +1,6 @@
 /*
- * json_tape: the inside of a parsed document, known to json.c (which writes it) and json_read.c (which reads it) alone.
+ * json_tape: the inside of a parsed document, known to json.c (which writes it) and json_read.c
+ * (which reads it) alone.
  */
 #ifndef SIGNALBOX_BASE_JSON_TAPE_H
 #define SIGNALBOX_BASE_JSON_TAPE_H
@@ -10,15 +11,24 @@
  *
  *     kind:4 | escaped:1 | unused:3 | length or end:28 | offset:28
  *
- * `offset` points into the source text (after the quote for strings). For containers the 28 bits hold the tape
- * index after the last descendant, which makes skipping one step; their second entry is count:28 | source end:28.
- * While a container is open, its second entry holds count:28 | parent:28, so that the parser needs no stack.
+ * `offset` points into the source text (after the quote for strings). For containers the 28 bits
+ * hold the tape index after the last descendant, which makes skipping one step; their second entry
+ * is count:28 | source end:28. While a container is open, its second entry holds count:28 |
+ * parent:28, so that the parser needs no stack.
  */
 enum { TAPE_BITS = 28, TAPE_TEXT_MAX = (1 << TAPE_BITS) - 16 };
 #define TAPE_FIELD   (((uint64_t)1 << TAPE_BITS) - 1)
 #define TAPE_ESCAPED ((uint64_t)1 << 59)
 
-enum tape_kind { TAPE_NULL = 1, TAPE_FALSE, TAPE_TRUE, TAPE_NUMBER, TAPE_STRING, TAPE_ARRAY, TAPE_OBJECT };
+enum tape_kind {
+    TAPE_NULL = 1,
+    TAPE_FALSE,
+    TAPE_TRUE,
+    TAPE_NUMBER,
+    TAPE_STRING,
+    TAPE_ARRAY,
+    TAPE_OBJECT
+};
 
 struct json_doc {
     str             text;

@@ -10,8 +10,8 @@ void json_out_init(struct json_out *w, struct buf *to)
     *w = (struct json_out){ .to = to };
 }
 
-/* A comma before every item but the first; none between key and value. What was written last tells which it is,
- * so that depth needs no bookkeeping: no complete value ends in an opening bracket. */
+/* A comma before every item but the first; none between key and value. What was written last tells
+ * which it is, so that depth needs no bookkeeping: no complete value ends in an opening bracket. */
 static void item(struct json_out *w)
 {
     if (w->after_key) {
@@ -57,7 +57,8 @@ static void put_escape(struct buf *to, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
     switch (c) {
-    /* Readers that refuse U+0000, ours and PostgreSQL's among them, must be able to read what we write. */
+    /* Readers that refuse U+0000, ours and PostgreSQL's among them, must be able to read what we
+     * write. */
     case '\0': buf_add(to, STR("\xef\xbf\xbd")); return;
     case '"':  buf_add(to, STR("\\\"")); return;
     case '\\': buf_add(to, STR("\\\\")); return;

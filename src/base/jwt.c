@@ -15,7 +15,11 @@
 #include "base/secret.h"
 
 enum {
-    TOKEN_MAX_BYTES = 16 << 10, JWT_DEPTH_MAX = 16, RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192, SECRET_BYTES_MIN = 32,
+    TOKEN_MAX_BYTES = 16 << 10,
+    JWT_DEPTH_MAX = 16,
+    RSA_BITS_MIN = 2048,
+    RSA_BITS_MAX = 8192,
+    SECRET_BYTES_MIN = 32,
     PEM_MAX_BYTES = 32 << 10,
 };
 
@@ -45,7 +49,8 @@ static void *taken(void *p)
     return p;
 }
 
-/* OpenSSL keeps a queue of errors a thread; left there, it would be reported for an unrelated call later. */
+/* OpenSSL keeps a queue of errors a thread; left there, it would be reported for an unrelated call
+ * later. */
 static bool key_bad(struct err *e, const char *why)
 {
     ERR_clear_error();
@@ -58,8 +63,9 @@ static bool rsa_fits(const EVP_PKEY *k, struct err *e)
         return key_bad(e, "it is not an RSA key; give an RSA key of 2048 bits or more");
     int bits = EVP_PKEY_get_bits(k);
     if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)
-        return fail(e, ERR_INVALID, "the key cannot be used: it has %d bits, RSA needs %d to %d; make a new one", bits,
-                    RSA_BITS_MIN, RSA_BITS_MAX);
+        return fail(e, ERR_INVALID,
+                    "the key cannot be used: it has %d bits, RSA needs %d to %d; make a new one",
+                    bits, RSA_BITS_MIN, RSA_BITS_MAX);
     return true;
 }
 
@@ -84,7 +90,8 @@ bool jwt_key_from_pem(str pem, struct jwt_key **out, struct err *e)
     SCOPED(bio) BIO *in = taken(BIO_new_mem_buf(pem.ptr, (int)pem.len));
     SCOPED(pkey) EVP_PKEY *k = PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
     if (!k)
-        return key_bad(e, "it is not a private key in PEM form (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY)");
+        return key_bad(
+            e, "it is not a private key in PEM form (BEGIN RSA PRIVATE KEY or BEGIN PRIVATE KEY)");
     if (!rsa_fits(k, e))
         return false;
     ERR_clear_error();
@@ -143,8 +150,8 @@ bool jwt_key_from_jwk(struct json jwk, struct arena *mem, struct jwt_key **out, 
 bool jwt_key_from_secret(str secret, struct jwt_key **out, struct err *e)
 {
     if (secret.len < SECRET_BYTES_MIN)
-        return fail(e, ERR_INVALID, "the session secret has %zu bytes, at least %d are needed", secret.len,
-                    SECRET_BYTES_MIN);
+        return fail(e, ERR_INVALID, "the session secret has %zu bytes, at least %d are needed",
+                    secret.len, SECRET_BYTES_MIN);
     struct jwt_key *k = taken(calloc(1, sizeof *k));
     k->secret = taken(malloc(secret.len));
     memcpy(k->secret, secret.ptr, secret.len);
@@ -198,7 +205,8 @@ static str header_text(struct arena *mem, const struct jwt_key *k, str kid)
     return buf_str(&b);
 }
 
-bool jwt_sign(struct arena *mem, const struct jwt_key *k, str kid, str payload, str *out, struct err *e)
+bool jwt_sign(struct arena *mem, const struct jwt_key *k, str kid, str payload, str *out,
+              struct err *e)
 {
     assert(k->can_sign);
     if (payload.len > TOKEN_MAX_BYTES / 2 || kid.len > 256)
@@ -237,8 +245,8 @@ static bool split(str token, struct parts *out, struct err *e)
     size_t a = str_find(token, '.', 0), b = str_find(token, '.', a + 1);
     if (a >= token.len || b >= token.len || str_find(token, '.', b + 1) != token.len)
         return no_token(e, "it has not three parts");
-    *out = (struct parts){ str_sub(token, 0, a), str_sub(token, a + 1, b), str_sub(token, b + 1, token.len),
-                           str_sub(token, 0, b) };
+    *out = (struct parts){ str_sub(token, 0, a), str_sub(token, a + 1, b),
+                           str_sub(token, b + 1, token.len), str_sub(token, 0, b) };
     if (out->head.len == 0 || out->body.len == 0)
         return no_token(e, "a part is empty");
     return true;
@@ -287,13 +295,14 @@ static bool signature_fits(const struct jwt_key *k, str text, str sig)
     }
     SCOPED(md_ctx) EVP_MD_CTX *c = taken(EVP_MD_CTX_new());
     bool fits = EVP_DigestVerifyInit(c, NULL, EVP_sha256(), NULL, k->pkey) == 1 &&
-                EVP_DigestVerify(c, (const unsigned char *)sig.ptr, sig.len, (const unsigned char *)text.ptr,
-                                 text.len) == 1;
+                EVP_DigestVerify(c, (const unsigned char *)sig.ptr, sig.len,
+                                 (const unsigned char *)text.ptr, text.len) == 1;
     ERR_clear_error();
     return fits;
 }
 
-bool jwt_verify(struct arena *mem, const struct jwt_key *k, str token, struct json *claims, struct err *e)
+bool jwt_verify(struct arena *mem, const struct jwt_key *k, str token, struct json *claims,
+                struct err *e)
 {
     struct parts p;
     str kid, alg, sig;

@@ -16,7 +16,8 @@ static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error",
 };
 
-/* A fixed buffer, not an arena: a log line must be possible where there is no arena, and when memory is short. */
+/* A fixed buffer, not an arena: a log line must be possible where there is no arena, and when
+ * memory is short. */
 struct line {
     char   text[LINE_MAX_BYTES];
     size_t len;
@@ -64,21 +65,20 @@ static void put_padded(struct line *l, int64_t n, size_t width)
     put(l, d, width);
 }
 
-/* Both forms escape alike: a control character in a value must never start a new line or colour a terminal. */
+/* Both forms escape alike: a control character in a value must never start a new line or colour a
+ * terminal. */
 static void put_escaped(struct line *l, str s)
 {
     static const char hex[] = "0123456789abcdef";
     bool cut = s.len > VALUE_MAX_BYTES;
-    if (cut)
-        s.len = VALUE_MAX_BYTES;
+    s = str_clip(s, VALUE_MAX_BYTES);
     for (size_t i = 0; i < s.len;) {
         unsigned char c = (unsigned char)s.ptr[i];
         size_t n = str_utf8_step(s, i);
         /* C1 controls steer terminals too. */
         bool c1 = n == 2 && c == 0xc2 && (unsigned char)s.ptr[i + 1] < 0xa0;
         if (n == 0 || c1) {
-            if (!(cut && s.len - i < 4))
-                put(l, "\xef\xbf\xbd", 3);
+            put(l, "\xef\xbf\xbd", 3);
             i += n ? n : 1;
             continue;
         }
@@ -194,8 +194,8 @@ void log_line(enum log_level level, const char *message, const struct log_pair *
     else
         text_line(&l, level, message, pairs, count);
     l.text[l.len++] = '\n';
-    /* One write, so that lines of threads and processes never mix. A log that cannot be written is lost:
-     * there is nowhere to say so. */
+    /* One write, so that lines of threads and processes never mix. A log that cannot be written is
+     * lost: there is nowhere to say so. */
     ssize_t n;
     do
         n = write(STDERR_FILENO, l.text, l.len);

@@ -15,7 +15,8 @@ static str plain_form(struct arena *mem, str plain)
     return (str){ p, plain.len + 1 };
 }
 
-/* The worst case of zstd is larger than its input, so the work is done beside the arena and only the result goes in. */
+/* The worst case of zstd is larger than its input, so the work is done beside the arena and only
+ * the result goes in. */
 str pack(struct arena *mem, str plain)
 {
     if (plain.len <= SMALL_BYTES)
@@ -41,14 +42,16 @@ str pack(struct arena *mem, str plain)
 bool unpack(struct arena *mem, str packed, size_t max, str *plain, struct err *e)
 {
     if (packed.len == 0 || (packed.ptr[0] != FORM_PLAIN && packed.ptr[0] != FORM_ZSTD))
-        return fail(e, ERR_INTERNAL, "a stored body is damaged: its first byte names no known form");
+        return fail(e, ERR_INTERNAL,
+                    "a stored body is damaged: its first byte names no known form");
     str body = str_sub(packed, 1, packed.len);
     bool zstd = packed.ptr[0] == FORM_ZSTD;
     unsigned long long n = zstd ? ZSTD_getFrameContentSize(body.ptr, body.len) : body.len;
     if (n == ZSTD_CONTENTSIZE_ERROR || n == ZSTD_CONTENTSIZE_UNKNOWN)
         return fail(e, ERR_INTERNAL, "a stored body is damaged: it has no zstd header");
     if (n > max)
-        return fail(e, ERR_LIMIT, "a stored body has %llu bytes, at most %zu are read here", n, max);
+        return fail(e, ERR_LIMIT, "a stored body has %llu bytes, at most %zu are read here", n,
+                    max);
     if (!zstd) {
         *plain = arena_copy(mem, body);
         return true;

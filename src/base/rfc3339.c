@@ -2,7 +2,8 @@
 
 enum { DAY_MS = 86400000 };
 
-/* Days since 1970-01-01 of a civil date, and back: Howard Hinnant's method, eras of 400 years starting in March. */
+/* Days since 1970-01-01 of a civil date, and back: Howard Hinnant's method, eras of 400 years
+ * starting in March. */
 static int64_t days_of(int64_t y, int64_t m, int64_t d)
 {
     y -= m <= 2;
@@ -112,7 +113,8 @@ static bool offset_min(str s, size_t *at, int64_t *minutes)
         return true;
     bool west = *at < s.len && s.ptr[*at] == '-';
     int64_t h, m;
-    if (!one_of(s, at, "+-") || !digits(s, at, 2, &h) || !one_of(s, at, ":") || !digits(s, at, 2, &m))
+    if (!one_of(s, at, "+-") || !digits(s, at, 2, &h) || !one_of(s, at, ":") ||
+        !digits(s, at, 2, &m))
         return false;
     *minutes = (h * 60 + m) * (west ? -1 : 1);
     return h < 24 && m < 60;
@@ -176,6 +178,7 @@ str duration_write(struct arena *mem, int64_t ms)
     if (min < 60)
         return arena_print(mem, "%lld min", min);
     if (h < 24)
-        return min % 60 ? arena_print(mem, "%lld h %lld min", h, min % 60) : arena_print(mem, "%lld h", h);
+        return min % 60 ? arena_print(mem, "%lld h %lld min", h, min % 60)
+                        : arena_print(mem, "%lld h", h);
     return h % 24 ? arena_print(mem, "%lld d %lld h", d, h % 24) : arena_print(mem, "%lld d", d);
 }

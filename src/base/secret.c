@@ -39,7 +39,8 @@ bool secret_start(struct err *e)
 {
     pthread_once(&once, start);
     if (!started)
-        return fail(e, ERR_INTERNAL, "the crypto libraries did not start: is OpenSSL's configuration broken?");
+        return fail(e, ERR_INTERNAL,
+                    "the crypto libraries did not start: is OpenSSL's configuration broken?");
     return true;
 }
 
@@ -60,7 +61,8 @@ void sha256(str data, uint8_t out[SHA256_BYTES])
 {
     ensure();
     unsigned n = 0;
-    must(EVP_Digest(data.ptr ? data.ptr : "", data.len, out, &n, md_sha256, NULL) == 1 && n == SHA256_BYTES);
+    must(EVP_Digest(data.ptr ? data.ptr : "", data.len, out, &n, md_sha256, NULL) == 1 &&
+         n == SHA256_BYTES);
 }
 
 str sha256_hex(struct arena *mem, str data)
@@ -215,7 +217,8 @@ static int base64_digit(char c, bool url)
     return c == (url ? '_' : '/') ? 63 : -1;
 }
 
-/* Digits without padding. Left-over bits must be zero: one value has one text, or signatures could be rewritten. */
+/* Digits without padding. Left-over bits must be zero: one value has one text, or signatures could
+ * be rewritten. */
 static bool base64_digits(struct arena *mem, str text, bool url, str *bytes)
 {
     if (text.len % 4 == 1)
@@ -242,7 +245,10 @@ static bool base64_digits(struct arena *mem, str text, bool url, str *bytes)
     return true;
 }
 
-bool base64url_read(struct arena *mem, str text, str *bytes) { return base64_digits(mem, text, true, bytes); }
+bool base64url_read(struct arena *mem, str text, str *bytes)
+{
+    return base64_digits(mem, text, true, bytes);
+}
 
 bool base64_read(struct arena *mem, str text, str *bytes)
 {
@@ -276,20 +282,24 @@ str secret_seal(struct arena *mem, const uint8_t key[SECRET_KEY_BYTES], str plai
     must(!__builtin_add_overflow(plain.len, (size_t)(NONCE + TAG), &n));
     unsigned char *out = arena_take(mem, n, 1);
     random_bytes(out, NONCE);
-    must(crypto_secretbox_xchacha20poly1305_easy(out + NONCE, (const unsigned char *)(plain.ptr ? plain.ptr : ""),
-                                                 plain.len, out, key) == 0);
+    must(crypto_secretbox_xchacha20poly1305_easy(
+             out + NONCE, (const unsigned char *)(plain.ptr ? plain.ptr : ""), plain.len, out,
+             key) == 0);
     return (str){ (const char *)out, n };
 }
 
-bool secret_open(struct arena *mem, const uint8_t key[SECRET_KEY_BYTES], str sealed, str *plain, struct err *e)
+bool secret_open(struct arena *mem, const uint8_t key[SECRET_KEY_BYTES], str sealed, str *plain,
+                 struct err *e)
 {
     ensure();
     if (sealed.len < NONCE + TAG)
-        return fail(e, ERR_INTERNAL, "a sealed secret is too short: it was damaged, enter it again");
+        return fail(e, ERR_INTERNAL,
+                    "a sealed secret is too short: it was damaged, enter it again");
     const unsigned char *in = (const unsigned char *)sealed.ptr;
     size_t n = sealed.len - NONCE - TAG;
     unsigned char *out = arena_take(mem, n + 1, 1);
-    if (crypto_secretbox_xchacha20poly1305_open_easy(out, in + NONCE, sealed.len - NONCE, in, key) != 0)
+    if (crypto_secretbox_xchacha20poly1305_open_easy(out, in + NONCE, sealed.len - NONCE, in,
+                                                     key) != 0)
         return fail(e, ERR_INTERNAL, "a sealed secret does not open with this key: "
                     "give the key it was sealed with, or enter the secret again");
     *plain = (str){ (const char *)out, n };

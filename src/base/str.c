@@ -167,6 +167,16 @@ size_t str_utf8_step(str s, size_t at)
     return at < s.len ? sequence((const unsigned char *)s.ptr + at, s.len - at) : 0;
 }
 
+str str_clip(str s, size_t max)
+{
+    if (s.len <= max)
+        return s;
+    size_t n = max;
+    while (n > 0 && max - n < 4 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80)
+        n--;
+    return str_sub(s, 0, n);
+}
+
 /* Wraps on purpose: that is what FNV is. */
 uint64_t str_hash(str s)
 {

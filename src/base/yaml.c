@@ -4,10 +4,17 @@
 #include <yaml.h>
 
 /*
- * libyaml's events become a small tree (anchors and merge keys need one), the tree becomes JSON text, and the text
- * goes through json_parse: so the reader's handles, limits and checks are the same for both languages.
+ * libyaml's events become a small tree (anchors and merge keys need one), the tree becomes JSON
+ * text, and the text goes through json_parse: so the reader's handles, limits and checks are the
+ * same for both languages.
  */
-enum { TEXT_MAX = 1 << 20, DEPTH_MAX = 64, NODES_MAX = 50000, ALIASES_MAX = 1000, OUT_MAX = 16 << 20 };
+enum {
+    TEXT_MAX = 1 << 20,
+    DEPTH_MAX = 64,
+    NODES_MAX = 50000,
+    ALIASES_MAX = 1000,
+    OUT_MAX = 16 << 20
+};
 
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
@@ -86,7 +93,8 @@ static bool next(struct reader *r)
 static bool count_nodes(struct reader *r, size_t n)
 {
     if (n > NODES_MAX - r->nodes)
-        return fail(r->e, ERR_LIMIT, "the YAML document has more than %d values, aliases expanded", NODES_MAX);
+        return fail(r->e, ERR_LIMIT, "the YAML document has more than %d values, aliases expanded",
+                    NODES_MAX);
     r->nodes += n;
     return true;
 }
@@ -126,7 +134,8 @@ static void name_anchor(struct reader *r, const yaml_char_t *name, struct node *
 
 static bool too_deep(struct reader *r)
 {
-    return fail(r->e, ERR_LIMIT, "the YAML document nests deeper than %d levels, aliases expanded", DEPTH_MAX);
+    return fail(r->e, ERR_LIMIT, "the YAML document nests deeper than %d levels, aliases expanded",
+                DEPTH_MAX);
 }
 
 static bool read_node(struct reader *r, unsigned depth, struct node **out);
@@ -152,12 +161,14 @@ static bool read_alias(struct reader *r, unsigned depth, struct node **out)
 static bool read_scalar(struct reader *r, struct node **out)
 {
     struct node *n = node_new(r, NODE_SCALAR);
-    n->text = arena_copy(r->mem, (str){ (const char *)r->event.data.scalar.value, r->event.data.scalar.length });
+    n->text = arena_copy(r->mem, (str){ (const char *)r->event.data.scalar.value,
+                                        r->event.data.scalar.length });
     if (str_find(n->text, '\0', 0) != n->text.len)
         return bad_here(r, "a NUL character is not accepted in strings");
     bool unquoted = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     const char *tag = (const char *)r->event.data.scalar.tag;
-    n->plain = unquoted && !(tag && (str_eq(str_of(tag), STR(YAML_STR_TAG)) || str_eq(str_of(tag), STR("!"))));
+    n->plain = unquoted &&
+               !(tag && (str_eq(str_of(tag), STR(YAML_STR_TAG)) || str_eq(str_of(tag), STR("!"))));
     n->is_merge = n->plain && str_eq(n->text, STR("<<"));
     name_anchor(r, r->event.data.scalar.anchor, n);
     *out = n;
@@ -201,14 +212,17 @@ static bool keys_differ(struct reader *r, const struct node *map)
     qsort(sorted, used, sizeof *sorted, by_text);
     for (size_t i = 1; i < used; i++)
         if (str_eq(sorted[i - 1]->text, sorted[i]->text)) {
-            str key = str_sub(sorted[i]->text, 0, 100);
-            return fail(r->e, ERR_INVALID, "not valid YAML at line %zu, column %zu: the key \"" PRI_STR
-                        "\" stands twice in one mapping", sorted[i]->line, sorted[i]->column, FMT_STR(key));
+            str key = str_clip(sorted[i]->text, 100);
+            return fail(r->e, ERR_INVALID,
+                        "not valid YAML at line %zu, column %zu: the key \"" PRI_STR
+                        "\" stands twice in one mapping",
+                        sorted[i]->line, sorted[i]->column, FMT_STR(key));
         }
     return true;
 }
 
-/* Keys of the mapping itself win over merged ones, earlier merged ones over later ones (yaml.org/type/merge). */
+/* Keys of the mapping itself win over merged ones, earlier merged ones over later ones
+ * (yaml.org/type/merge). */
 struct member { struct node *key, *value; size_t rank; bool hidden; };
 
 static int by_key(const void *x, const void *y)
@@ -240,7 +254,8 @@ static bool sources_fit(struct reader *r, const struct node *at, const struct no
             return bad(r, at->line, at->column, "'<<' takes a mapping or a list of mappings");
         *n += from->item[i]->count / 2;
     }
-    return from->kind == NODE_LIST || bad(r, at->line, at->column, "'<<' takes a mapping or a list of mappings");
+    return from->kind == NODE_LIST ||
+           bad(r, at->line, at->column, "'<<' takes a mapping or a list of mappings");
 }
 
 /* Sorted, so that mappings made to be slow are not. */
@@ -329,7 +344,10 @@ static bool read_node(struct reader *r, unsigned depth, struct node **out)
         return read_list(r, depth, out);
     case YAML_MAPPING_START_EVENT:
         return read_map(r, depth, out);
-    case YAML_NO_EVENT: case YAML_STREAM_START_EVENT: case YAML_STREAM_END_EVENT: case YAML_DOCUMENT_START_EVENT:
+    case YAML_NO_EVENT:
+    case YAML_STREAM_START_EVENT:
+    case YAML_STREAM_END_EVENT:
+    case YAML_DOCUMENT_START_EVENT:
     case YAML_DOCUMENT_END_EVENT: case YAML_SEQUENCE_END_EVENT: case YAML_MAPPING_END_EVENT:
         break;
     }
@@ -363,7 +381,9 @@ static bool write_radix(struct json_out *w, str s)
     uint64_t n = 0;
     for (size_t i = 2; i < s.len; i++) {
         char c = s.ptr[i], low = (char)(c | 0x20);
-        unsigned d = c >= '0' && c <= '9' ? (unsigned)(c - '0') : low >= 'a' && low <= 'f' ? (unsigned)(low - 'a') + 10 : 99;
+        unsigned d = c >= '0' && c <= '9'       ? (unsigned)(c - '0')
+                     : low >= 'a' && low <= 'f' ? (unsigned)(low - 'a') + 10
+                                                : 99;
         if (d >= 1u << shift || n >> (63 - shift) != 0)
             return false;
         n = n << shift | d;
@@ -376,8 +396,8 @@ static bool write_radix(struct json_out *w, str s)
     return true;
 }
 
-/* [-+]? ( \. digits | digits ( \. digits? )? ) ( [eE] [-+]? digits )?  as JSON writes it: no plus, no leading zeros,
- * digits on both sides of the point. */
+/* [-+]? ( \. digits | digits ( \. digits? )? ) ( [eE] [-+]? digits )?  as JSON writes it: no plus,
+ * no leading zeros, digits on both sides of the point. */
 static bool write_number(struct json_out *w, str s)
 {
     size_t at = s.len && (s.ptr[0] == '-' || s.ptr[0] == '+');
@@ -480,28 +500,46 @@ static bool read_document(struct reader *r, struct node **root)
 
 static bool tree_to_json(struct reader *r, const struct node *root, struct json *out)
 {
+    /* A growing buffer takes twice its size, each number a few bytes beside it. */
+    size_t left = arena_left(r->mem), numbers = r->nodes * 48;
+    size_t max = left > numbers ? (left - numbers) / 4 : 0;
     struct buf b;
     struct json_out w;
-    buf_init(&b, r->mem, OUT_MAX);
+    buf_init(&b, r->mem, max < OUT_MAX ? max : OUT_MAX);
     json_out_init(&w, &b);
     if (root)
         write_node(&w, root);
     else
         json_put_null(&w);
     if (!buf_ok(&b))
-        return fail(r->e, ERR_LIMIT, "the YAML document is larger than %d bytes, aliases expanded", (int)OUT_MAX);
+        return fail(
+            r->e, ERR_LIMIT,
+            "the YAML document is too large for the memory of this request, aliases expanded");
     return json_parse(r->mem, buf_str(&b), DEPTH_MAX * 2, out, r->e);
+}
+
+/* What the tree can take at most: the arena would abort, and what a sender can cause must be an
+ * error. */
+static size_t tree_bytes_max(str text)
+{
+    size_t nodes = text.len < NODES_MAX * 2 ? text.len : NODES_MAX * 2;
+    return nodes * 128 + text.len * 4 + (64 << 10) +
+           (str_has(text, STR("<<")) ? NODES_MAX * 128 : 0);
 }
 
 bool yaml_parse(struct arena *mem, str text, struct json *out, struct err *e)
 {
     if (text.len > TEXT_MAX)
-        return fail(e, ERR_LIMIT, "the YAML document has %zu bytes, at most %d are read", text.len, (int)TEXT_MAX);
+        return fail(e, ERR_LIMIT, "the YAML document has %zu bytes, at most %d are read", text.len,
+                    (int)TEXT_MAX);
+    if (tree_bytes_max(text) > arena_left(mem))
+        return fail(e, ERR_LIMIT, "the YAML document is too large for the memory of this request");
     struct reader r = { .text = text, .mem = mem, .e = e };
     if (!yaml_parser_initialize(&r.yaml))
         abort();
     yaml_parser_set_encoding(&r.yaml, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.yaml, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
+    yaml_parser_set_input_string(&r.yaml, (const unsigned char *)(text.ptr ? text.ptr : ""),
+                                 text.len);
     struct node *root;
     bool ok = read_document(&r, &root) && tree_to_json(&r, root, out);
     yaml_event_delete(&r.event);

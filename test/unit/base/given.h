@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* `fail` is ours (base/err.h); cmocka's macro of that name gives way, and fail_msg must not depend on it. */
+/* `fail` is ours (base/err.h); cmocka's macro of that name gives way, and fail_msg must not depend
+ * on it. */
 #undef fail
 #undef fail_msg
 #define fail_msg(...)                                                                              \

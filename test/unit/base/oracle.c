@@ -53,7 +53,9 @@ enum verdict oracle_read(const char *text, size_t n, char **dump, size_t *dump_l
     json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (!v) {
         enum json_error_code code = json_error_code(&why);
-        return code == json_error_numeric_overflow || code == json_error_stack_overflow ? ORACLE_CANNOT_SAY : ORACLE_REFUSES;
+        return code == json_error_numeric_overflow || code == json_error_stack_overflow
+                   ? ORACLE_CANNOT_SAY
+                   : ORACLE_REFUSES;
     }
     FILE *to = open_memstream(dump, dump_len);
     if (!to)

@@ -7,7 +7,8 @@
 
 enum verdict { ORACLE_REFUSES, ORACLE_ACCEPTS, ORACLE_CANNOT_SAY };
 
-/* *dump: every value in order, with its kind and decoded bytes; free it. CANNOT_SAY: numbers that jansson cannot hold. */
+/* *dump: every value in order, with its kind and decoded bytes; free it. CANNOT_SAY: numbers that
+ * jansson cannot hold. */
 enum verdict oracle_read(const char *text, size_t n, char **dump, size_t *dump_len);
 
 #endif

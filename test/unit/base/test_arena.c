@@ -122,9 +122,12 @@ static void texts_end_in_nul(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_is_zeroed_and_aligned), cmocka_unit_test(memory_is_zeroed_again_after_reset),
-        cmocka_unit_test(takings_do_not_overlap),       cmocka_unit_test(growing_keeps_the_old_and_zeroes_the_new),
-        cmocka_unit_test(soft_limit_is_remembered),     cmocka_unit_test(hard_limit_and_overflow_abort),
+        cmocka_unit_test(memory_is_zeroed_and_aligned),
+        cmocka_unit_test(memory_is_zeroed_again_after_reset),
+        cmocka_unit_test(takings_do_not_overlap),
+        cmocka_unit_test(growing_keeps_the_old_and_zeroes_the_new),
+        cmocka_unit_test(soft_limit_is_remembered),
+        cmocka_unit_test(hard_limit_and_overflow_abort),
         cmocka_unit_test(texts_end_in_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

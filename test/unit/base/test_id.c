@@ -14,8 +14,9 @@ static void ids_have_prefix_and_28_characters(void **state)
     assert_false(id_valid(STR("run_0123456789012345678901234567"), "lock_"));
     assert_true(id_valid(STR("run_0123456789abcdefghijklmnopqz"), "run_"));
     static const char *const bad[] = {
-        "run_0123456789abcdefghijklmnopqZ", "run_0123456789abcdefghijklmnop-z", "run_0123456789abcdefghijklmnopqrs",
-        "run_0123456789abcdefghijklmnopq", "Run_0123456789abcdefghijklmnopqr", "run_0123456789abcdefghijklmnop'z",
+        "run_0123456789abcdefghijklmnopqZ",  "run_0123456789abcdefghijklmnop-z",
+        "run_0123456789abcdefghijklmnopqrs", "run_0123456789abcdefghijklmnopq",
+        "Run_0123456789abcdefghijklmnopqr",  "run_0123456789abcdefghijklmnop'z",
     };
     for (size_t i = 0; i < COUNT(bad); i++)
         if (id_valid(str_of(bad[i]), "run_"))
@@ -33,7 +34,10 @@ static void ids_rise_with_time(void **state)
     }
 }
 
-static int by_bytes(const void *x, const void *y) { return str_cmp(*(const str *)x, *(const str *)y); }
+static int by_bytes(const void *x, const void *y)
+{
+    return str_cmp(*(const str *)x, *(const str *)y);
+}
 
 static void ids_of_one_moment_differ_in_every_place(void **state)
 {

@@ -25,7 +25,10 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
-static const char *in_folder(struct arena *a, const char *name) { return arena_print(a, "%s/%s", folder, name).ptr; }
+static const char *in_folder(struct arena *a, const char *name)
+{
+    return arena_print(a, "%s/%s", folder, name).ptr;
+}
 
 static unsigned files_in_folder(void)
 {
@@ -152,7 +155,8 @@ static void missing_standard_descriptors_are_filled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_is_replaced_whole), cmocka_unit_test(a_failed_replacement_leaves_nothing_behind),
+        cmocka_unit_test(a_file_is_replaced_whole),
+        cmocka_unit_test(a_failed_replacement_leaves_nothing_behind),
         cmocka_unit_test(reading_tells_missing_large_and_folder),
         cmocka_unit_test(a_write_is_whole_even_through_a_small_pipe),
         cmocka_unit_test(missing_standard_descriptors_are_filled),

@@ -33,9 +33,10 @@ static void documents_are_written(void **state)
     json_field_i64(&w, STR("in"), 1);
     json_end_object(&w);
     json_end_object(&w);
-    assert_str(buf_str(&b), STR("{\"s\":\"x\",\"empty\":\"\",\"none\":null,\"n\":-5,\"b\":false,\"raw\":[1],"
-                                "\"at\":\"2026-08-21T10:00:00Z\",\"never\":null,"
-                                "\"list\":[null,{},[],true,{}],\"o\":{\"in\":1}}"));
+    assert_str(buf_str(&b),
+               STR("{\"s\":\"x\",\"empty\":\"\",\"none\":null,\"n\":-5,\"b\":false,\"raw\":[1],"
+                   "\"at\":\"2026-08-21T10:00:00Z\",\"never\":null,"
+                   "\"list\":[null,{},[],true,{}],\"o\":{\"in\":1}}"));
 }
 
 static str text_of(struct arena *a, str s)
@@ -179,9 +180,12 @@ static void misuse_is_an_assertion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(documents_are_written), cmocka_unit_test(strings_are_escaped),
-        cmocka_unit_test(whatever_is_written_can_be_read), cmocka_unit_test(integers_javascript_would_round_are_strings),
-        cmocka_unit_test(depth_has_no_limit), cmocka_unit_test(a_full_buffer_is_told_at_the_end),
+        cmocka_unit_test(documents_are_written),
+        cmocka_unit_test(strings_are_escaped),
+        cmocka_unit_test(whatever_is_written_can_be_read),
+        cmocka_unit_test(integers_javascript_would_round_are_strings),
+        cmocka_unit_test(depth_has_no_limit),
+        cmocka_unit_test(a_full_buffer_is_told_at_the_end),
         cmocka_unit_test(misuse_is_an_assertion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

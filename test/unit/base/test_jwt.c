@@ -83,8 +83,12 @@ static bool from_jwk(struct arena *a, str text, struct jwt_key **k)
 static struct jwt_key *public_key(struct arena *a)
 {
     struct jwt_key *k;
-    assert_true(from_jwk(a, arena_print(a, "{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"n\":\"%s\",\"e\":\"%s\"}",
-                                        n_text.ptr, e_text.ptr), &k));
+    assert_true(from_jwk(
+        a,
+        arena_print(a,
+                    "{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"n\":\"%s\",\"e\":\"%s\"}",
+                    n_text.ptr, e_text.ptr),
+        &k));
     return k;
 }
 
@@ -105,13 +109,16 @@ static str signed_with(struct arena *a, const struct jwt_key *k, const char *pay
     return token;
 }
 
-/* A token with any header, rightly signed by HS256: what an attacker with a key, or another program, could send. */
+/* A token with any header, rightly signed by HS256: what an attacker with a key, or another
+ * program, could send. */
 static str hand_made(struct arena *a, str secret, const char *header, const char *payload)
 {
-    str text = arena_print(a, "%s.%s", base64url_write(a, str_of(header)).ptr, base64url_write(a, str_of(payload)).ptr);
+    str text = arena_print(a, "%s.%s", base64url_write(a, str_of(header)).ptr,
+                           base64url_write(a, str_of(payload)).ptr);
     uint8_t mac[SHA256_BYTES];
     hmac_sha256(secret, text, mac);
-    return arena_print(a, "%s.%s", text.ptr, base64url_write(a, (str){ (const char *)mac, sizeof mac }).ptr);
+    return arena_print(a, "%s.%s", text.ptr,
+                       base64url_write(a, (str){ (const char *)mac, sizeof mac }).ptr);
 }
 
 static bool accepts(struct arena *a, const struct jwt_key *k, str token)
@@ -150,11 +157,14 @@ static void a_token_signed_by_either_form_of_the_key_is_verified(void **state)
 static void the_published_hs256_example_is_accepted(void **state)
 {
     GIVEN_ARENA(a);
-    str secret, token = STR(
-        "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9p"
-        "c19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-    assert_true(base64url_read(
-        a, STR("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"), &secret));
+    str secret,
+        token = STR("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."
+                    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9p"
+                    "c19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+    assert_true(base64url_read(a,
+                               STR("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-"
+                                   "1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"),
+                               &secret));
     SCOPED(key) struct jwt_key *k = secret_key(secret);
     assert_true(accepts(a, k, token));
 }
@@ -171,15 +181,18 @@ static void the_algorithm_is_the_keys_never_the_tokens(void **state)
     assert_false(accepts(a, public, hand_made(a, public_pem, "{\"alg\":\"HS256\"}", "{}")));
     assert_false(accepts(a, public, hand_made(a, public_pem, "{\"alg\":\"RS256\"}", "{}")));
     static const char *const headers[] = {
-        "{\"alg\":\"none\"}", "{\"alg\":\"None\"}", "{\"alg\":\"\"}", "{\"alg\":\"hs256\"}", "{\"alg\":\"HS512\"}",
-        "{\"alg\":\"HS256 \"}", "{\"alg\":null}", "{\"alg\":[\"HS256\"]}", "{}", "{\"typ\":\"JWT\"}",
+        "{\"alg\":\"none\"}",  "{\"alg\":\"None\"}",    "{\"alg\":\"\"}",
+        "{\"alg\":\"hs256\"}", "{\"alg\":\"HS512\"}",   "{\"alg\":\"HS256 \"}",
+        "{\"alg\":null}",      "{\"alg\":[\"HS256\"]}", "{}",
+        "{\"typ\":\"JWT\"}",
     };
     for (size_t i = 0; i < COUNT(headers); i++)
         if (accepts(a, hs, hand_made(a, shared, headers[i], "{}")))
             fail_msg("%s", headers[i]);
     assert_true(accepts(a, hs, hand_made(a, shared, "{\"alg\":\"HS256\"}", "{}")));
     /* alg none with an empty signature */
-    str bare = arena_print(a, "%s.%s.", base64url_write(a, STR("{\"alg\":\"none\"}")).ptr, base64url_write(a, STR("{}")).ptr);
+    str bare = arena_print(a, "%s.%s.", base64url_write(a, STR("{\"alg\":\"none\"}")).ptr,
+                           base64url_write(a, STR("{}")).ptr);
     assert_false(accepts(a, hs, bare));
     assert_false(accepts(a, public, bare));
 }
@@ -189,18 +202,27 @@ static void headers_we_do_not_understand_are_refused(void **state)
     GIVEN_ARENA(a);
     SCOPED(key) struct jwt_key *hs = secret_key(shared);
     static const char *const headers[] = {
-        "{\"alg\":\"HS256\",\"crit\":[\"exp\"]}", "{\"alg\":\"HS256\",\"crit\":[]}", "{\"alg\":\"HS256\",\"crit\":null}",
-        "{\"alg\":\"HS256\",\"kid\":5}", "{\"alg\":\"HS256\",\"alg\":\"HS256\"}", "[\"HS256\"]", "\"HS256\"", "not json", "",
+        "{\"alg\":\"HS256\",\"crit\":[\"exp\"]}",
+        "{\"alg\":\"HS256\",\"crit\":[]}",
+        "{\"alg\":\"HS256\",\"crit\":null}",
+        "{\"alg\":\"HS256\",\"kid\":5}",
+        "{\"alg\":\"HS256\",\"alg\":\"HS256\"}",
+        "[\"HS256\"]",
+        "\"HS256\"",
+        "not json",
+        "",
         "{\"alg\":\"HS256\"}{}",
     };
     for (size_t i = 0; i < COUNT(headers); i++)
         if (accepts(a, hs, hand_made(a, shared, headers[i], "{}")))
             fail_msg("%s", headers[i]);
-    static const char *const payloads[] = { "[]", "5", "null", "", "{\"a\":1,\"a\":2}", "{\"a\":\xff}" };
+    static const char *const payloads[] = { "[]",          "5", "null", "", "{\"a\":1,\"a\":2}",
+                                            "{\"a\":\xff}" };
     for (size_t i = 0; i < COUNT(payloads); i++)
         if (accepts(a, hs, hand_made(a, shared, "{\"alg\":\"HS256\"}", payloads[i])))
             fail_msg("%s", payloads[i]);
-    assert_true(accepts(a, hs, hand_made(a, shared, "{\"alg\":\"HS256\",\"jwk\":{},\"x5u\":\"https://e\"}", "{}")));
+    assert_true(accepts(
+        a, hs, hand_made(a, shared, "{\"alg\":\"HS256\",\"jwk\":{},\"x5u\":\"https://e\"}", "{}")));
 }
 
 static void the_shape_is_three_parts(void **state)
@@ -246,7 +268,8 @@ static void every_changed_character_is_noticed(void **state)
             if (good.ptr[i] == '.')
                 continue;
             str changed = arena_copy(a, good);
-            static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+            static const char set[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
             size_t at = (size_t)(strchr(set, good.ptr[i]) - set);
             ((char *)(size_t)changed.ptr)[i] = set[at ^ 1];
             if (accepts(a, both[k], changed))
@@ -268,7 +291,8 @@ static void size_is_limited(void **state)
     assert_false(jwt_sign(a, hs, STR_NONE, payload, &token, &e));
     assert_int_equal(e.code, ERR_LIMIT);
     err_clear(&e);
-    assert_false(jwt_peek(a, hand_made(a, shared, "{\"alg\":\"HS256\"}", payload.ptr), &kid, &alg, &e));
+    assert_false(
+        jwt_peek(a, hand_made(a, shared, "{\"alg\":\"HS256\"}", payload.ptr), &kid, &alg, &e));
     assert_int_equal(e.code, ERR_TOKEN);
 }
 
@@ -284,7 +308,8 @@ static void keys_that_are_too_weak_or_wrong_are_refused(void **state)
     PEM_write_bio_PrivateKey(b, ec, NULL, NULL, 0, NULL, NULL);
     str ec_pem = bio_text(b);
     b = BIO_new(BIO_s_mem());
-    PEM_write_bio_PrivateKey(b, rsa, EVP_aes_128_cbc(), (const unsigned char *)"pass", 4, NULL, NULL);
+    PEM_write_bio_PrivateKey(b, rsa, EVP_aes_128_cbc(), (const unsigned char *)"pass", 4, NULL,
+                             NULL);
     str locked_pem = bio_text(b);
     EVP_PKEY_free(small);
     EVP_PKEY_free(ec);
@@ -350,9 +375,12 @@ int main(void)
         cmocka_unit_test(a_token_signed_by_either_form_of_the_key_is_verified),
         cmocka_unit_test(the_published_hs256_example_is_accepted),
         cmocka_unit_test(the_algorithm_is_the_keys_never_the_tokens),
-        cmocka_unit_test(headers_we_do_not_understand_are_refused), cmocka_unit_test(the_shape_is_three_parts),
-        cmocka_unit_test(every_changed_character_is_noticed), cmocka_unit_test(size_is_limited),
-        cmocka_unit_test(keys_that_are_too_weak_or_wrong_are_refused), cmocka_unit_test(jwks_are_checked),
+        cmocka_unit_test(headers_we_do_not_understand_are_refused),
+        cmocka_unit_test(the_shape_is_three_parts),
+        cmocka_unit_test(every_changed_character_is_noticed),
+        cmocka_unit_test(size_is_limited),
+        cmocka_unit_test(keys_that_are_too_weak_or_wrong_are_refused),
+        cmocka_unit_test(jwks_are_checked),
         cmocka_unit_test(signing_with_a_public_key_is_an_assertion),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);

@@ -24,14 +24,16 @@ static str heard(struct arena *a, void (*act)(void))
 static void say_plain(void)
 {
     log_setup(LOG_INFO, false);
-    log_info("webhook stored", LZ("event", "push"), LI("bytes", -12), LS("empty", STR_NONE), LZ("note", "a b"));
+    log_info("webhook stored", LZ("event", "push"), LI("bytes", -12), LS("empty", STR_NONE),
+             LZ("note", "a b"));
 }
 
 static void a_line_is_time_level_message_pairs(void **state)
 {
     GIVEN_ARENA(a);
     str s = heard(a, say_plain);
-    assert_true(str_ends(s, STR("Z info webhook stored event=push bytes=-12 empty=\"\" note=\"a b\"\n")));
+    assert_true(
+        str_ends(s, STR("Z info webhook stored event=push bytes=-12 empty=\"\" note=\"a b\"\n")));
     assert_int_equal(s.ptr[10], 'T');
     assert_int_equal(str_find(s, '\n', 0), s.len - 1);
 }
@@ -39,7 +41,10 @@ static void a_line_is_time_level_message_pairs(void **state)
 static void say_evil(void)
 {
     log_setup(LOG_INFO, false);
-    log_warn("evil", LZ("a", "x\ny\x1b[31m\x7f\"\\"), LZ("c1", "\xc2\x9b" "2J"), LZ("bad", "\xff\xc3("), LZ("eq", "a=b"));
+    log_warn("evil", LZ("a", "x\ny\x1b[31m\x7f\"\\"),
+             LZ("c1", "\xc2\x9b"
+                      "2J"),
+             LZ("bad", "\xff\xc3("), LZ("eq", "a=b"));
 }
 
 static void controls_cannot_leave_their_value(void **state)
@@ -118,8 +123,10 @@ static void levels_below_the_least_are_silent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_is_time_level_message_pairs), cmocka_unit_test(controls_cannot_leave_their_value),
-        cmocka_unit_test(json_lines_are_json),                cmocka_unit_test(a_line_has_an_end),
+        cmocka_unit_test(a_line_is_time_level_message_pairs),
+        cmocka_unit_test(controls_cannot_leave_their_value),
+        cmocka_unit_test(json_lines_are_json),
+        cmocka_unit_test(a_line_has_an_end),
         cmocka_unit_test(levels_below_the_least_are_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,8 +125,10 @@ static void durations_are_written_for_people(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times_are_written_in_whole_seconds), cmocka_unit_test(every_day_agrees_with_gmtime),
-        cmocka_unit_test(reading),                            cmocka_unit_test(durations_are_read),
+        cmocka_unit_test(times_are_written_in_whole_seconds),
+        cmocka_unit_test(every_day_agrees_with_gmtime),
+        cmocka_unit_test(reading),
+        cmocka_unit_test(durations_are_read),
         cmocka_unit_test(durations_are_written_for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

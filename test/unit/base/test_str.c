@@ -129,6 +129,18 @@ static void utf8_follows_unicode_table_3_7(void **state)
     assert_int_equal(str_utf8_step(STR("a"), 1), 0);
 }
 
+static void clipping_cuts_between_characters(void **state)
+{
+    str euros = STR("a\xe2\x82\xac\xe2\x82\xac");
+    assert_int_equal(str_clip(euros, 7).len, 7);
+    assert_int_equal(str_clip(euros, 99).len, 7);
+    assert_int_equal(str_clip(euros, 6).len, 4);
+    assert_int_equal(str_clip(euros, 4).len, 4);
+    assert_int_equal(str_clip(euros, 3).len, 1);
+    assert_int_equal(str_clip(euros, 0).len, 0);
+    assert_int_equal(str_clip(STR_NONE, 0).len, 0);
+}
+
 static void hash_is_fnv_1a(void **state)
 {
     assert_true(str_hash(STR("")) == 0xcbf29ce484222325u);
@@ -139,10 +151,15 @@ static void hash_is_fnv_1a(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_means_same_bytes),    cmocka_unit_test(order_is_bytewise_and_shorter_first),
-        cmocka_unit_test(parts_are_found),           cmocka_unit_test(slices_are_clamped),
-        cmocka_unit_test(cutting_leaves_the_rest),   cmocka_unit_test(integers_are_bounded),
-        cmocka_unit_test(utf8_follows_unicode_table_3_7), cmocka_unit_test(hash_is_fnv_1a),
+        cmocka_unit_test(equal_means_same_bytes),
+        cmocka_unit_test(order_is_bytewise_and_shorter_first),
+        cmocka_unit_test(parts_are_found),
+        cmocka_unit_test(slices_are_clamped),
+        cmocka_unit_test(cutting_leaves_the_rest),
+        cmocka_unit_test(integers_are_bounded),
+        cmocka_unit_test(utf8_follows_unicode_table_3_7),
+        cmocka_unit_test(hash_is_fnv_1a),
+        cmocka_unit_test(clipping_cuts_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
