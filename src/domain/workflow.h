@@ -15,7 +15,9 @@ struct workflow {
     str                    environment_input; /* name of the input used as a job's environment, or empty */
 };
 
-/* Reads a workflow file (YAML). ERR_INVALID with the YAML error's place. */
+enum { WORKFLOW_INPUTS_MAX = 100 };     /* declared in one file; the forge itself takes 25 */
+
+/* Reads a workflow file (YAML). ERR_INVALID with the YAML error's place, or when it declares more inputs than that. */
 bool workflow_read(struct arena *mem, str yaml_text, struct workflow *out, struct err *e) MUST_CHECK;
 
 /* dispatchError codes (also in the API's documentation). */
@@ -56,6 +58,7 @@ struct dispatch_inputs {
 /* Renders, stringifies, filters and checks. Configured values: strings with the small second rendering pass for exactly .atmos_component,
  * .atmos_stack, .sha, .vars.namespace|tenant|environment|stage (blanks inside the braces free); booleans and numbers become text; null "".
  * Left-over "{{" or "<no value>" is DISPATCH_UNRENDERED. Adds sha and atmos_pro_run_id where declared. inputs_max 25 (10 on GHES before return details).
+ * Configured values of these two names give way to ours. A null for a required input is no value. Lists and maps are DISPATCH_BAD_CHOICE.
  * *why: one sentence for a person when the result is not DISPATCH_OK, naming the input and what to change. */
 enum dispatch_error workflow_inputs(struct arena *mem, const struct workflow *w, const struct instance *i, struct json configured,
                                     str sha, str run_id, size_t inputs_max, struct dispatch_inputs *out, str *why);
