@@ -1,5 +1,6 @@
 /*
- * buf: growing output over an arena, with a hard maximum. The first overflow sticks; look once, at the end (buf_ok).
+ * buf: growing output over an arena, with a hard maximum. The first overflow sticks; look once, at
+ * the end (buf_ok).
  */
 #ifndef SIGNALBOX_BASE_BUF_H
 #define SIGNALBOX_BASE_BUF_H

@@ -1,5 +1,6 @@
 /*
- * clock: the only place that asks the machine for the time. domain/ never includes this; it gets now_ms as an argument.
+ * clock: the only place that asks the machine for the time. domain/ never includes this; it gets
+ * now_ms as an argument.
  */
 #ifndef SIGNALBOX_BASE_CLOCK_H
 #define SIGNALBOX_BASE_CLOCK_H

@@ -1,6 +1,7 @@
 /*
- * id: names of rows that leave the house: a prefix and 28 characters of [0-9a-z] (atmos-pro.md §1.2),
- * the first ten of which rise with time so that indexes stay compact; the other eighteen are random (93 bits).
+ * id: names of rows that leave the house: a prefix and 28 characters of [0-9a-z] (atmos-pro.md
+ * §1.2), the first ten of which rise with time so that indexes stay compact; the other eighteen are
+ * random (93 bits).
  */
 #ifndef SIGNALBOX_BASE_ID_H
 #define SIGNALBOX_BASE_ID_H

@@ -1,7 +1,7 @@
 /*
- * log: one line a thing to stderr: time level message key=value … (or JSON). The message is a constant, data stands in
- * key=value pairs, so that logs can be searched. Control characters in values are escaped; values are cut at 1 KiB.
- * Thread-safe; a line is one write.
+ * log: one line a thing to stderr: time level message key=value … (or JSON). The message is a
+ * constant, data stands in key=value pairs, so that logs can be searched. Control characters in
+ * values are escaped; values are cut at 1 KiB. Thread-safe; a line is one write.
  *
  *     log_info("webhook stored", LS("event", ev), LS("delivery", id), LI("bytes", n));
  */
@@ -18,7 +18,8 @@ struct log_pair { const char *key; str s; int64_t n; bool is_number; };
 
 void log_setup(enum log_level least, bool as_json);
 bool log_wants(enum log_level level);
-void log_line(enum log_level level, const char *message, const struct log_pair *pairs, size_t count);
+void log_line(enum log_level level, const char *message, const struct log_pair *pairs,
+              size_t count);
 
 #define LOG_PAIRS(...) (const struct log_pair[]){ __VA_ARGS__ }, \
                        sizeof((const struct log_pair[]){ __VA_ARGS__ }) / sizeof(struct log_pair)

@@ -1,5 +1,6 @@
 /*
- * secret: digests, signatures, random, and secrets at rest. OpenSSL EVP and libsodium are known to secret.c and jwt.c alone.
+ * secret: digests, signatures, random, and secrets at rest. OpenSSL EVP and libsodium are known to
+ * secret.c and jwt.c alone.
  */
 #ifndef SIGNALBOX_BASE_SECRET_H
 #define SIGNALBOX_BASE_SECRET_H
@@ -16,9 +17,9 @@ struct hmac;
 struct hmac *hmac_begin(str key);
 void hmac_add(struct hmac *h, str data);
 void hmac_end(struct hmac *h, uint8_t out[SHA256_BYTES]);     /* frees h */
-void hmac_drop(struct hmac *h);                               /* frees h without an answer; NULL is fine */
+void hmac_drop(struct hmac *h); /* frees h without an answer; NULL is fine */
 void hmac_sha256(str key, str data, uint8_t out[SHA256_BYTES]);
-bool secret_equal(str a, str b);                     /* constant time in the contents; lengths may leak */
+bool secret_equal(str a, str b); /* constant time in the contents; lengths may leak */
 void secret_wipe(void *p, size_t n);
 void random_bytes(void *p, size_t n);
 uint64_t random_u64(void);
@@ -26,12 +27,14 @@ uint64_t random_u64(void);
 str  hex_write(struct arena *mem, str bytes);        /* lower case */
 bool hex_read(struct arena *mem, str hex, str *bytes);
 str  base64_write(struct arena *mem, str bytes);     /* standard alphabet, padded */
-bool base64_read(struct arena *mem, str text, str *bytes);   /* standard, line breaks allowed (GitHub wraps its contents) */
+/* Standard, padded; line breaks are allowed, since GitHub wraps its contents. */
+bool base64_read(struct arena *mem, str text, str *bytes);
 str  base64url_write(struct arena *mem, str bytes);  /* unpadded */
 bool base64url_read(struct arena *mem, str text, str *bytes);/* unpadded, strict */
 
 /* Secrets at rest: XChaCha20-Poly1305 (libsodium secretbox), random nonce in front. */
 str  secret_seal(struct arena *mem, const uint8_t key[SECRET_KEY_BYTES], str plain);
-bool secret_open(struct arena *mem, const uint8_t key[SECRET_KEY_BYTES], str sealed, str *plain, struct err *e) MUST_CHECK;
+bool secret_open(struct arena *mem, const uint8_t key[SECRET_KEY_BYTES], str sealed, str *plain,
+                 struct err *e) MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * str: borrowed text with a length. The only string type below the edges.
  *
- * A str does not own its bytes and need not end in NUL; whoever made the bytes says how long they live
- * (usually: as long as the arena). The empty str is { NULL, 0 } or any pointer with len 0.
+ * A str does not own its bytes and need not end in NUL; whoever made the bytes says how long they
+ * live (usually: as long as the arena). The empty str is { NULL, 0 } or any pointer with len 0.
  */
 #ifndef SIGNALBOX_BASE_STR_H
 #define SIGNALBOX_BASE_STR_H

@@ -5,7 +5,8 @@
 
 #include "base/clock.h"
 
-uint64_t peer_round(const char *text, size_t n, int64_t *parse_us, int64_t *use_us, int64_t *free_us)
+uint64_t peer_round(const char *text, size_t n, int64_t *parse_us, int64_t *use_us,
+                    int64_t *free_us)
 {
     uint64_t sum = 0;
     size_t i;
@@ -19,7 +20,8 @@ uint64_t peer_round(const char *text, size_t n, int64_t *parse_us, int64_t *use_
     at = clock_mono_us();
     json_array_foreach(json_object_get(v, "stacks"), i, one) {
         json_t *pro = json_object_get(json_object_get(one, "settings"), "pro");
-        sum += json_string_length(json_object_get(one, "component")) + json_string_length(json_object_get(one, "stack")) +
+        sum += json_string_length(json_object_get(one, "component")) +
+               json_string_length(json_object_get(one, "stack")) +
                (uint64_t)json_integer_value(json_object_get(pro, "timeout")) +
                json_array_size(json_object_get(one, "dependents"));
     }

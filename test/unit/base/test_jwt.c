@@ -298,7 +298,6 @@ static void size_is_limited(void **state)
 
 static void keys_that_are_too_weak_or_wrong_are_refused(void **state)
 {
-    GIVEN_ARENA(a);
     struct jwt_key *k = NULL;
     EVP_PKEY *small = EVP_RSA_gen(1024), *ec = EVP_EC_gen("P-256");
     BIO *b = BIO_new(BIO_s_mem());
