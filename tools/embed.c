@@ -3,9 +3,10 @@
  *
  *     embed -s SYMBOL -o OUT.c [-d OUT.d] [-e .sql] FOLDER-or-FILE …
  *
- * A folder gives every file below it (hidden ones and other endings than -e left out), named by its path inside the folder;
- * a file is named by its last part. OUT.c then holds `const struct embedded SYMBOL[]` and `const size_t SYMBOL_count`.
- * The dependency file names the folders too, so that the build notices a new file.
+ * A folder gives every file below it (hidden ones and other endings than -e left out), named by its
+ * path inside the folder; a file is named by its last part. OUT.c then holds `const struct embedded
+ * SYMBOL[]` and `const size_t SYMBOL_count`. The dependency file names the folders too, so that the
+ * build notices a new file.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -122,14 +123,18 @@ static void write_table(const char *path, const char *symbol)
 
     if (!out)
         die("%s: %s", path, strerror(errno));
-    fprintf(out, "/* Written by tools/embed.c; change the files, not this. */\n#include \"base/embedded.h\"\n\n"
-                 "extern const struct embedded %s[];\nextern const size_t %s_count;\n\n"
-                 "const struct embedded %s[] = {\n", symbol, symbol, symbol);
+    fprintf(out,
+            "/* Written by tools/embed.c; change the files, not this. */\n#include "
+            "\"base/embedded.h\"\n\n"
+            "extern const struct embedded %s[];\nextern const size_t %s_count;\n\n"
+            "const struct embedded %s[] = {\n",
+            symbol, symbol, symbol);
     for (size_t i = 0; i < file_count; i++) {
         fprintf(out, "  { \"%s\",", files[i].name);
         fprintf(out, ", %zu },\n", write_bytes(out, files[i].path));
     }
-    fprintf(out, "  { (const char *)0, (const char *)0, 0 }\n};\nconst size_t %s_count = %zu;\n", symbol, file_count);
+    fprintf(out, "  { (const char *)0, (const char *)0, 0 }\n};\nconst size_t %s_count = %zu;\n",
+            symbol, file_count);
     if (fclose(out) != 0)
         die("%s: %s", path, strerror(errno));
 }

@@ -35,7 +35,9 @@ bool db_open(str url, bool read_only, struct db **out, struct err *e)
     if (str_starts(url, STR("sqlite:")))
         return sqlite_open(str_sub(url, 7, url.len), read_only, out, e);
     if (str_has(url, STR("://")))       /* never shown whole: it may carry a password */
-        return fail(e, ERR_INVALID, "this kind of database is not known: give sqlite:PATH, a path, or postgres://USER@HOST/NAME");
+        return fail(e, ERR_INVALID,
+                    "this kind of database is not known: give sqlite:PATH, a path, or "
+                    "postgres://USER@HOST/NAME");
     return sqlite_open(url, read_only, out, e);
 }
 
@@ -61,7 +63,8 @@ bool db_alive(struct db *db)
     return db->side->alive(db);
 }
 
-/* A failure spoils the open transaction: PostgreSQL does that by itself, and SQLite must not behave differently. */
+/* A failure spoils the open transaction: PostgreSQL does that by itself, and SQLite must not behave
+ * differently. */
 static bool spoil(struct db *db, struct err *e)
 {
     if (db->in_transaction && db->spoiled == ERR_NONE)
@@ -73,10 +76,12 @@ static bool unspoiled(const struct db *db, struct err *e)
 {
     if (db->spoiled == ERR_NONE)
         return true;
-    return fail(e, db->spoiled, "a statement before this one failed, so this transaction can only be rolled back");
+    return fail(e, db->spoiled,
+                "a statement before this one failed, so this transaction can only be rolled back");
 }
 
-/* SQLite would store any bytes as text, PostgreSQL refuses them: hostile text fails the same way on both. */
+/* SQLite would store any bytes as text, PostgreSQL refuses them: hostile text fails the same way on
+ * both. */
 static bool args_valid(const struct arg *args, size_t count, struct err *e)
 {
     for (size_t i = 0; i < count; i++) {
@@ -90,8 +95,8 @@ static bool args_valid(const struct arg *args, size_t count, struct err *e)
     return true;
 }
 
-static bool run(struct db *db, struct arena *mem, struct db_rows *rows, int64_t *changed, const char *sql, const struct arg *args,
-                size_t count, struct err *e)
+static bool run(struct db *db, struct arena *mem, struct db_rows *rows, int64_t *changed,
+                const char *sql, const struct arg *args, size_t count, struct err *e)
 {
     assert(count <= DB_ARGS_MAX);
     if (changed)
@@ -100,33 +105,38 @@ static bool run(struct db *db, struct arena *mem, struct db_rows *rows, int64_t 
         *rows = (struct db_rows){ 0 };
     if (!unspoiled(db, e))
         return false;
-    if (!args_valid(args, count, e) || fault_strikes(e) || (!db->in_transaction && !db->side->ready(db, e)) ||
+    if (!args_valid(args, count, e) || fault_strikes(e) ||
+        (!db->in_transaction && !db->side->ready(db, e)) ||
         !db->side->run(db, mem, rows, changed, sql, args, count, e))
         return spoil(db, e);
     return true;
 }
 
-bool db_exec_(struct db *db, struct err *e, int64_t *changed, const char *sql, const struct arg *args, size_t count)
+bool db_exec_(struct db *db, struct err *e, int64_t *changed, const char *sql,
+              const struct arg *args, size_t count)
 {
     return run(db, NULL, NULL, changed, sql, args, count, e);
 }
 
-bool db_query_(struct db *db, struct arena *mem, struct err *e, struct db_rows *rows, const char *sql, const struct arg *args,
-               size_t count)
+bool db_query_(struct db *db, struct arena *mem, struct err *e, struct db_rows *rows,
+               const char *sql, const struct arg *args, size_t count)
 {
     return run(db, mem, rows, NULL, sql, args, count, e);
 }
 
-static bool exec_many(struct db *db, struct err *e, const char *sql, const struct arg *args, size_t per_row, size_t rows)
+static bool exec_many(struct db *db, struct err *e, const char *sql, const struct arg *args,
+                      size_t per_row, size_t rows)
 {
     if (!unspoiled(db, e))
         return false;
-    if (!args_valid(args, per_row * rows, e) || fault_strikes(e) || !db->side->run_many(db, sql, args, per_row, rows, e))
+    if (!args_valid(args, per_row * rows, e) || fault_strikes(e) ||
+        !db->side->run_many(db, sql, args, per_row, rows, e))
         return spoil(db, e);
     return true;
 }
 
-bool db_exec_many_(struct db *db, struct err *e, const char *sql, const struct arg *args, size_t per_row, size_t rows)
+bool db_exec_many_(struct db *db, struct err *e, const char *sql, const struct arg *args,
+                   size_t per_row, size_t rows)
 {
     assert(per_row <= DB_ARGS_MAX);
     if (rows == 0)
@@ -150,9 +160,11 @@ bool db_begin(struct db *db, struct err *e)
     assert(!db->in_transaction);
     if (!db->side->ready(db, e))
         return false;
-    /* Nothing has been done yet, so a connection that was lost while it lay idle may be opened again without anybody noticing. */
+    /* Nothing has been done yet, so a connection that was lost while it lay idle may be opened
+     * again without anybody noticing. */
     if (!db->side->control(db, sql, &first)) {
-        if (first.code != ERR_STORAGE || !db->side->ready(db, e) || !db->side->control(db, sql, e)) {
+        if (first.code != ERR_STORAGE || !db->side->ready(db, e) ||
+            !db->side->control(db, sql, e)) {
             if (e->code == ERR_NONE)
                 *e = first;
             return false;
@@ -242,7 +254,8 @@ bool db_notify(struct db *db, str channel, str payload, struct err *e)
 {
     if (!unspoiled(db, e))
         return false;
-    if ((!db->in_transaction && !db->side->ready(db, e)) || !db->side->notify(db, channel, payload, e))
+    if ((!db->in_transaction && !db->side->ready(db, e)) ||
+        !db->side->notify(db, channel, payload, e))
         return spoil(db, e);
     return true;
 }

@@ -17,7 +17,9 @@ struct db;
 
 /* "sqlite:PATH", a bare path, ":memory:", or "postgres://…" / "postgresql://…" (any libpq URL, unix sockets too).
  * SQLite: WAL, synchronous=FULL, foreign_keys=ON, trusted_schema=OFF, busy timeout 5 s. read_only opens a reader connection.
- * ERR_STORAGE when it cannot be reached, with a text that says what to do. The password of a URL never appears in a message. */
+ * One process at a time has a file open for writing (PATH.lock beside it); its own connections and readers of any process are free.
+ * ERR_STORAGE when it cannot be reached, ERR_INVALID when the address makes no sense, with a text that says what to do.
+ * The password of a URL never appears in a message. */
 bool db_open(str url, bool read_only, struct db **out, struct err *e) MUST_CHECK;
 void db_close(struct db *db);                       /* NULL is fine; an open transaction is rolled back */
 enum db_kind db_kind(const struct db *db);
@@ -57,6 +59,8 @@ static inline const struct db_value *db_at(const struct db_rows *r, size_t row, 
 /* Errors: ERR_CONFLICT unique or foreign key violation; ERR_BUSY lock, deadlock, serialization (retry the transaction);
  * ERR_STORAGE disk full, read-only, connection lost; ERR_INTERNAL anything else (our SQL is wrong). After ERR_STORAGE on PostgreSQL
  * the connection reconnects by itself at the next db_begin or statement outside a transaction.
+ * Integers arrive as 64 bits: PostgreSQL's functions that want 32 say cast($1 as int), e.g. substr. Conditions are comparisons, not
+ * bare integers (where flag = 1).
  * Text must be UTF-8 without NUL bytes: anything else is ERR_INVALID on both sides before it reaches the database.
  * Inside a transaction a failed statement spoils it, on both sides: everything after it fails with the same code until
  * db_rollback_to a savepoint or db_rollback. db_exec_many is all or nothing, also outside a transaction. */

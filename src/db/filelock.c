@@ -15,7 +15,7 @@ struct filelock {
     struct filelock *next;
     dev_t            dev;
     ino_t            ino;
-    pid_t            pid;               /* a forked child inherits this list, but not the right to write */
+    pid_t pid; /* a forked child inherits this list, but not the right to write */
     int              fd;
     unsigned         users;
 };
@@ -23,7 +23,8 @@ struct filelock {
 static pthread_mutex_t  locks_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct filelock *locks;
 
-/* flock is tied to the open file: a second open in this process would be refused, so the first is shared. */
+/* flock is tied to the open file: a second open in this process would be refused, so the first is
+ * shared. */
 static struct filelock *find(const struct stat *st)
 {
     for (struct filelock *l = locks; l; l = l->next)
@@ -40,9 +41,14 @@ static bool refuse(int fd, const char *db_path, struct err *e)
     pid[n > 0 ? n : 0] = '\0';
     pid[strspn(pid, "0123456789")] = '\0';
     if (!*pid)
-        return fail(e, ERR_STORAGE, "another signalbox is using the database %s: stop it first, or give this one another file", db_path);
-    return fail(e, ERR_STORAGE, "another signalbox (process %s) is using the database %s: stop it first (kill %s), or give this one "
-                                "another file", pid, db_path, pid);
+        return fail(e, ERR_STORAGE,
+                    "another signalbox is using the database %s: stop it first, or give this one "
+                    "another file",
+                    db_path);
+    return fail(e, ERR_STORAGE,
+                "another signalbox (process %s) is using the database %s: stop it first (kill %s), "
+                "or give this one another file",
+                pid, db_path, pid);
 }
 
 static void write_pid(int fd)
@@ -68,7 +74,9 @@ bool filelock_take(const char *db_path, struct filelock **out, struct err *e)
         return fail(e, ERR_STORAGE, "the path of the database is too long: give a shorter one");
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 || fstat(fd, &st) != 0)
-        return err_set(e, ERR_STORAGE, errno, ERR_HERE, "cannot open %s (%s): see that the folder exists and can be written by this user",
+        return err_set(e, ERR_STORAGE, errno, ERR_HERE,
+                       "cannot open %s (%s): see that the folder exists and can be written by this "
+                       "user",
                        path, strerror(errno));
     l = find(&st);
     if (!l) {
@@ -77,7 +85,9 @@ bool filelock_take(const char *db_path, struct filelock **out, struct err *e)
         l = calloc(1, sizeof(*l));
         assert(l);
         write_pid(fd);
-        *l = (struct filelock){ .next = locks, .dev = st.st_dev, .ino = st.st_ino, .pid = getpid(), .fd = TAKE_FD(fd) };
+        *l = (struct filelock){
+            .next = locks, .dev = st.st_dev, .ino = st.st_ino, .pid = getpid(), .fd = TAKE_FD(fd)
+        };
         locks = l;
     }
     l->users++;

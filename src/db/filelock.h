@@ -7,7 +7,8 @@
 
 struct filelock;
 
-/* Locks PATH.lock (created beside the database, never removed). ERR_STORAGE names the process that has it. */
+/* Locks PATH.lock (created beside the database, never removed). ERR_STORAGE names the process that
+ * has it. */
 bool filelock_take(const char *db_path, struct filelock **out, struct err *e) MUST_CHECK;
 void filelock_drop(struct filelock *lock);          /* NULL is fine */
 

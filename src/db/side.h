@@ -1,5 +1,6 @@
 /*
- * side: what db.c, the two sides and the migrations share. Nobody outside src/db and its tests includes this.
+ * side: what db.c, the two sides and the migrations share. Nobody outside src/db and its tests
+ * includes this.
  */
 #ifndef SIGNALBOX_DB_SIDE_H
 #define SIGNALBOX_DB_SIDE_H
@@ -13,14 +14,17 @@ struct side {
     /* Outside a transaction: makes sure of a connection, opens it again if it was lost. */
     bool (*ready)(struct db *db, struct err *e);
     /* rows NULL: the caller wants no rows. changed may be NULL. */
-    bool (*run)(struct db *db, struct arena *mem, struct db_rows *rows, int64_t *changed, const char *sql, const struct arg *args,
-                size_t count, struct err *e);
-    bool (*run_many)(struct db *db, const char *sql, const struct arg *args, size_t per_row, size_t rows, struct err *e);
-    /* Transaction control; the text need not be a literal. A commit that did not commit is a failure. */
+    bool (*run)(struct db *db, struct arena *mem, struct db_rows *rows, int64_t *changed,
+                const char *sql, const struct arg *args, size_t count, struct err *e);
+    bool (*run_many)(struct db *db, const char *sql, const struct arg *args, size_t per_row,
+                     size_t rows, struct err *e);
+    /* Transaction control; the text need not be a literal. A commit that did not is a failure. */
     bool (*control)(struct db *db, const char *sql, struct err *e);
-    bool (*script)(struct db *db, const char *sql, struct err *e);       /* several statements, for migrations */
+    /* Several statements, for migrations. */
+    bool (*script)(struct db *db, const char *sql, struct err *e);
     bool (*alive)(struct db *db);
-    bool (*patience)(struct db *db, int64_t lock_ms, struct err *e);     /* how long to wait for locks from now on */
+    /* How long to wait for locks from now on. */
+    bool (*patience)(struct db *db, int64_t lock_ms, struct err *e);
     bool (*notify)(struct db *db, str channel, str payload, struct err *e);
     bool (*listen)(struct db *db, str channel, struct err *e);
     bool (*wait)(struct db *db, struct arena *mem, int wake_fd, int64_t timeout_ms, str *payload);
@@ -42,12 +46,14 @@ bool postgres_open(str url, bool read_only, struct db **out, struct err *e) MUST
 enum { DB_LOCK_MS = 5000, DB_MIGRATE_LOCK_MS = 120000 };
 
 /* db_migrate with a list of one's own. */
-bool migrate_with(struct db *db, const struct embedded *files, size_t count, int64_t now_ms, struct err *e) MUST_CHECK;
+bool migrate_with(struct db *db, const struct embedded *files, size_t count, int64_t now_ms,
+                  struct err *e) MUST_CHECK;
 
 /* The text of a value that is a decimal integer, read the same way on both sides; 0 otherwise. */
 int64_t value_i64(str text);
 
-/* What the sides share of db_wait_notify: true when the connection's fd (-1: none) is readable. *woken: wake_fd is. */
+/* What the sides share of db_wait_notify: true when the connection's fd (-1: none) is readable;
+ * *woken: wake_fd is. */
 bool wait_fds(int fd, int wake_fd, int64_t timeout_ms, bool *woken);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The SQLite side. One connection, never shared by threads at a time, so SQLite's own mutexes are off.
+ * The SQLite side. One connection, never shared by threads at a time, so SQLite's own mutexes are
+ * off.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@ struct lite_stmt {
     sqlite3_stmt *stmt;
     size_t        args;                 /* the highest $n */
     int           slots;
-    uint8_t       arg_of[DB_ARGS_MAX];  /* which argument (from 0) stands at each of SQLite's own numbers */
+    uint8_t       arg_of[DB_ARGS_MAX];  /* SQLite's number - 1 → ours - 1 */
 };
 
 static struct lite *lite_of(struct db *db)
@@ -48,7 +49,8 @@ static bool fail_storage(struct lite *l, int rc, struct err *e)
     default:              next = "see that its disk is healthy and has space"; break;
     }
     return err_set(e, ERR_STORAGE, l->handle ? sqlite3_system_errno(l->handle) : 0, ERR_HERE,
-                   "the database cannot be used (%s; SQLite %d), nothing was stored: %s", what, rc, next);
+                   "the database cannot be used (%s; SQLite %d), nothing was stored: %s", what, rc,
+                   next);
 }
 
 static bool fail_lite(struct lite *l, int rc, const char *sql, struct err *e)
@@ -58,7 +60,8 @@ static bool fail_lite(struct lite *l, int rc, const char *sql, struct err *e)
     switch (rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return fail(e, ERR_BUSY, "the database is busy with another writer, nothing was stored: try again");
+        return fail(e, ERR_BUSY,
+                    "the database is busy with another writer, nothing was stored: try again");
     case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_READONLY:
@@ -69,22 +72,26 @@ static bool fail_lite(struct lite *l, int rc, const char *sql, struct err *e)
     case SQLITE_NOLFS:
         return fail_storage(l, rc, e);
     case SQLITE_CONSTRAINT:
-        if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID ||
-            rc == SQLITE_CONSTRAINT_FOREIGNKEY)
-            return fail(e, ERR_CONFLICT, "this conflicts with what is stored already (%s): read it again", what);
+        if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ||
+            rc == SQLITE_CONSTRAINT_ROWID || rc == SQLITE_CONSTRAINT_FOREIGNKEY)
+            return fail(e, ERR_CONFLICT,
+                        "this conflicts with what is stored already (%s): read it again", what);
         break;
     default:
         break;
     }
-    return fail(e, ERR_INTERNAL, "the database refused a statement (%s; SQLite %d): %.200s", what, rc, sql);
+    return fail(e, ERR_INTERNAL, "the database refused a statement (%s; SQLite %d): %.200s", what,
+                rc, sql);
 }
 
-/* SQLite undoes a transaction by itself on some errors; what follows must not run as if each statement stood alone. */
+/* SQLite undoes a transaction by itself on some errors; what follows must not run as if each
+ * statement stood alone. */
 static bool still_open(struct lite *l, struct err *e)
 {
     if (!l->db.in_transaction || !sqlite3_get_autocommit(l->handle))
         return true;
-    return fail(e, ERR_STORAGE, "the database undid this transaction, nothing was stored: try again");
+    return fail(e, ERR_STORAGE,
+                "the database undid this transaction, nothing was stored: try again");
 }
 
 /* --- statements --- */
@@ -97,18 +104,21 @@ static void stmt_free(struct lite_stmt *s)
     }
 }
 
-/* SQLite numbers $2 by where it first appears and takes "$2" for a name: names are read once and remembered. */
+/* SQLite numbers $2 by where it first appears and takes "$2" for a name: names are read once and
+ * remembered. */
 static bool read_names(struct lite_stmt *s, const char *sql, struct err *e)
 {
     s->slots = sqlite3_bind_parameter_count(s->stmt);
     if (s->slots > DB_ARGS_MAX)
-        return fail(e, ERR_INTERNAL, "a statement has more than %d parameters: %.200s", DB_ARGS_MAX, sql);
+        return fail(e, ERR_INTERNAL, "a statement has more than %d parameters: %.200s", DB_ARGS_MAX,
+                    sql);
     for (int i = 1; i <= s->slots; i++) {
         const char *name = sqlite3_bind_parameter_name(s->stmt, i);
         int64_t n;
 
         if (!name || name[0] != '$' || !str_to_i64(str_of(name + 1), 1, DB_ARGS_MAX, &n))
-            return fail(e, ERR_INTERNAL, "a statement has a parameter that is not $1, $2 …: %.200s", sql);
+            return fail(e, ERR_INTERNAL, "a statement has a parameter that is not $1, $2 …: %.200s",
+                        sql);
         s->arg_of[i - 1] = (uint8_t)(n - 1);
         if ((size_t)n > s->args)
             s->args = (size_t)n;
@@ -144,18 +154,22 @@ static int bind_one(sqlite3_stmt *stmt, int slot, const struct arg *a)
     switch (a->kind) {
     case ARG_NULL: return sqlite3_bind_null(stmt, slot);
     case ARG_I64:  return sqlite3_bind_int64(stmt, slot, a->i);
-    case ARG_STR:  return sqlite3_bind_text64(stmt, slot, a->s.ptr, a->s.len, SQLITE_STATIC, SQLITE_UTF8);
+    case ARG_STR:
+        return sqlite3_bind_text64(stmt, slot, a->s.ptr, a->s.len, SQLITE_STATIC, SQLITE_UTF8);
     case ARG_BLOB:
-        return a->s.len ? sqlite3_bind_blob64(stmt, slot, a->s.ptr, a->s.len, SQLITE_STATIC) : sqlite3_bind_zeroblob(stmt, slot, 0);
+        return a->s.len ? sqlite3_bind_blob64(stmt, slot, a->s.ptr, a->s.len, SQLITE_STATIC)
+                        : sqlite3_bind_zeroblob(stmt, slot, 0);
     }
     assert(false);                      /* a kind of argument that does not exist */
     return SQLITE_MISUSE;
 }
 
-static bool bind(struct lite *l, struct lite_stmt *s, const char *sql, const struct arg *args, size_t count, struct err *e)
+static bool bind(struct lite *l, struct lite_stmt *s, const char *sql, const struct arg *args,
+                 size_t count, struct err *e)
 {
     if (s->args != count)
-        return fail(e, ERR_INTERNAL, "a statement takes %zu arguments and got %zu: %.200s", s->args, count, sql);
+        return fail(e, ERR_INTERNAL, "a statement takes %zu arguments and got %zu: %.200s", s->args,
+                    count, sql);
     for (int i = 0; i < s->slots; i++) {
         int rc = bind_one(s->stmt, i + 1, &args[s->arg_of[i]]);
 
@@ -177,7 +191,8 @@ static struct db_value read_value(struct arena *mem, sqlite3_stmt *stmt, int col
         return (struct db_value){ .null = true };
     if (type == SQLITE_INTEGER)
         return (struct db_value){ .i = sqlite3_column_int64(stmt, column) };
-    p = type == SQLITE_BLOB ? sqlite3_column_blob(stmt, column) : (const char *)sqlite3_column_text(stmt, column);
+    p = type == SQLITE_BLOB ? sqlite3_column_blob(stmt, column)
+                            : (const char *)sqlite3_column_text(stmt, column);
     v.s = arena_copy(mem, (str){ p ? p : "", (size_t)sqlite3_column_bytes(stmt, column) });
     if (type != SQLITE_BLOB)
         v.i = value_i64(v.s);
@@ -191,7 +206,8 @@ static void read_row(struct row_list *list, struct arena *mem, sqlite3_stmt *stm
     if (list->rows == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 4;
 
-        list->values = arena_grow(mem, list->values, list->cap * list->columns, cap * list->columns, sizeof(*list->values));
+        list->values = arena_grow(mem, list->values, list->cap * list->columns, cap * list->columns,
+                                  sizeof(*list->values));
         list->cap = cap;
     }
     for (size_t c = 0; c < list->columns; c++)
@@ -199,7 +215,8 @@ static void read_row(struct row_list *list, struct arena *mem, sqlite3_stmt *stm
     list->rows++;
 }
 
-static bool step_all(struct lite *l, struct lite_stmt *s, struct arena *mem, struct db_rows *rows, const char *sql, struct err *e)
+static bool step_all(struct lite *l, struct lite_stmt *s, struct arena *mem, struct db_rows *rows,
+                     const char *sql, struct err *e)
 {
     struct row_list list = { .columns = (size_t)sqlite3_column_count(s->stmt) };
     int rc;
@@ -210,12 +227,13 @@ static bool step_all(struct lite *l, struct lite_stmt *s, struct arena *mem, str
     if (rc != SQLITE_DONE)
         return fail_lite(l, rc, sql, e);
     if (rows)
-        *rows = (struct db_rows){ .count = list.rows, .columns = list.columns, .values = list.values };
+        *rows =
+            (struct db_rows){ .count = list.rows, .columns = list.columns, .values = list.values };
     return true;
 }
 
-static bool lite_run(struct db *db, struct arena *mem, struct db_rows *rows, int64_t *changed, const char *sql, const struct arg *args,
-                     size_t count, struct err *e)
+static bool lite_run(struct db *db, struct arena *mem, struct db_rows *rows, int64_t *changed,
+                     const char *sql, const struct arg *args, size_t count, struct err *e)
 {
     struct lite *l = lite_of(db);
     struct lite_stmt *s;
@@ -233,7 +251,8 @@ static bool lite_run(struct db *db, struct arena *mem, struct db_rows *rows, int
     return ok;
 }
 
-static bool lite_run_many(struct db *db, const char *sql, const struct arg *args, size_t per_row, size_t rows, struct err *e)
+static bool lite_run_many(struct db *db, const char *sql, const struct arg *args, size_t per_row,
+                          size_t rows, struct err *e)
 {
     for (size_t i = 0; i < rows; i++)
         if (!lite_run(db, NULL, NULL, NULL, sql, args + i * per_row, per_row, e))
@@ -270,7 +289,8 @@ static bool lite_ready(struct db *db, struct err *e)
 
 static bool lite_alive(struct db *db)
 {
-    return sqlite3_exec(lite_of(db)->handle, "select count(*) from sqlite_schema", NULL, NULL, NULL) == SQLITE_OK;
+    return sqlite3_exec(lite_of(db)->handle, "select count(*) from sqlite_schema", NULL, NULL,
+                        NULL) == SQLITE_OK;
 }
 
 static bool lite_patience(struct db *db, int64_t lock_ms, struct err *e)
@@ -289,7 +309,8 @@ static bool lite_listen(struct db *db, str channel, struct err *e)
     return true;
 }
 
-static bool lite_wait(struct db *db, struct arena *mem, int wake_fd, int64_t timeout_ms, str *payload)
+static bool lite_wait(struct db *db, struct arena *mem, int wake_fd, int64_t timeout_ms,
+                      str *payload)
 {
     bool woken;
 
@@ -335,13 +356,16 @@ static int collate_bytes(void *nothing, int a_len, const void *a, int b_len, con
 
 static bool set_up(struct lite *l, struct err *e)
 {
-    /* Caches are small: every reader has its own, and the kernel's is shared. like tells capitals apart, as PostgreSQL's does. */
+    /* Caches are small: every reader has its own, and the kernel's is shared. like tells capitals
+     * apart, as PostgreSQL's does. */
     static const char always[] =
-        "pragma foreign_keys=on; pragma trusted_schema=off; pragma mmap_size=0; pragma cache_size=-1024;"
-        "pragma case_sensitive_like=on;";
+        "pragma foreign_keys=on; pragma trusted_schema=off; pragma mmap_size=0;"
+        "pragma cache_size=-1024; pragma case_sensitive_like=on;";
     static const char writer[] =
-        "pragma journal_mode=wal; pragma synchronous=full; pragma wal_autocheckpoint=1000; pragma journal_size_limit=16777216;";
-    static const char reader[] = "pragma query_only=on; pragma cache_size=-512; select count(*) from sqlite_schema;";
+        "pragma journal_mode=wal; pragma synchronous=full;"
+        "pragma wal_autocheckpoint=1000; pragma journal_size_limit=16777216;";
+    static const char reader[] = "pragma query_only=on; pragma cache_size=-512; select count(*) "
+                                 "from sqlite_schema;";
     int rc;
 
     sqlite3_busy_timeout(l->handle, DB_LOCK_MS);
@@ -356,8 +380,9 @@ static bool set_up(struct lite *l, struct err *e)
     return rc == SQLITE_OK || fail_lite(l, rc, "opening", e);
 }
 
-/* Made by us with mode 0600 before SQLite would make it readable for all; its companions copy the mode. A file that is there is
- * not opened: closing it would drop the locks that other connections of this process hold on it (POSIX). */
+/* Made by us with mode 0600 before SQLite would make it readable for all; its companions copy the
+ * mode. A file that is there is not opened: closing it would drop the locks that other connections
+ * of this process hold on it (POSIX). */
 static bool make_file(const char *path, struct err *e)
 {
     SCOPED(fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -365,14 +390,17 @@ static bool make_file(const char *path, struct err *e)
     if (fd >= 0 || errno == EEXIST)
         return true;
     return err_set(e, ERR_STORAGE, errno, ERR_HERE,
-                   "cannot make the database %s (%s): see that its folder exists and this user may write in it", path, strerror(errno));
+                   "cannot make the database %s (%s): see that its folder exists and this user may "
+                   "write in it",
+                   path, strerror(errno));
 }
 
 static bool open_handle(struct lite *l, const char *path, struct err *e)
 {
     bool memory = strcmp(path, ":memory:") == 0;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                (l->db.read_only && !memory ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+                (l->db.read_only && !memory ? SQLITE_OPEN_READONLY
+                                            : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     int rc;
 
     if (!memory && !l->db.read_only && (!filelock_take(path, &l->lock, e) || !make_file(path, e)))
@@ -389,10 +417,17 @@ bool sqlite_open(str path, bool read_only, struct db **out, struct err *e)
     struct lite *l;
 
     if (path.len == 0 || path.len >= sizeof(z) || memchr(path.ptr, '\0', path.len))
-        return fail(e, ERR_INVALID, "the database needs a path: give sqlite:PATH, a path, or postgres://USER@HOST/NAME");
+        return fail(e, ERR_INVALID,
+                    "the database needs a path: give sqlite:PATH, a path, or "
+                    "postgres://USER@HOST/NAME");
+    if (str_starts(path, STR("file:"))) /* SQLite would read options out of it, and our lock would
+                                           stand elsewhere */
+        return fail(e, ERR_INVALID,
+                    "file: addresses are not understood: give sqlite:PATH or a path");
     memcpy(given, path.ptr, path.len);
     given[path.len] = '\0';
-    if (!realpath(given, z))            /* two links to one file must meet at one lock; a new file has no links yet */
+    if (!realpath(given,
+                  z)) /* two links to one file must meet at one lock; a new file has no links yet */
         memcpy(z, given, sizeof(z));
     l = calloc(1, sizeof(*l));
     assert(l);

@@ -73,7 +73,8 @@ void *statements_add(struct statements *s, const char *sql, void *prepared)
     assert(!statements_find(s, sql));
     if (s->count == STATEMENTS_MAX)
         gone = take_at(s, oldest(s));
-    s->slot[s->count] = (struct statement_slot){ .sql = sql, .prepared = prepared, .used = ++s->clock };
+    s->slot[s->count] =
+        (struct statement_slot){ .sql = sql, .prepared = prepared, .used = ++s->clock };
     link_slot(s, (uint16_t)++s->count);
     return gone;
 }

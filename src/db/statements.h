@@ -1,6 +1,6 @@
 /*
- * statements: prepared statements of one connection, found again by the address of their SQL. Bounded: the one that was not used
- * for the longest time makes room.
+ * statements: prepared statements of one connection, found again by the address of their SQL.
+ * Bounded: the one that was not used for the longest time makes room.
  */
 #ifndef SIGNALBOX_DB_STATEMENTS_H
 #define SIGNALBOX_DB_STATEMENTS_H
@@ -25,7 +25,7 @@ struct statements {
 };
 
 void *statements_find(struct statements *s, const char *sql);      /* NULL: not prepared yet */
-/* Remembers a new one. Returns the one that had to make room, for the caller to free; usually NULL. */
+/* Remembers a new one. Returns the one that had to make room, for the caller to free, or NULL. */
 void *statements_add(struct statements *s, const char *sql, void *prepared);
 /* Takes one out (NULL when unknown); with sql NULL any one, NULL when there are none left. */
 void *statements_take(struct statements *s, const char *sql);

@@ -92,11 +92,13 @@ void bad_(struct both *b, enum err_code want, bool ok, const char *what, const c
         err_clear(&b->e);
         return;
     }
-    print_error("%s: wanted %s, got %s: %s\n", what, err_tag(want), ok ? "success" : err_tag(b->e.code), b->e.text);
+    print_error("%s: wanted %s, got %s: %s\n", what, err_tag(want),
+                ok ? "success" : err_tag(b->e.code), b->e.text);
     _fail(file, line);
 }
 
-int64_t number_(struct both *b, struct db *db, const char *sql, const struct arg *args, size_t count)
+int64_t number_(struct both *b, struct db *db, const char *sql, const struct arg *args,
+                size_t count)
 {
     struct db_rows rows;
 

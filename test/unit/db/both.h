@@ -1,5 +1,6 @@
 /*
- * both: one test, two databases. BOTH(f) lists f once for each side; it gets a struct both with an open, empty database.
+ * both: one test, two databases. BOTH(f) lists f once for each side; it gets a struct both with an
+ * open, empty database.
  */
 #ifndef SIGNALBOX_TEST_BOTH_H
 #define SIGNALBOX_TEST_BOTH_H
@@ -38,12 +39,14 @@ struct db *both_open(struct both *b, bool read_only);
 void good_(struct both *b, bool ok, const char *what, const char *file, int line);
 /* It fails with this code; the error is cleared for what comes next. */
 #define bad(b, want, call) bad_((b), (want), (call), #call, __FILE__, __LINE__)
-void bad_(struct both *b, enum err_code want, bool ok, const char *what, const char *file, int line);
+void bad_(struct both *b, enum err_code want, bool ok, const char *what, const char *file,
+          int line);
 
 #define run(b, sql, ...) good((b), db_exec((b)->db, &(b)->e, NULL, sql, __VA_ARGS__))
 /* The one integer a query gives. */
 #define number(b, sql, ...) number_((b), (b)->db, "" sql, __VA_ARGS__)
-int64_t number_(struct both *b, struct db *db, const char *sql, const struct arg *args, size_t count);
+int64_t number_(struct both *b, struct db *db, const char *sql, const struct arg *args,
+                size_t count);
 
 #define assert_text(s, want) assert_text_((s), (want), __FILE__, __LINE__)
 #define stop_test(...) (print_error(__VA_ARGS__), _fail(__FILE__, __LINE__))

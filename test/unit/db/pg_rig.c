@@ -19,9 +19,10 @@ struct pg_rig {
 };
 
 /*
- * The keeper: $1 a folder of its own, $2 PostgreSQL's programs. Reads words from stdin and answers each with a line; at the end of
- * input (also when the test was killed) it takes everything down. PostgreSQL refuses to be root, so it runs as its own user.
- * Should the keeper itself be killed, the kernel stops the server (pdeathsig).
+ * The keeper: $1 a folder of its own, $2 PostgreSQL's programs. Reads words from stdin and answers
+ * each with a line; at the end of input (also when the test was killed) it takes everything down.
+ * PostgreSQL refuses to be root, so it runs as its own user. Should the keeper itself be killed,
+ * the kernel stops the server (pdeathsig).
  */
 static const char keeper[] =
     "dir=$1 bin=$2 pid=\n"
@@ -36,7 +37,8 @@ static const char keeper[] =
     "    serve='setpriv --pdeathsig QUIT'\n"
     "fi\n"
     "launch() {\n"
-    "    $serve \"$bin/postgres\" -D \"$dir/data\" -k \"$dir\" -c listen_addresses= -c shared_buffers=24MB -c max_connections=60 \\\n"
+    "    $serve \"$bin/postgres\" -D \"$dir/data\" -k \"$dir\" -c listen_addresses= -c "
+    "shared_buffers=24MB -c max_connections=60 \\\n"
     "        -c max_wal_size=256MB -c autovacuum_naptime=10s </dev/null >>\"$dir/log\" 2>&1 &\n"
     "    pid=$!\n"
     "}\n"
@@ -53,7 +55,8 @@ static const char keeper[] =
     "    echo ready\n"
     "}\n"
     "end() { [ -z \"$pid\" ] || { kill -$1 $pid; wait $pid; pid=; } 2>/dev/null; }\n"
-    "as \"$bin/initdb\" -D \"$dir/data\" -U postgres -A trust -E UTF8 --locale=C --no-sync >\"$dir/log\" 2>&1 || tail -n 3 \"$dir/log\" >&2\n"
+    "as \"$bin/initdb\" -D \"$dir/data\" -U postgres -A trust -E UTF8 --locale=C --no-sync "
+    ">\"$dir/log\" 2>&1 || tail -n 3 \"$dir/log\" >&2\n"
     "start\n"
     "while read -r word; do\n"
     "    case $word in\n"
@@ -66,7 +69,9 @@ static const char keeper[] =
 
 static const char *programs(void)
 {
-    static const char *const places[] = { "/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin" };
+    static const char *const places[] = { "/usr/lib/postgresql/15/bin",
+                                          "/usr/lib/postgresql/16/bin",
+                                          "/usr/lib/postgresql/17/bin" };
     const char *told = getenv("PG_BIN");
 
     if (told)
@@ -117,7 +122,8 @@ static bool spawn_keeper(struct pg_rig *rig, const char *dir, const char *bin, s
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, in_r, 0);
     posix_spawn_file_actions_adddup2(&files, out_w, 1);
-    rc = posix_spawn(&rig->keeper, "/bin/sh", &files, NULL, (char *const *)(uintptr_t)argv, environ);
+    rc =
+        posix_spawn(&rig->keeper, "/bin/sh", &files, NULL, (char *const *)(uintptr_t)argv, environ);
     posix_spawn_file_actions_destroy(&files);
     if (rc != 0)
         return err_set(e, ERR_INTERNAL, rc, ERR_HERE, "cannot start /bin/sh: %s", strerror(rc));
@@ -131,14 +137,16 @@ bool pg_rig_start(struct pg_rig **out, struct err *e)
     struct pg_rig *rig;
 
     if (!bin)
-        return fail(e, ERR_NOT_FOUND, "PostgreSQL's programs are not installed: apt-get install postgresql-15");
+        return fail(e, ERR_NOT_FOUND,
+                    "PostgreSQL's programs are not installed: apt-get install postgresql-15");
     if (!mkdtemp(dir))
         return fail_errno(e, "cannot make a folder in /tmp");
     rig = calloc(1, sizeof(*rig));
     assert(rig);
     rig->to = rig->from = -1;
     (void)!snprintf(rig->url, sizeof(rig->url), "postgresql://postgres@/postgres?host=%s", dir);
-    if (!spawn_keeper(rig, dir, bin, e) || (!answer_is(rig, "ready") && !fail(e, ERR_STORAGE, "PostgreSQL did not start"))) {
+    if (!spawn_keeper(rig, dir, bin, e) ||
+        (!answer_is(rig, "ready") && !fail(e, ERR_STORAGE, "PostgreSQL did not start"))) {
         pg_rig_stop(rig);
         return false;
     }
@@ -200,7 +208,8 @@ str pg_rig_fresh(struct pg_rig *rig, struct arena *mem)
     }
     PQclear(r);
     PQfinish(conn);
-    return arena_print(mem, "postgresql://postgres@/" PRI_STR "?%s", FMT_STR(name), strchr(rig->url, '?') + 1);
+    return arena_print(mem, "postgresql://postgres@/" PRI_STR "?%s", FMT_STR(name),
+                       strchr(rig->url, '?') + 1);
 }
 
 void pg_rig_kill(struct pg_rig *rig)

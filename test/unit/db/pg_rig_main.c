@@ -1,7 +1,7 @@
 /*
- * pg-rig: a PostgreSQL for tests in other languages. Prints its URL, then answers lines from stdin until it closes:
- *     fresh     the URL of a new, empty database
- *     kill      "killed"          revive    "ready"
+ * pg-rig: a PostgreSQL for tests in other languages. Prints its URL, then answers lines from stdin
+ * until it closes: fresh     the URL of a new, empty database kill      "killed"          revive
+ * "ready"
  */
 #include <stdio.h>
 #include <string.h>

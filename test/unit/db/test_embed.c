@@ -15,7 +15,8 @@ extern const size_t          embed_files_count;
 
 static void every_file_is_there_sorted_by_name(void **state)
 {
-    static const char *const names[] = { "a_empty.txt", "b.txt", "below/bytes.bin", "below/every.bin" };
+    static const char *const names[] = { "a_empty.txt", "b.txt", "below/bytes.bin",
+                                         "below/every.bin" };
 
     assert_int_equal(embed_files_count, 4);
     for (size_t i = 0; i < 4; i++)

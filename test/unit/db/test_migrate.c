@@ -12,16 +12,17 @@
 
 static const struct embedded one[] = {
     SQL("0001_start.sql", "-- {id} and {blob} are words of ours, '{}' is not\n"
-                          "create table item (id {id}, n {int} not null, name {text} not null default '{}', body {blob}) {strict};\n"
-                          "create index item_n on item (n) where n > 0;\n"
-                          "insert into item (n) values (1);\n"),
+                          "create table item (id {id}, n {int} not null, name {text} not null "
+                          "default '{}', body {blob}) {strict};\ncreate index item_n on item (n) "
+                          "where n > 0;\ninsert into item (n) values (1);\n"),
 };
 static const struct embedded two[] = {
     SQL("0001_start.sql", "-- {id} and {blob} are words of ours, '{}' is not\n"
-                          "create table item (id {id}, n {int} not null, name {text} not null default '{}', body {blob}) {strict};\n"
-                          "create index item_n on item (n) where n > 0;\n"
-                          "insert into item (n) values (1);\n"),
-    SQL("0002_more.sql", "alter table item add column extra {text};\nupdate item set extra = 'x', n = 1790000000000;\n"),
+                          "create table item (id {id}, n {int} not null, name {text} not null "
+                          "default '{}', body {blob}) {strict};\ncreate index item_n on item (n) "
+                          "where n > 0;\ninsert into item (n) values (1);\n"),
+    SQL("0002_more.sql", "alter table item add column extra {text};\nupdate item set extra = 'x', "
+                         "n = 1790000000000;\n"),
 };
 
 static void given(struct both *b, const struct embedded *files, size_t count)
@@ -35,13 +36,20 @@ static void a_new_database_gets_them_all_in_order(void **state)
     struct db_rows got;
 
     given(b, two, 2);
-    good(b, db_query(b->db, b->mem, &b->e, &got, "select version, name, applied_ms, length(sha256) from migration order by version", NO_ARGS));
+    good(b, db_query(b->db, b->mem, &b->e, &got,
+                     "select version, name, applied_ms, length(sha256) from migration order by "
+                     "version",
+                     NO_ARGS));
     assert_int_equal(got.count, 2);
     assert_int_equal(db_at(&got, 1, 0)->i, 2);
     assert_text(db_at(&got, 1, 1)->s, "0002_more.sql");
     assert_true(db_at(&got, 1, 2)->i == INT64_C(1790000000000));
     assert_int_equal(db_at(&got, 1, 3)->i, 64);
-    assert_int_equal(number(b, "select count(*) from item where extra = 'x' and n = 1790000000000 and name = '{}'", NO_ARGS), 1);
+    assert_int_equal(number(b,
+                            "select count(*) from item where extra = 'x' and n = 1790000000000 and "
+                            "name = '{}'",
+                            NO_ARGS),
+                     1);
 }
 
 static void the_second_start_changes_nothing(void **state)
@@ -70,7 +78,8 @@ static void a_newer_database_is_refused_with_both_numbers(void **state)
 
 static void a_changed_file_is_refused_by_name(void **state)
 {
-    static const struct embedded changed[] = { SQL("0001_start.sql", "create table item (id {id}) {strict};") };
+    static const struct embedded changed[] = { SQL("0001_start.sql", "create table item (id {id}) "
+                                                                     "{strict};") };
     struct both *b = *state;
 
     given(b, one, 1);
@@ -90,9 +99,12 @@ static void a_missing_one_in_the_middle_is_refused(void **state)
 
 static void one_that_fails_leaves_nothing_behind(void **state)
 {
-    static const struct embedded broken[] = { SQL("0001_start.sql", "create table item (id {id}) {strict}; insert into item values (1); "
-                                                                    "insert into nowhere values (1);") };
-    static const struct embedded unknown[] = { SQL("0001_start.sql", "create table item (id {serial});") };
+    static const struct embedded broken[] = { SQL("0001_start.sql", "create table item (id {id}) "
+                                                                    "{strict}; insert into item "
+                                                                    "values (1); insert into "
+                                                                    "nowhere values (1);") };
+    static const struct embedded unknown[] = { SQL("0001_start.sql", "create table item (id "
+                                                                     "{serial});") };
     static const struct embedded gap[] = { SQL("0002_start.sql", "create table item (id {id});") };
     struct both *b = *state;
 
@@ -177,15 +189,26 @@ static void ours_apply_and_mean_the_same_on_both(void **state)
     assert_int_equal(number(b, "select max(version) from migration", NO_ARGS), db_schema_version());
     if (db_kind(b->db) == DB_SQLITE) {
         /* strict, or SQLite would store anything anywhere */
-        assert_int_equal(number(b, "select count(*) from pragma_table_list where schema = 'main' and type = 'table' and strict = 0"
-                                   " and name not like 'sqlite%' and name <> 'migration'", NO_ARGS), 0);
+        assert_int_equal(number(b,
+                                "select count(*) from pragma_table_list where schema = 'main' and "
+                                "type = 'table' and strict = 0 and name not like 'sqlite%' and "
+                                "name <> 'migration'",
+                                NO_ARGS),
+                         0);
         return;
     }
     /* no 32-bit columns, no text that sorts by the taste of the server */
-    assert_int_equal(number(b, "select count(*) from information_schema.columns where table_schema = 'public'"
-                               " and data_type not in ('bigint', 'text', 'bytea')", NO_ARGS), 0);
-    assert_int_equal(number(b, "select count(*) from information_schema.columns where table_schema = 'public'"
-                               " and data_type = 'text' and collation_name is distinct from 'C' and table_name <> 'migration'", NO_ARGS), 0);
+    assert_int_equal(number(b,
+                            "select count(*) from information_schema.columns where table_schema = "
+                            "'public' and data_type not in ('bigint', 'text', 'bytea')",
+                            NO_ARGS),
+                     0);
+    assert_int_equal(number(b,
+                            "select count(*) from information_schema.columns where table_schema = "
+                            "'public' and data_type = 'text' and collation_name is distinct from "
+                            "'C' and table_name <> 'migration'",
+                            NO_ARGS),
+                     0);
 }
 
 int main(void)

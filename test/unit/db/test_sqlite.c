@@ -15,7 +15,8 @@
 
 static void items(struct both *b)
 {
-    run(b, "create table item (id integer primary key autoincrement, name text, body blob) strict", NO_ARGS);
+    run(b, "create table item (id integer primary key autoincrement, name text, body blob) strict",
+        NO_ARGS);
 }
 
 static const char *path_of(struct both *b, const char *ending)
@@ -43,7 +44,10 @@ static int open_writer(struct both *b)
 
     if (db_open(b->url, false, &db, &b->e))
         return 0;
-    return b->e.code == ERR_STORAGE && strstr(b->e.text, arena_print(b->mem, "process %ld", (long)getppid()).ptr) ? 1 : 2;
+    return b->e.code == ERR_STORAGE &&
+                   strstr(b->e.text, arena_print(b->mem, "process %ld", (long)getppid()).ptr)
+               ? 1
+               : 2;
 }
 
 static int open_reader(struct both *b)
@@ -133,8 +137,13 @@ static void the_files_are_ours_alone(void **state)
 static void the_file_is_safe_by_its_settings(void **state)
 {
     static const struct { const char *pragma; int64_t is; } rows[] = {
-        { "pragma foreign_keys", 1 }, { "pragma synchronous", 2 }, { "pragma trusted_schema", 0 }, { "pragma mmap_size", 0 },
-        { "pragma wal_autocheckpoint", 1000 }, { "pragma busy_timeout", 5000 }, { "pragma journal_size_limit", 16 << 20 },
+        { "pragma foreign_keys", 1 },
+        { "pragma synchronous", 2 },
+        { "pragma trusted_schema", 0 },
+        { "pragma mmap_size", 0 },
+        { "pragma wal_autocheckpoint", 1000 },
+        { "pragma busy_timeout", 5000 },
+        { "pragma journal_size_limit", 16 << 20 },
     };
     struct both *b = *state;
     struct db_rows got;
@@ -153,10 +162,15 @@ static void wrong_kinds_of_values_are_refused(void **state)
     struct both *b = *state;
 
     items(b);
-    bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "insert into item (name) values ($1)", ARGS(arg_blob(STR("bytes")))));
-    bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "insert into item (body) values ($1)", ARGS(A(STR("text")))));
-    bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "insert into item (name) values (?)", ARGS(A(STR("x")))));
-    bad(b, ERR_INTERNAL, db_exec(b->db, &b->e, NULL, "insert into item (name) values (:name)", ARGS(A(STR("x")))));
+    bad(b, ERR_INTERNAL,
+        db_exec(b->db, &b->e, NULL, "insert into item (name) values ($1)",
+                ARGS(arg_blob(STR("bytes")))));
+    bad(b, ERR_INTERNAL,
+        db_exec(b->db, &b->e, NULL, "insert into item (body) values ($1)", ARGS(A(STR("text")))));
+    bad(b, ERR_INTERNAL,
+        db_exec(b->db, &b->e, NULL, "insert into item (name) values (?)", ARGS(A(STR("x")))));
+    bad(b, ERR_INTERNAL,
+        db_exec(b->db, &b->e, NULL, "insert into item (name) values (:name)", ARGS(A(STR("x")))));
 }
 
 static void a_database_in_memory_has_no_lock(void **state)
@@ -195,10 +209,12 @@ static void a_full_database_refuses_and_recovers(void **state)
     good(b, db_begin(b->db, &b->e));
     run(b, "insert into item (name) values ('half')", NO_ARGS);
     for (int i = 0; i < 10 && !full; i++)
-        full = !db_exec(b->db, &b->e, NULL, "insert into item (body) values ($1)", ARGS(arg_blob(big)));
+        full = !db_exec(b->db, &b->e, NULL, "insert into item (body) values ($1)",
+                        ARGS(arg_blob(big)));
     bad(b, ERR_STORAGE, !full);
     /* What follows must not be stored as if it stood alone. */
-    bad(b, ERR_STORAGE, db_exec(b->db, &b->e, NULL, "insert into item (name) values ('stray')", NO_ARGS));
+    bad(b, ERR_STORAGE,
+        db_exec(b->db, &b->e, NULL, "insert into item (name) values ('stray')", NO_ARGS));
     bad(b, ERR_STORAGE, db_commit(b->db, &b->e));
     assert_int_equal(number(b, "select count(*) from item", NO_ARGS), 1);
 
@@ -207,19 +223,23 @@ static void a_full_database_refuses_and_recovers(void **state)
     assert_int_equal(number(b, "select count(*) from item", NO_ARGS), 2);
 }
 
-/* A limit on the size of files stands in for a full disk: the log cannot grow, writing fails in the kernel. */
+/* A limit on the size of files stands in for a full disk: the log cannot grow, writing fails in the
+ * kernel. */
 static int fill_the_disk(struct both *b)
 {
-    struct rlimit small = { .rlim_cur = 256 << 10, .rlim_max = RLIM_INFINITY }, wide = { RLIM_INFINITY, RLIM_INFINITY };
+    struct rlimit small = { .rlim_cur = 256 << 10, .rlim_max = RLIM_INFINITY },
+                  wide = { RLIM_INFINITY, RLIM_INFINITY };
     SCOPED(db) struct db *db = NULL;
     str big = kilobytes(b, 512);
 
     signal(SIGXFSZ, SIG_IGN);
     if (!db_open(b->url, false, &db, &b->e) ||
-        !db_exec(db, &b->e, NULL, "create table item (id integer primary key, body blob) strict", NO_ARGS) ||
+        !db_exec(db, &b->e, NULL, "create table item (id integer primary key, body blob) strict",
+                 NO_ARGS) ||
         setrlimit(RLIMIT_FSIZE, &small) != 0)
         return 1;
-    if (db_exec(db, &b->e, NULL, "insert into item (body) values ($1)", ARGS(arg_blob(big))) || b->e.code != ERR_STORAGE)
+    if (db_exec(db, &b->e, NULL, "insert into item (body) values ($1)", ARGS(arg_blob(big))) ||
+        b->e.code != ERR_STORAGE)
         return 2;
     err_clear(&b->e);
     if (number_(b, db, "select count(*) from item", NO_ARGS) != 0)
@@ -243,8 +263,10 @@ static int die_in_the_middle(struct both *b)
 {
     struct db *db = NULL;
 
-    if (!db_open(b->url, false, &db, &b->e) || !db_exec(db, &b->e, NULL, "insert into item (name) values ('kept')", NO_ARGS) ||
-        !db_begin(db, &b->e) || !db_exec(db, &b->e, NULL, "insert into item (name) values ('lost')", NO_ARGS))
+    if (!db_open(b->url, false, &db, &b->e) ||
+        !db_exec(db, &b->e, NULL, "insert into item (name) values ('kept')", NO_ARGS) ||
+        !db_begin(db, &b->e) ||
+        !db_exec(db, &b->e, NULL, "insert into item (name) values ('lost')", NO_ARGS))
         return 1;
     _exit(0);                               /* no close, as after kill -9 */
 }

@@ -39,7 +39,8 @@ static void the_one_unused_for_longest_makes_room(void **state)
         assert_null(statements_add(s, texts[i], &mark[i]));
     assert_non_null(statements_find(s, texts[0]));          /* used again: now 1 is the oldest */
     assert_ptr_equal(statements_add(s, texts[STATEMENTS_MAX], &mark[STATEMENTS_MAX]), &mark[1]);
-    assert_ptr_equal(statements_add(s, texts[STATEMENTS_MAX + 1], &mark[STATEMENTS_MAX + 1]), &mark[2]);
+    assert_ptr_equal(statements_add(s, texts[STATEMENTS_MAX + 1], &mark[STATEMENTS_MAX + 1]),
+                     &mark[2]);
     assert_ptr_equal(statements_find(s, texts[0]), &mark[0]);
     assert_null(statements_find(s, texts[1]));
     free(s);
