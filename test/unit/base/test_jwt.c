@@ -351,6 +351,43 @@ static void jwks_are_checked(void **state)
     }
 }
 
+struct shared { const struct jwt_key *hs, *private, *public; unsigned wrong; };
+
+static void *use_shared(void *arg)
+{
+    struct shared *s = arg;
+    for (int i = 0; i < 30; i++) {
+        GIVEN_ARENA(a);
+        struct err e = { .code = ERR_NONE };
+        struct json claims;
+        str one, two;
+        bool ok = jwt_sign(a, s->hs, STR_NONE, STR("{}"), &one, &e) &&
+                  jwt_sign(a, s->private, STR_NONE, STR("{}"), &two, &e) &&
+                  jwt_verify(a, s->hs, one, &claims, &e) &&
+                  jwt_verify(a, s->public, two, &claims, &e);
+        s->wrong += !ok;
+    }
+    return NULL;
+}
+
+static void keys_are_shared_by_threads(void **state)
+{
+    GIVEN_ARENA(a);
+    SCOPED(key) struct jwt_key *hs = secret_key(shared);
+    SCOPED(key) struct jwt_key *private = private_key(pkcs8);
+    SCOPED(key) struct jwt_key *public = public_key(a);
+    pthread_t thread[4];
+    struct shared use[4];
+    for (size_t i = 0; i < COUNT(thread); i++) {
+        use[i] = (struct shared){ hs, private, public, 0 };
+        assert_int_equal(pthread_create(&thread[i], NULL, use_shared, &use[i]), 0);
+    }
+    for (size_t i = 0; i < COUNT(thread); i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(use[i].wrong, 0);
+    }
+}
+
 static void sign_with_public(void *arg)
 {
     GIVEN_ARENA(a);
@@ -381,6 +418,7 @@ int main(void)
         cmocka_unit_test(keys_that_are_too_weak_or_wrong_are_refused),
         cmocka_unit_test(jwks_are_checked),
         cmocka_unit_test(signing_with_a_public_key_is_an_assertion),
+        cmocka_unit_test(keys_are_shared_by_threads),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);
 }
