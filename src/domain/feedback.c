@@ -35,14 +35,14 @@ static str wait_line(struct arena *mem, const struct change_view *c, int64_t as_
     case WAIT_NONE: return STR("");
     case WAIT_UPLOAD:
         if (c->wait_until_ms > 0)
-            return arena_print(mem, "⏳ waiting for the affected stacks of " PRI_STR ", until " PRI_STR ".", FMT_STR(sha),
+            return arena_print(mem, "⏳ waiting for the affected stacks of " PRI_STR ", until " PRI_STR, FMT_STR(sha),
                                FMT_STR(words_time(mem, c->wait_until_ms, as_of_ms)));
-        return arena_print(mem, "⏳ waiting for the affected stacks of " PRI_STR ".", FMT_STR(sha));
+        return arena_print(mem, "⏳ waiting for the affected stacks of " PRI_STR, FMT_STR(sha));
     case WAIT_NO_UPLOAD:
-        return arena_print(mem, "⚠️ warning: no list of affected stacks arrived for " PRI_STR "; the check says what to look at.", FMT_STR(sha));
-    case WAIT_NOTHING_AFFECTED: return arena_print(mem, "✅ nothing is affected by " PRI_STR ".", FMT_STR(sha));
-    case WAIT_FORK: return arena_print(mem, "➖ not dispatched: " PRI_STR " comes from a fork.", FMT_STR(sha));
-    case WAIT_CLOSED: return STR("➖ closed: nothing more will be dispatched.");
+        return arena_print(mem, "⚠️ warning: no list of affected stacks arrived for " PRI_STR "; the check says what to look at", FMT_STR(sha));
+    case WAIT_NOTHING_AFFECTED: return arena_print(mem, "✅ nothing is affected by " PRI_STR, FMT_STR(sha));
+    case WAIT_FORK: return arena_print(mem, "➖ not dispatched: " PRI_STR " comes from a fork", FMT_STR(sha));
+    case WAIT_CLOSED: return STR("➖ closed: nothing more will be dispatched");
     }
     return STR("");
 }
@@ -88,7 +88,7 @@ static void folded(struct page *p, const struct summary *s, uint32_t rows)
     static const str end = STR_INIT("\n</details>");
     if (s->b->count == 0)
         return;
-    if (!page_print(p, "\n<details%s><summary>All " PRI_STR " %s, level by level</summary>\n", s->b->count <= OPEN_TABLE_MAX ? " open" : "",
+    if (!page_print(p, "\n<details%s><summary>All " PRI_STR " %s</summary>\n", s->b->count <= OPEN_TABLE_MAX ? " open" : "",
                     FMT_STR(words_number(p->mem, s->b->count)), s->b->count == 1 ? "component" : "components"))
         return;
     section_table(p, s, rows);
@@ -101,13 +101,24 @@ static bool goes_to_comment(const struct change_view *c)
     return (c->kind == CHANGE_PULL_REQUEST || c->kind == CHANGE_MERGE_GROUP) && c->number > 0;
 }
 
+/* The first line is the verdict of the head as it is now. While a newer head waits, the batch below it is history and says so. */
+static void head_lines(struct page *p, const struct change_view *c, const struct summary *s)
+{
+    str verdict = words_verdict(p->mem, s), wait = wait_line(p->mem, c, s->b->as_of_ms);
+    if (wait.len && c->wait != WAIT_CLOSED && !str_eq(c->head_sha, s->b->head_sha)) {
+        page_print(p, "### " PRI_STR, FMT_STR(wait));
+        page_print(p, "\nThe head before it: " PRI_STR, FMT_STR(verdict));
+        return;
+    }
+    page_print(p, "### " PRI_STR, FMT_STR(verdict));
+    if (wait.len)
+        page_print(p, "\n" PRI_STR, FMT_STR(wait));
+}
+
 static void body(struct page *p, const struct change_view *c, const struct summary *s, const struct page_limits *l)
 {
     page_line(p, feedback_marker(p->mem, c->number));
-    page_print(p, "### " PRI_STR, FMT_STR(words_verdict(p->mem, s)));
-    str wait = wait_line(p->mem, c, s->b->as_of_ms);
-    if (wait.len)
-        page_print(p, "\n" PRI_STR, FMT_STR(wait));
+    head_lines(p, c, s);
     section_notes(p, s);
     section_failed(p, s, l);
     section_waiting(p, s, l);

@@ -61,11 +61,13 @@ struct check_view {
 };
 
 void feedback_check(struct arena *mem, const struct change_view *c, struct check_view *out);
-/* The sticky comment; empty when none is to be made (nothing affected, waiting, §5.4). At most 60,000 bytes, about 40 lines at any size,
+/* The sticky comment; empty when none is to be made (no batch with anything to tell, §5.4; not a pull request). When a newer head waits for its
+ * upload, or affects nothing, the batches behind it are still told about, under a first line that says so: a comment that exists stays true. At most 60,000 bytes, about 40 lines at any size,
  * begins with the hidden marker feedback_marker(). */
 str  feedback_comment(struct arena *mem, const struct change_view *c);
 str  feedback_marker(struct arena *mem, int64_t number);
-/* The first line and the failures: an edit of the comment is urgent when this changed, else it may be debounced. */
+/* The tone of the first line, the failures, and what needs a person, as 16 hex digits: an edit of the comment is urgent when this changed, else it
+ * may be debounced. Counts of what runs or succeeded are not in it: they change with every node. */
 str  feedback_digest(struct arena *mem, const struct change_view *c);
 /* Wait between two edits of one comment, by the size of the batch: 10 s up to 20 nodes … 30 s from 500 (§10.7, peers.md §5.4). Terminal states go at once. */
 int64_t feedback_debounce_ms(uint32_t nodes, bool terminal);

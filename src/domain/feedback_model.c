@@ -342,12 +342,14 @@ struct stories stories_changed(struct arena *mem, const struct summary *s) { ret
 
 static bool is_running(const struct node_view *n) { return n->state == NODE_RUNNING || n->state == NODE_CANCELLING; }
 
-static int by_start(const void *ctx, uint32_t a, uint32_t b)
+static int by_weight_behind(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct summary *s = ctx;
     int64_t x = s->b->node[a].started_ms, y = s->b->node[b].started_ms;
-    int c = order_number(x > 0 ? x : INT64_MAX, y > 0 ? y : INT64_MAX);
+    int c = order_number(s->behind[b], s->behind[a]);
+    if (c == 0)
+        c = order_number(x > 0 ? x : INT64_MAX, y > 0 ? y : INT64_MAX);
     return c ? c : order_number(s->rank[a], s->rank[b]);
 }
 
-struct stories stories_running(struct arena *mem, const struct summary *s) { return one_each(mem, s, is_running, by_start); }
+struct stories stories_running(struct arena *mem, const struct summary *s) { return one_each(mem, s, is_running, by_weight_behind); }

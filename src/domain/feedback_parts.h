@@ -55,7 +55,7 @@ struct stories { uint32_t *node; struct story *at; uint32_t count; };
 /* Those whose state is in the set (bits 1 << state), worst first: kind, then how many nodes it concerns, then name. */
 struct stories stories_of(struct arena *mem, const struct summary *s, uint32_t states);
 struct stories stories_changed(struct arena *mem, const struct summary *s);    /* one node each: destroy first, then replace … */
-struct stories stories_running(struct arena *mem, const struct summary *s);    /* one node each, the longest running first */
+struct stories stories_running(struct arena *mem, const struct summary *s);    /* one node each: most behind it first, then the longest running */
 #define STATE_BIT(s) (1u << (unsigned)(s))
 enum { STORIES_FAILED  = (int)(STATE_BIT(NODE_FAILED) | STATE_BIT(NODE_TIMED_OUT) | STATE_BIT(NODE_CANCELLED)),
        STORIES_WAITING = (int)(STATE_BIT(NODE_ERROR) | STATE_BIT(NODE_APPROVAL) | STATE_BIT(NODE_BLOCKED)) };

@@ -50,6 +50,8 @@ static uint32_t nodes_from(const struct stories *t, uint32_t from)
 /* At most max lines and `bytes` bytes, then one line about the rest. */
 static void list(struct page *p, const struct summary *s, const struct stories *t, uint32_t max, size_t bytes, line_of *line)
 {
+    if (t->count == max + 1)
+        max++; /* the last one takes no more room than a line that there is one more */
     size_t page_end = p->end;
     if (p->out.len + bytes < page_end)
         p->end = p->out.len + bytes;
@@ -134,7 +136,7 @@ void section_failed(struct page *p, const struct summary *s, const struct page_l
         return;
     bool failed = s->by_state[NODE_FAILED] || s->by_state[NODE_TIMED_OUT];
     page_print(p, "\n**%s**%s", failed ? "Failed" : "Stopped",
-               failed && summary_ended(s) ? " — mended? *Re-run* on the check sends the failed ones again" : "");
+               failed && summary_ended(s) ? " — to try again, press *Re-run* on the check" : "");
     list(p, s, &t, l->failed, l->bytes / 3, failed_line);
     if (untold)
         page_print(p, "- ⏭️ " PRI_STR " skipped: something before them did not succeed.", FMT_STR(words_number(p->mem, untold)));
@@ -194,14 +196,14 @@ static str waiting_line(struct arena *mem, const struct summary *s, const struct
                        FMT_STR(behind));
 }
 
-/* The node with the most behind it among those that are simply under way. */
+/* The node with the most behind it among those that no other line tells about. */
 static uint32_t widest_open(const struct summary *s)
 {
     uint32_t best = NO_NODE;
     for (uint32_t i = 0; i < s->b->count; i++) {
         uint32_t node = s->order[i];
         enum node_state state = s->b->node[node].state;
-        if (state == NODE_APPROVAL || state == NODE_BLOCKED || state >= NODE_SUCCEEDED || s->behind[node] == 0)
+        if ((state != NODE_READY && state != NODE_DISPATCHING && state != NODE_QUEUED) || s->behind[node] == 0)
             continue;
         if (best == NO_NODE || s->behind[node] > s->behind[best])
             best = node;
@@ -211,11 +213,10 @@ static uint32_t widest_open(const struct summary *s)
 
 static void queue_lines(struct page *p, const struct summary *s)
 {
-    uint32_t waiting = s->by_state[NODE_WAITING], ready = s->by_state[NODE_READY], widest = widest_open(s);
-    if (waiting && widest != NO_NODE)
-        page_print(p, "- ⏳ " PRI_STR " waiting for what comes before them; " PRI_STR " of these for " PRI_STR " (%s).",
-                   FMT_STR(words_number(p->mem, waiting)), FMT_STR(words_number(p->mem, s->behind[widest])),
-                   FMT_STR(words_node(p->mem, s, widest)), state_word(s->b->node[widest].state));
+    uint32_t ready = s->by_state[NODE_READY], widest = widest_open(s);
+    if (widest != NO_NODE)
+        page_print(p, "- %s " PRI_STR " is %s." PRI_STR, state_icon(s->b->node[widest].state), FMT_STR(words_node(p->mem, s, widest)),
+                   state_word(s->b->node[widest].state), FMT_STR(tail_behind(p->mem, s->behind[widest], "waits behind it", "wait behind it")));
     if (ready)
         page_print(p, "- ⏳ " PRI_STR " ready, waiting for a free place.", FMT_STR(words_number(p->mem, ready)));
 }
@@ -226,8 +227,8 @@ void section_waiting(struct page *p, const struct summary *s, const struct page_
     struct stories t = stories_of(p->mem, s, STORIES_WAITING);
     if (!held && !s->b->error.len && !t.count && !s->by_state[NODE_READY] && widest_open(s) == NO_NODE)
         return;
-    bool only_errors = s->by_state[NODE_ERROR] && summary_ended(s);
-    page_print(p, "\n**%s**", s->b->error.len || only_errors ? "Needs mending" : "Waiting");
+    bool errors = s->by_state[NODE_ERROR] || s->b->error.len, waits = !summary_ended(s) && s->total;
+    page_print(p, "\n**%s**", errors && waits ? "Waiting, or needs mending" : errors ? "Needs mending" : "Waiting");
     if (s->b->error.len)
         page_print(p, "- ❌ not planned: " PRI_STR ". Nothing was dispatched. Correct the configuration and push again.",
                    FMT_STR(words_sentence(p->mem, s->b->error, 2 * ERROR_CHARS_MAX)));
@@ -270,7 +271,7 @@ void section_changes(struct page *p, const struct summary *s, const struct page_
         if (s->counted && s->changed == 0)
             of = arena_print(p->mem, "none in " PRI_STR, FMT_STR(words_number(p->mem, s->counted)));
         if (s->uncounted)
-            more = arena_print(p->mem, "%s" PRI_STR " with changes that were not counted", s->counted ? "; " : "",
+            more = arena_print(p->mem, "%s" PRI_STR " with changes, not counted", s->counted ? "; " : "",
                                FMT_STR(words_number(p->mem, s->uncounted)));
         page_print(p, "\n**Changes**: " PRI_STR PRI_STR, FMT_STR(of), FMT_STR(more));
         struct stories t = stories_changed(p->mem, s);

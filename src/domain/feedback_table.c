@@ -57,7 +57,10 @@ str table_cell_status(struct arena *mem, const struct summary *s, uint32_t node)
     if (cause != NO_NODE && n->state == NODE_WAITING)
         return arena_print(mem, PRI_STR " for " PRI_STR, FMT_STR(status), FMT_STR(words_node(mem, s, cause)));
     if (cause != NO_NODE && n->state == NODE_SKIPPED)
-        return arena_print(mem, PRI_STR " after " PRI_STR, FMT_STR(status), FMT_STR(words_node(mem, s, cause)));
+        return arena_print(mem, PRI_STR ": " PRI_STR " %s", FMT_STR(status), FMT_STR(words_node(mem, s, cause)),
+                           state_word(s->b->node[cause].state));
+    if (n->state == NODE_BLOCKED && n->blocked_by.len)
+        return arena_print(mem, "🔒 %swaits for " PRI_STR, badge_words(n->badge), FMT_STR(words_sentence(mem, n->blocked_by, NAME_CHARS_MAX)));
     return markdown_link(mem, status, n->run_url);
 }
 

@@ -20,7 +20,7 @@ static const struct { const char *icon, *word; } states[] = {
     [NODE_TIMED_OUT] = { "⌛", "timed out" },
     [NODE_SKIPPED] = { "⏭️", "skipped" },
     [NODE_SUPERSEDED] = { "⏩", "superseded" },
-    [NODE_ERROR] = { "❗", "not dispatched because of an error" },
+    [NODE_ERROR] = { "❗", "could not be dispatched" },
     [NODE_INERT] = { "➖", "not dispatched" },
 };
 _Static_assert(sizeof states / sizeof *states == NODE_STATE_COUNT, "a word for every state");
@@ -115,12 +115,15 @@ static str words_commands(struct arena *mem, const struct batch_view *b)
                 buf_add(&out, STR(" and "));
             buf_add(&out, str_of(command_word((enum command)c)));
         }
-    return out.len ? buf_str(&out) : STR("run");
+    if (out.len == 0 && has[COMMAND_UNKNOWN])
+        return STR("run");
+    return buf_str(&out);
 }
 
 str words_subject(struct arena *mem, const struct summary *s)
 {
-    return arena_print(mem, PRI_STR " of " PRI_STR "%s", FMT_STR(words_commands(mem, s->b)), FMT_STR(words_sha(mem, s->b->head_sha)),
+    str commands = words_commands(mem, s->b);
+    return arena_print(mem, PRI_STR "%s" PRI_STR "%s", FMT_STR(commands), commands.len ? " of " : "", FMT_STR(words_sha(mem, s->b->head_sha)),
                        s->b->kind == CHANGE_MERGE_GROUP ? " in the merge queue" : "");
 }
 
