@@ -1,0 +1,395 @@
+/* Check, review, digest and bounds (atmos-pro.md §15.2, §15.4, peers.md §5.4). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "feedback_given.h"
+#undef fail     /* of base/err.h: cmocka has its own */
+#include <cmocka.h>
+
+static struct arena *fresh(void) { return arena_new(SIZE_MAX / 4, SIZE_MAX / 4); }
+
+/* One letter per node of a chain: S succeeded, F failed, T timed out, E error, C cancelled, K skipped, U superseded, R running, Q queued,
+ * A approval, L locked, Y ready, W waiting, X deleted, N no workflow. */
+static void given_letters(struct given *g, struct arena *mem, const char *letters, const char *activity)
+{
+    static const struct { char letter; enum node_state state; } map[] = {
+        { 'S', NODE_SUCCEEDED }, { 'F', NODE_FAILED },  { 'T', NODE_TIMED_OUT }, { 'E', NODE_ERROR },  { 'C', NODE_CANCELLED },
+        { 'K', NODE_SKIPPED },   { 'U', NODE_SUPERSEDED }, { 'R', NODE_RUNNING }, { 'Q', NODE_QUEUED }, { 'A', NODE_APPROVAL },
+        { 'L', NODE_BLOCKED },   { 'Y', NODE_READY },   { 'W', NODE_WAITING },   { 'X', NODE_INERT },  { 'N', NODE_INERT },
+    };
+    uint32_t n = (uint32_t)strlen(letters);
+    given_batch(g, mem, n, n ? n : 1, activity);
+    for (uint32_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < sizeof map / sizeof *map; k++)
+            if (map[k].letter == letters[i])
+                g->node[i].state = map[k].state;
+        g->node[i].inert = letters[i] == 'X' ? STR("deleted") : letters[i] == 'N' ? STR("no_workflow") : STR_NONE;
+    }
+}
+
+static void the_check_concludes_as_in_this_table(void **state)
+{
+    (void)state;
+    static const struct { const char *nodes, *batch_state, *error; enum wait_kind wait; const char *status, *conclusion, *title; } rows[] = {
+        { "SSS", "ended", "", WAIT_NONE, "completed", "success", "3 succeeded" },
+        { "SRWW", "running", "", WAIT_NONE, "in_progress", NULL, "1 of 4 done" },
+        { "WWW", "running", "", WAIT_NONE, "queued", NULL, "0 of 3 done" },
+        { "FKK", "ended", "", WAIT_NONE, "completed", "failure", "1 failed, 2 skipped" },
+        { "SSFR", "running", "", WAIT_NONE, "in_progress", NULL, "3 of 4 done, 1 failed" },
+        { "ST", "ended", "", WAIT_NONE, "completed", "failure", "1 timed out, 1 succeeded" },
+        { "SE", "ended", "", WAIT_NONE, "completed", "failure", "1 could not be dispatched, 1 succeeded" },
+        { "SC", "ended", "", WAIT_NONE, "completed", "cancelled", "1 cancelled, 1 succeeded" },
+        { "FC", "ended", "", WAIT_NONE, "completed", "failure", "1 failed, 1 cancelled" },
+        { "SU", "ended", "", WAIT_NONE, "completed", "neutral", "1 succeeded, 1 superseded" },
+        { "SAW", "running", "", WAIT_NONE, "in_progress", NULL, "1 of 3 done, 1 waiting for approval" },
+        { "SLW", "running", "", WAIT_NONE, "in_progress", NULL, "1 of 3 done, 1 locked" },
+        { "WWW", "held", "", WAIT_NONE, "completed", "action_required", "Held: a person must let it go. 0 of 3 done" },
+        { "NN", "ended", "", WAIT_NONE, "completed", "neutral", "No affected stacks with a workflow" },
+        { "XN", "ended", "", WAIT_NONE, "completed", "neutral", "No affected stacks with a workflow" },
+        { "SX", "ended", "", WAIT_NONE, "completed", "success", "1 succeeded" },
+        { "", "ended", "", WAIT_NONE, "completed", "neutral", "No affected stacks with a workflow" },
+        { "", "ended", "a loop", WAIT_NONE, "completed", "failure", "Not planned: the configuration needs mending" },
+        /* the same head, and another event of it still wants its upload */
+        { "SS", "ended", "", WAIT_UPLOAD, "in_progress", NULL, "Waiting for the affected stacks; before: 2 succeeded" },
+        { "SF", "ended", "", WAIT_NO_UPLOAD, "completed", "failure", "1 failed, 1 succeeded" },
+        { "SS", "ended", "", WAIT_CLOSED, "completed", "success", "2 succeeded" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena *mem = fresh();
+        struct given g;
+        struct check_view v;
+        given_letters(&g, mem, rows[i].nodes, "opened");
+        g.batch[0].state = rows[i].batch_state;
+        g.batch[0].error = str_of(rows[i].error);
+        g.change.wait = rows[i].wait;
+        feedback_check(mem, &g.change, &v);
+        bool same = strcmp(v.status, rows[i].status) == 0 && !v.conclusion == !rows[i].conclusion &&
+                    (!v.conclusion || strcmp(v.conclusion, rows[i].conclusion) == 0) && str_eq(v.title, str_of(rows[i].title));
+        if (!same)
+            fail_msg("row %zu (%s): %s / %s / " PRI_STR, i, rows[i].nodes, v.status, v.conclusion ? v.conclusion : "-", FMT_STR(v.title));
+        assert_true(v.summary.len > 0);
+        arena_free(mem);
+    }
+}
+
+static void a_head_that_waits_shows_nothing_of_the_head_before_it(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    struct check_view v;
+    given_letters(&g, mem, "FKK", "opened");
+    g.change.head_sha = STR("bbbbbbbbbbbbbbbb");
+    g.change.wait = WAIT_UPLOAD;
+    feedback_check(mem, &g.change, &v);
+    assert_string_equal(v.status, "queued");
+    assert_true(str_eq(v.text, STR("")));
+    g.change.wait = WAIT_NO_UPLOAD;
+    feedback_check(mem, &g.change, &v);
+    assert_string_equal(v.conclusion, "neutral");
+    arena_free(mem);
+}
+
+static void every_wait_teaches_what_to_look_at(void **state)
+{
+    (void)state;
+    static const struct { enum wait_kind wait; const char *says; } rows[] = {
+        { WAIT_NONE, "describe affected --upload" },  { WAIT_UPLOAD, "2026-09-21 13:00 UTC" },       { WAIT_NO_UPLOAD, "id-token: write" },
+        { WAIT_NO_UPLOAD, "ATMOS_PRO_BASE_URL" },     { WAIT_NOTHING_AFFECTED, "describe affected" }, { WAIT_FORK, "fork_dispatch" },
+        { WAIT_CLOSED, "Nothing more" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena *mem = fresh();
+        struct given g;
+        struct check_view v;
+        given_letters(&g, mem, "", "opened");
+        given_batches(&g, 0);
+        g.change.wait = rows[i].wait;
+        g.change.wait_until_ms = NOON_MS + 60 * MINUTE_MS;
+        feedback_check(mem, &g.change, &v);
+        assert_true(given_has(v.summary, rows[i].says));
+        assert_true(str_eq(v.details_url, g.change.page_url));
+        assert_true(str_eq(feedback_comment(mem, &g.change), STR("")));
+        arena_free(mem);
+    }
+}
+
+static void there_is_a_comment_only_when_there_is_something_to_tell(void **state)
+{
+    (void)state;
+    static const struct { const char *nodes; enum change_kind kind; int64_t number; bool comment; } rows[] = {
+        { "", CHANGE_PULL_REQUEST, 12, false },  { "N", CHANGE_PULL_REQUEST, 12, false },  { "X", CHANGE_PULL_REQUEST, 12, true },
+        { "S", CHANGE_PULL_REQUEST, 12, true },  { "W", CHANGE_MERGE_GROUP, 12, true },    { "S", CHANGE_RELEASE, 12, false },
+        { "S", CHANGE_MANUAL, 0, false },        { "S", CHANGE_DRIFT, 0, false },          { "S", CHANGE_PULL_REQUEST, 0, false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena *mem = fresh();
+        struct given g;
+        given_letters(&g, mem, rows[i].nodes, "opened");
+        g.change.kind = rows[i].kind;
+        g.change.number = rows[i].number;
+        if ((feedback_comment(mem, &g.change).len > 0) != rows[i].comment)
+            fail_msg("row %zu", i);
+        arena_free(mem);
+    }
+}
+
+static void an_empty_batch_does_not_hide_the_one_behind_it(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    given_letters(&g, mem, "SF", "opened");
+    g.batch[1] = g.batch[0];
+    g.batch[0].node = NULL;
+    g.batch[0].count = 0;
+    g.batch[0].activity = STR("labeled");
+    given_batches(&g, 2);
+    assert_true(given_has(feedback_comment(mem, &g.change), "❌ 1 failed, 1 succeeded"));
+    arena_free(mem);
+}
+
+static void a_failed_parent_and_all_behind_it_are_one_line(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    given_batch(&g, mem, 41, 41, "merged");    /* a chain: one parent, forty behind it */
+    given_failed(&g, 0, NODE_FAILED, "");
+    str comment = feedback_comment(mem, &g.change);
+    assert_true(given_has(comment, "### ❌ 1 failed, 40 skipped — apply of 1a2b3c4\n"));
+    assert_true(given_has(comment, "`network/vpc` in `plat-ue1-prod` failed after 3 min (exit code 1)."));
+    assert_true(given_has(comment, "40 dependents skipped."));
+    assert_true(given_visible_lines(comment) <= 6);
+    arena_free(mem);
+}
+
+static void every_skipped_node_is_counted_once(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    given_letters(&g, mem, "FFK", "merged");
+    static const uint32_t both[] = { 0, 1 };
+    g.node[1].parent_count = 0;
+    g.node[2].parents = both;
+    g.node[2].parent_count = 2;
+    str comment = feedback_comment(mem, &g.change);
+    assert_int_equal(given_times(comment, "1 dependent skipped."), 1);
+    g.node[2].parent_count = 0;     /* a view that does not say why */
+    assert_true(given_has(feedback_comment(mem, &g.change), "1 skipped: something before"));
+    arena_free(mem);
+}
+
+static void what_needs_a_person_explains_a_wait_before_what_only_takes_time(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    given_letters(&g, mem, "RAW", "merged");
+    static const uint32_t both[] = { 0, 1 };
+    g.node[1].parent_count = 0;
+    g.node[2].parents = both;
+    g.node[2].parent_count = 2;
+    str comment = feedback_comment(mem, &g.change);
+    assert_true(given_has(comment, "is waiting for approval. 1 waits behind it."));
+    assert_false(given_has(comment, "waits for it."));
+    arena_free(mem);
+}
+
+static void a_broken_view_is_rendered_all_the_same(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    given_letters(&g, mem, "KWKW", "merged");
+    static const uint32_t loop[4][2] = { { 2, 9 }, { 3, UINT32_MAX }, { 0, 2 }, { 1, 3 } };
+    for (uint32_t i = 0; i < 4; i++) {
+        g.node[i].parents = loop[i];
+        g.node[i].parent_count = 2;
+        given_counts(&g, i, INT64_MAX, INT64_MIN, -1, INT64_MAX);
+        g.node[i].started_ms = INT64_MAX;
+        g.node[i].ended_ms = INT64_MIN;
+        g.node[i].expected_ms = INT64_MAX;
+        g.node[i].level = UINT32_MAX - 1;
+    }
+    g.batch[0].as_of_ms = INT64_MAX;
+    g.batch[0].forecast_ms = INT64_MAX;
+    g.batch[0].head_sha = STR_NONE;
+    assert_true(feedback_comment(mem, &g.change).len > 0);
+    arena_free(mem);
+}
+
+static void reviews_are_due_as_in_this_table(void **state)
+{
+    (void)state;
+    static const struct { const char *nodes, *activity, *error; enum wait_kind wait; bool other_head; const char *want; } rows[] = {
+        { "SSS", "opened", "", WAIT_NONE, false, "APPROVE" },
+        { "SFS", "synchronize", "", WAIT_NONE, false, "REQUEST_CHANGES" },
+        { "FKK", "opened", "", WAIT_NONE, false, "REQUEST_CHANGES" },
+        { "SRS", "opened", "", WAIT_NONE, false, NULL },
+        { "FRW", "opened", "", WAIT_NONE, false, NULL },
+        { "SC", "opened", "", WAIT_NONE, false, NULL },
+        { "SU", "opened", "", WAIT_NONE, false, NULL },
+        { "", "opened", "a loop", WAIT_NONE, false, "REQUEST_CHANGES" },
+        { "", "opened", "", WAIT_NONE, false, "APPROVE" },                  /* touches no component */
+        { "", "opened", "", WAIT_NOTHING_AFFECTED, false, "APPROVE" },
+        { "FF", "opened", "", WAIT_NOTHING_AFFECTED, true, "APPROVE" },     /* failures of the head before */
+        { "N", "opened", "", WAIT_NONE, false, NULL },                      /* affected, but nothing looked at it */
+        { "X", "opened", "", WAIT_NONE, false, NULL },
+        { "SS", "opened", "", WAIT_NONE, true, NULL },                      /* not the current head */
+        { "SS", "opened", "", WAIT_UPLOAD, false, NULL },
+        { "", "opened", "", WAIT_NO_UPLOAD, false, NULL },
+        { "", "opened", "", WAIT_FORK, false, NULL },
+        { "SS", "merged", "", WAIT_NONE, false, NULL },                     /* nobody reviews what is merged */
+        { "FF", "closed", "", WAIT_NONE, false, NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena *mem = fresh();
+        struct given g;
+        str body;
+        given_letters(&g, mem, rows[i].nodes, rows[i].activity);
+        g.batch[0].error = str_of(rows[i].error);
+        g.change.wait = rows[i].wait;
+        if (rows[i].other_head)
+            g.change.head_sha = STR("bbbbbbbbbbbbbbbb");
+        const char *got = feedback_review(mem, &g.change, &body);
+        if (!got != !rows[i].want || (got && strcmp(got, rows[i].want) != 0))
+            fail_msg("row %zu (%s): %s", i, rows[i].nodes, got ? got : "none");
+        assert_int_equal(got != NULL, body.len > 0);
+        g.change.kind = CHANGE_RELEASE;
+        assert_null(feedback_review(mem, &g.change, &body));
+        arena_free(mem);
+    }
+}
+
+static void a_held_batch_is_never_approved(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    str body;
+    given_letters(&g, mem, "SSS", "opened");
+    g.batch[0].state = "held";
+    assert_null(feedback_review(mem, &g.change, &body));
+    arena_free(mem);
+}
+
+static void an_edit_is_urgent_when_the_tone_or_a_failure_changed(void **state)
+{
+    (void)state;
+    static const struct { const char *before, *after; bool urgent; } rows[] = {
+        { "SRWW", "SSRW", false }, { "WWW", "RWW", true },  { "SRWW", "SFKK", true }, { "SSR", "SSS", true },   { "FRW", "FSR", false },
+        { "FRW", "FFK", true },    { "RAW", "RSR", true },  { "RLW", "RRW", true },   { "FRW", "FEK", true },   { "RRRR", "SRRR", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena *mem = fresh();
+        struct given g;
+        given_letters(&g, mem, rows[i].before, "merged");
+        str before = feedback_digest(mem, &g.change);
+        given_letters(&g, mem, rows[i].after, "merged");
+        if (str_eq(before, feedback_digest(mem, &g.change)) == rows[i].urgent)
+            fail_msg("%s → %s", rows[i].before, rows[i].after);
+        assert_int_equal(before.len, 16);
+        arena_free(mem);
+    }
+}
+
+static void edits_wait_longer_the_larger_the_batch(void **state)
+{
+    (void)state;
+    static const struct { uint32_t nodes; bool terminal; int64_t ms; } rows[] = {
+        { 0, false, 10000 }, { 20, false, 10000 }, { 260, false, 20000 }, { 500, false, 30000 }, { 50000, false, 30000 }, { 50000, true, 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(feedback_debounce_ms(rows[i].nodes, rows[i].terminal), rows[i].ms);
+}
+
+/* ---- bounds ---- */
+
+static str long_name(struct arena *mem, const char *part, uint32_t i)
+{
+    size_t len = strlen(part), n = 0;
+    char *p = arena_make(mem, char, 4096 + 16);
+    n += (size_t)snprintf(p, 16, "%05u", i);
+    for (; n + len <= 4096; n += len)
+        memcpy(p + n, part, len);
+    return (str){ p, n };
+}
+
+/* 50,000 nodes; those with 4 KB names share 500 of them, or the test would only measure memory. */
+static void given_giant(struct given *g, struct arena *mem, const char *part, enum node_state state)
+{
+    str names[500];
+    given_batch(g, mem, 50000, 500, "merged");
+    for (uint32_t i = 0; i < 500; i++)
+        names[i] = long_name(mem, part, i);
+    for (uint32_t i = 0; i < 50000; i++) {
+        struct node_view *n = &g->node[i];
+        n->state = state == NODE_STATE_COUNT ? (enum node_state)(i % NODE_STATE_COUNT) : state;
+        n->component = names[i % 500];
+        n->stack = names[i / 500];
+        n->error_text = n->lock_message = n->lock_actor = n->blocked_by = n->error_code = names[i * 7 % 500];
+        n->run_url = STR("https://github.example/acme/infra/actions/runs/1");
+        n->inert = i % 2 ? STR("deleted") : names[0];
+        given_counts(g, i, i, i, i, i);
+    }
+    g->batch[0].error = names[3];
+    g->batch[0].superseded_by = names[4];
+    g->batch[0].tree_differs = true;
+    g->batch[1] = g->batch[2] = g->batch[0];
+    given_batches(g, 3);
+}
+
+static void everything_stays_within_its_length_at_fifty_thousand_nodes(void **state)
+{
+    (void)state;
+    static const struct { const char *part; enum node_state state; } rows[] = {
+        { "x", NODE_STATE_COUNT }, { "#`|", NODE_STATE_COUNT }, { "👩‍🚀", NODE_FAILED }, { "@#<", NODE_BLOCKED }, { "`", NODE_RUNNING },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena *mem = fresh();
+        struct given g;
+        struct check_view v;
+        str body;
+        given_giant(&g, mem, rows[i].part, rows[i].state);
+        str comment = feedback_comment(mem, &g.change);
+        assert_true(comment.len > 10000 && comment.len <= 60000);
+        assert_true(str_is_utf8(comment));
+        assert_true(given_visible_lines(comment) <= 40);
+        assert_int_equal(given_times(comment, "<details"), given_times(comment, "</details>"));
+        assert_true(given_has(comment, " more: [see all](https://box.example/batches/bat_1)"));
+        assert_true(str_ends(comment, STR("</sub>\n")));
+        feedback_check(mem, &g.change, &v);
+        assert_true(v.title.len > 0 && v.title.len <= 255);
+        assert_true(v.summary.len > 1000 && v.summary.len <= 65535);
+        assert_true(v.text.len > 1000 && v.text.len <= 65535);
+        assert_true(str_is_utf8(v.summary) && str_is_utf8(v.text));
+        assert_true(given_has(v.text, " more: [see all]"));
+        feedback_review(mem, &g.change, &body);
+        assert_true(body.len <= 60000);
+        arena_free(mem);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_check_concludes_as_in_this_table),
+        cmocka_unit_test(a_head_that_waits_shows_nothing_of_the_head_before_it),
+        cmocka_unit_test(every_wait_teaches_what_to_look_at),
+        cmocka_unit_test(there_is_a_comment_only_when_there_is_something_to_tell),
+        cmocka_unit_test(an_empty_batch_does_not_hide_the_one_behind_it),
+        cmocka_unit_test(a_failed_parent_and_all_behind_it_are_one_line),
+        cmocka_unit_test(every_skipped_node_is_counted_once),
+        cmocka_unit_test(what_needs_a_person_explains_a_wait_before_what_only_takes_time),
+        cmocka_unit_test(a_broken_view_is_rendered_all_the_same),
+        cmocka_unit_test(reviews_are_due_as_in_this_table),
+        cmocka_unit_test(a_held_batch_is_never_approved),
+        cmocka_unit_test(an_edit_is_urgent_when_the_tone_or_a_failure_changed),
+        cmocka_unit_test(edits_wait_longer_the_larger_the_batch),
+        cmocka_unit_test(everything_stays_within_its_length_at_fifty_thousand_nodes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
