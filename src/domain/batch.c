@@ -61,6 +61,12 @@ static void tell_children_later(struct batch *b, uint32_t i)
     b->queue_count++;
 }
 
+static void set_not_before(struct batch_node *n, int64_t at_ms)
+{
+    n->not_before_ms = at_ms > 0 ? at_ms : 0;
+    n->retry = n->not_before_ms != 0;
+}
+
 /* Everything that is true because a node is now in `to`, in one place. */
 static void turn_enter(struct turn *t, uint32_t i, enum node_state to)
 {
@@ -76,6 +82,8 @@ static void turn_enter(struct turn *t, uint32_t i, enum node_state to)
     b->by_state[to]++;
     if (to != NODE_DISPATCHING)
         n->cancel_wanted = false;
+    if (node_is_live(to) || node_is_final(to))
+        set_not_before(n, 0);
     if (from == NODE_READY)
         ready_remove(b, i);
     if (to == NODE_READY)
@@ -173,12 +181,6 @@ void turn_end(struct turn *t)
         decide(t->out, DO_REPORT, 0);
 }
 
-static void set_not_before(struct batch_node *n, int64_t at_ms)
-{
-    n->not_before_ms = at_ms > 0 ? at_ms : 0;
-    n->retry = n->not_before_ms != 0;
-}
-
 /* Where the table's edge really leads: what was wished for while the call was under way is done now. */
 static enum node_state wished_end(const struct batch *b, const struct batch_node *n, enum node_event ev,
                                   enum node_state to)
@@ -209,8 +211,6 @@ void turn_take(struct turn *t, uint32_t i, enum node_event ev, int64_t not_befor
         n->cancel_wanted = true;
     if (ev == NODE_PUT_BACK && to == NODE_READY)
         set_not_before(n, not_before_ms);
-    else if (node_is_live(to) || node_is_final(to) || ev == NODE_RERUN)
-        set_not_before(n, 0);
     if (ev == NODE_RERUN && b->cancelled) {
         b->cancelled = false;
         t->batch_changed = true;

@@ -549,6 +549,19 @@ static void what_was_put_back_waits_for_its_time(void **state)
     arena_free(g.mem);
 }
 
+static void an_end_forgets_the_time_of_a_put_back(void **state)
+{
+    (void)state;        /* seed 1074 of the simulation: skipped, and revived with an old time */
+    struct given g = given_batch("put back behind a parent that failed meanwhile", "AA", "01", false);
+    play(&g, "s o0 S1 R0 f0");
+    assert_int_equal(step(&g, 'b', 1, 9000), NODE_MOVE);
+    then_it_is(&g, "FK e");
+    assert_int_equal(g.b->node[1].not_before_ms, 0);
+    play(&g, "R0 o0 S1");
+    then_it_is(&g, "Sd r");
+    arena_free(g.mem);
+}
+
 static void a_forecast_is_the_longer_of_path_and_work(void **state)
 {
     (void)state;        /* every node takes 1000 ms */
@@ -783,6 +796,7 @@ int main(void)
         cmocka_unit_test(decisions_come_in_this_order),
         cmocka_unit_test(the_longest_path_goes_first),
         cmocka_unit_test(what_was_put_back_waits_for_its_time),
+        cmocka_unit_test(an_end_forgets_the_time_of_a_put_back),
         cmocka_unit_test(a_forecast_is_the_longer_of_path_and_work),
         cmocka_unit_test(a_loaded_batch_goes_on_like_the_one_that_was_stepped),
         cmocka_unit_test(a_step_costs_its_dependents_not_the_batch),
