@@ -155,6 +155,10 @@ export class ForgeSim {
         return this.control('POST', this.at(repo, 'rename'), { name });
     }
 
+    editRepo(repo: string | number, edit: { default_branch?: string; archived?: boolean }): Promise<RepoView> {
+        return this.control('POST', this.at(repo, 'edit'), edit);
+    }
+
     openPull(repo: string | number, order: PullOrder): Promise<PullView> {
         return this.control('POST', this.at(repo, 'pulls'), order);
     }

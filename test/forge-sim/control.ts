@@ -178,6 +178,23 @@ function repositoriesChange(order: Order, one: Installation): Json {
     return { id: one.id, repository_ids: [...one.repositoryIds] };
 }
 
+function repoEdit(order: Order): Json {
+    const { forge, body } = order;
+    const repo = repoOf(order);
+    const sender = forge.people.sender(senderOf(order));
+    const branch = asString(body['default_branch']);
+    if (branch !== undefined) {
+        const changes = { default_branch: { from: repo.defaultBranch } };
+        repo.defaultBranch = branch;
+        forge.events.repository('edited', repo, sender, { changes });
+    }
+    if (typeof body['archived'] === 'boolean' && body['archived'] !== repo.archived) {
+        repo.archived = body['archived'];
+        forge.events.repository(repo.archived ? 'archived' : 'unarchived', repo, sender);
+    }
+    return repoView(forge, repo);
+}
+
 async function pullAct(order: Order): Promise<Json> {
     const { forge, body } = order;
     const repo = repoOf(order);
@@ -204,8 +221,8 @@ async function runAct(order: Order): Promise<Json> {
     const { runs, people } = order.forge;
     const run = runOf(order);
     switch (order.params['action']) {
-        case 'approve': runs.approve(run, true); break;
-        case 'reject': runs.approve(run, false); break;
+        case 'approve': runs.approve(run, true, people.sender(senderOf(order))); break;
+        case 'reject': runs.approve(run, false, people.sender(senderOf(order))); break;
         case 'cancel': runs.cancel(run); break;
         case 'rerun': runs.rerun(run, people.sender(senderOf(order))); break;
         case 'finish': runs.finish(run, asString(order.body['conclusion']) ?? 'failure'); break;
@@ -312,10 +329,12 @@ const routes: ControlRoute[] = [
             const repo = repoOf(order);
             const from = repo.name;
             order.forge.world.rename(repo, String(order.body['name']));
-            order.forge.events.renamed(repo, from, order.forge.people.sender(senderOf(order)));
+            const changes = { repository: { name: { from } } };
+            order.forge.events.repository('renamed', repo, order.forge.people.sender(senderOf(order)), { changes });
             return repoView(order.forge, repo);
         },
     },
+    { method: 'POST', template: '/repos/:repo/edit', handle: repoEdit },
     {
         method: 'POST', template: '/repos/:repo/users',
         handle: (order) => {

@@ -10,7 +10,7 @@ import {
 } from './shapes.ts';
 import { commentShape, issueShape, pullShape, releaseShape } from './shapes-pull.ts';
 import { checkRunEventShape, jobShape, runShape, suiteShape, workflowShape } from './shapes-checks.ts';
-import { nodeId, type Json } from './util.ts';
+import { iso, nodeId, type Json } from './util.ts';
 
 const always_sent = new Set(['ping', 'installation', 'installation_repositories']);
 
@@ -137,8 +137,28 @@ export class Events {
         });
     }
 
-    renamed(repo: Repo, from: string, sender: User): void {
-        this.send('repository', 'renamed', repo, sender, { changes: { repository: { name: { from } } } });
+    repository(action: string, repo: Repo, sender: User, extra: Json = {}): void {
+        this.send('repository', action, repo, sender, extra);
+    }
+
+    /** The environment's reviewers are asked, or have answered. */
+    async review(action: 'requested' | 'approved' | 'rejected', run: Run, who: User): Promise<void> {
+        const commit = await run.repo.git.commit(run.headSha);
+        const job = run.jobs.find((one) => one.environment !== undefined);
+        if (!commit || !job) return;
+        const asked = run.repo.environments.get(job.environment ?? '')?.reviewers ?? [];
+        const user = userShape(who, this.at);
+        const jobRun = {
+            id: job.id, name: job.name, status: job.status, conclusion: null, environment: job.environment,
+            html_url: jobShape(run, job, this.at)['html_url'], created_at: iso(job.createdAt),
+            updated_at: iso(run.updatedAt),
+        };
+        this.send('deployment_review', action, run.repo, who, {
+            workflow_run: runShape(run, commit, this.at), since: iso(run.updatedAt),
+            reviewers: asked.map((login) => ({ type: 'User', reviewer: userShape(this.world.user(login), this.at) })),
+            ...(action === 'requested' ? { environment: job.environment, requestor: user, workflow_job_run: jobRun }
+                : { approver: user, comment: '', workflow_job_runs: [jobRun] }),
+        });
     }
 
     private reposOf(ids: number[]): Json[] {

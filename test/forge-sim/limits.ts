@@ -1,6 +1,8 @@
 import type { Fault } from './faults.ts';
 
-export interface Enforced { points?: number; concurrent?: number; content?: number; contentHour?: number }
+export interface Enforced { points?: number; concurrent?: number; content?: number; contentHour?: number;
+    /** how long the minute of `points` and `content` is; shorter in benchmarks */
+    windowMs?: number }
 
 interface Bucket {
     used: number; resetAt: number; limitedUntil: number; concurrent: number; concurrentMax: number;
@@ -64,7 +66,7 @@ export class Limits {
         const refusal = this.refusalOf(bucket, isContent, nowMs);
         if (refusal) return refusal;
         bucket.used++;
-        bucket.points.push({ at: nowMs, cost: isMutation ? 5 : 1 });
+        if (this.enforced.points !== undefined) bucket.points.push({ at: nowMs, cost: isMutation ? 5 : 1 });
         if (isContent) bucket.content.push(nowMs);
         return undefined;
     }
@@ -135,18 +137,19 @@ export class Limits {
 
     private refusalOf(bucket: Bucket, isContent: boolean, nowMs: number): Refusal | undefined {
         if (bucket.used >= this.coreLimit) return this.primary(bucket, nowMs);
-        while (bucket.points.length > 0 && (bucket.points[0]?.at ?? 0) <= nowMs - 60_000) bucket.points.shift();
+        const windowMs = this.enforced.windowMs ?? 60_000;
+        while (bucket.points.length > 0 && (bucket.points[0]?.at ?? 0) <= nowMs - windowMs) bucket.points.shift();
         while (bucket.content.length > 0 && (bucket.content[0] ?? 0) <= nowMs - 3600_000) bucket.content.shift();
         const { points, concurrent, content, contentHour } = this.enforced;
         if (concurrent !== undefined && bucket.concurrent > concurrent) {
             return this.secondary(bucket, secondary_message, 1000, nowMs);
         }
         if (points !== undefined && bucket.points.reduce((sum, one) => sum + one.cost, 0) >= points) {
-            return this.secondary(bucket, secondary_message, waitOf(bucket.points[0]?.at, nowMs), nowMs);
+            return this.secondary(bucket, secondary_message, waitOf(bucket.points[0]?.at, nowMs, windowMs), nowMs);
         }
-        const recent = bucket.content.filter((at) => at > nowMs - 60_000);
+        const recent = bucket.content.filter((at) => at > nowMs - windowMs);
         if (isContent && content !== undefined && recent.length >= content) {
-            return this.secondary(bucket, content_message, waitOf(recent[0], nowMs), nowMs);
+            return this.secondary(bucket, content_message, waitOf(recent[0], nowMs, windowMs), nowMs);
         }
         if (isContent && contentHour !== undefined && bucket.content.length >= contentHour) {
             return this.secondary(bucket, content_message, 60_000, nowMs);
@@ -155,6 +158,6 @@ export class Limits {
     }
 }
 
-function waitOf(oldestMs: number | undefined, nowMs: number): number {
-    return Math.max(1000, (oldestMs ?? nowMs) + 60_000 - nowMs);
+function waitOf(oldestMs: number | undefined, nowMs: number, windowMs: number): number {
+    return Math.max(Math.min(1000, windowMs), (oldestMs ?? nowMs) + windowMs - nowMs);
 }

@@ -11,7 +11,7 @@ export interface Environment {
 
 export interface Repo {
     id: number; name: string; owner: User; isPrivate: boolean; defaultBranch: string; archived: boolean;
-    createdAt: number; pushedAt: number; updatedAt: number; git: Git;
+    createdAt: number; pushedAt: number; updatedAt: number; git: Git; isFork: boolean;
     permissions: Map<string, Permission>; environments: Map<string, Environment>;
     pulls: Map<number, Pull>; numberNext: number; mergeableDelayMs: number;
     comments: Map<number, Comment>; suites: Map<string, CheckSuite>; checkRuns: Map<number, CheckRun>;
@@ -115,7 +115,7 @@ export const permissions_default: Record<string, string> = {
 };
 
 export const events_default = [
-    'check_run', 'check_suite', 'issue_comment', 'merge_group', 'pull_request', 'push', 'release',
+    'check_run', 'check_suite', 'deployment_review', 'issue_comment', 'merge_group', 'pull_request', 'push', 'release',
     'repository', 'workflow_job', 'workflow_run',
 ];
 

@@ -13,7 +13,7 @@ export interface PushOrder {
 }
 export interface PullOrder {
     head: string; base?: string; title?: string; body?: string; draft?: boolean; sender?: string;
-    files?: Files; number?: number; fork?: boolean; association?: string; silent?: boolean;
+    files?: Files; number?: number; fork?: string; association?: string; silent?: boolean;
 }
 export interface ReleaseOrder {
     tag: string; target?: string; name?: string; body?: string; draft?: boolean; prerelease?: boolean;
@@ -64,11 +64,13 @@ export class People {
 
     async openPull(repo: Repo, order: PullOrder): Promise<Pull> {
         const sender = this.sender(order.sender);
-        if (order.files) {
+        const baseRef = order.base ?? repo.defaultBranch;
+        const fork = order.fork === undefined ? undefined : this.world.forkOf(repo, order.fork);
+        if (fork) await this.pushToFork(repo, fork, order.head, order.files ?? {}, baseRef);
+        else if (order.files) {
             await this.push(repo, { branch: order.head, files: order.files, sender: order.sender, silent: order.silent });
         }
-        const headSha = repo.git.branch(order.head);
-        const baseRef = order.base ?? repo.defaultBranch;
+        const headSha = repo.git.refs.get(headRefOf(fork, order.head));
         const baseSha = repo.git.branch(baseRef);
         if (!headSha || !baseSha) throw invalid(`Branch ${headSha ? baseRef : order.head} does not exist`);
         const now = Date.now();
@@ -77,7 +79,7 @@ export class People {
         const pull: Pull = {
             id: this.world.id('issue', 2_900_000_001) * 2, number, title: order.title ?? `Change ${order.head}`,
             body: order.body ?? '', user: sender, draft: order.draft ?? false, state: 'open', merged: false,
-            mergedBy: null, mergeSha: null, headRef: order.head, headSha, headRepo: order.fork ? null : repo,
+            mergedBy: null, mergeSha: null, headRef: order.head, headSha, headRepo: fork ?? repo,
             baseRef, baseSha, createdAt: now, updatedAt: now, closedAt: null, mergedAt: null, labels: [],
             additions: 0, deletions: 0, files: [], commits: 0, reviews: [], locked: false,
             mergeableAt: now + repo.mergeableDelayMs, association: order.association ?? 'MEMBER',
@@ -95,7 +97,10 @@ export class People {
     }
 
     async pushToPull(repo: Repo, pull: Pull, order: Omit<PushOrder, 'branch'>): Promise<string> {
-        return this.push(repo, { ...order, branch: pull.headRef });
+        if (!pull.headRepo?.isFork) return this.push(repo, { ...order, branch: pull.headRef });
+        const sha = await this.pushToFork(repo, pull.headRepo, pull.headRef, order.files, pull.baseRef);
+        await this.synchronize(repo, pull, sha, this.sender(order.sender), order.silent ?? false);
+        return sha;
     }
 
     async mergePull(repo: Repo, pull: Pull, method: string, login: string | undefined): Promise<string> {
@@ -297,6 +302,12 @@ export class People {
         await this.moved(repo, base, group.baseSha, sha, sender, false);
     }
 
+    private pushToFork(repo: Repo, fork: Repo, branch: string, files: Files, base: string): Promise<string> {
+        const ref = headRefOf(fork, branch);
+        const parent = repo.git.refs.get(ref) ?? repo.git.branch(base);
+        return repo.git.commitFiles(ref, files, 'Change files', parent, Date.now(), undefined);
+    }
+
     private async synchronize(repo: Repo, pull: Pull, after: string, sender: User, isSilent: boolean): Promise<void> {
         const before = pull.headSha;
         pull.headSha = after;
@@ -317,6 +328,10 @@ export class People {
         pull.mergeableAt = Date.now() + repo.mergeableDelayMs;
         if (merged) await git.setRef(`refs/pull/${pull.number}/merge`, merged);
     }
+}
+
+function headRefOf(fork: Repo | undefined, branch: string): string {
+    return fork ? `refs/forks/${fork.owner.login}/${branch}` : `refs/heads/${branch}`;
 }
 
 /** GitHub counts characters, and says so in these words. */

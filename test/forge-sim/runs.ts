@@ -126,8 +126,9 @@ export class Runs {
     }
 
     /** Somebody with the right pressed approve (or reject) on the waiting environment. */
-    approve(run: Run, isApproved: boolean): void {
+    approve(run: Run, isApproved: boolean, who: User): void {
         if (run.status !== 'waiting') throw new HttpError(422, 'The run is not waiting for approval');
+        void this.events.review(isApproved ? 'approved' : 'rejected', run, who);
         if (isApproved) this.enqueue(run);
         else this.complete(run, 'failure');
     }
@@ -219,6 +220,7 @@ export class Runs {
         if (run.script.approval || (isProtected && run.script.approval !== false)) {
             this.move(run, 'waiting');
             for (const job of run.jobs) this.events.job('waiting', run, job);
+            void this.events.review('requested', run, run.triggeringActor);
             return;
         }
         this.enqueue(run);

@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Fault } from './faults.ts';
 import type { Forge } from './forge.ts';
+import { gitServe, isGitPath } from './githttp.ts';
 import type { Refusal } from './limits.ts';
 import { fullName } from './model.ts';
 import { Router, type Call, type Reply, type Route } from './router.ts';
@@ -27,7 +28,10 @@ export class ApiServer {
         this.forge = forge;
         this.router.add(routes);
         this.server = http.createServer({ keepAliveTimeout: 65_000, maxHeaderSize: 65_536 },
-            (request, response) => { void this.receive(request, response); });
+            (request, response) => {
+                const path = (request.url ?? '/').split('?')[0] ?? '/';
+                void (isGitPath(path) ? gitServe(forge, request, response) : this.receive(request, response));
+            });
     }
 
     async listen(port: number): Promise<string> {

@@ -39,7 +39,7 @@ export function repoMinimalShape(repo: Repo, at: Origin): Json {
     return {
         id: repo.id, node_id: nodeId('R', repo.id), name: repo.name, full_name: fullName(repo),
         private: repo.isPrivate, owner: userShape(repo.owner, at), html_url: `${at.html}/${fullName(repo)}`,
-        description: null, fork: false, url, forks_url: `${url}/forks`, keys_url: `${url}/keys{/key_id}`,
+        description: null, fork: repo.isFork, url, forks_url: `${url}/forks`, keys_url: `${url}/keys{/key_id}`,
         collaborators_url: `${url}/collaborators{/collaborator}`, teams_url: `${url}/teams`,
         hooks_url: `${url}/hooks`, issue_events_url: `${url}/issues/events{/number}`,
         events_url: `${url}/events`, assignees_url: `${url}/assignees{/user}`,

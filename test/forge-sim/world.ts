@@ -29,6 +29,7 @@ export class World {
     manifests: Map<string, { app: App; at: number }> = new Map();
     /** owner/name in lower case, renamed ones too → repository id */
     names: Map<string, number> = new Map();
+    private forks: Map<string, Repo> = new Map();
     private dir: string;
     private ids: Map<string, number> = new Map();
     private parsed: Map<string, Workflow | null> = new Map();
@@ -99,7 +100,7 @@ export class World {
         const defaultBranch = order.defaultBranch ?? 'main';
         const git = await Git.create(join(this.dir, 'repos', `${id}.git`), defaultBranch);
         const repo: Repo = {
-            id, name: order.name, owner, isPrivate: order.private ?? true, defaultBranch, archived: false,
+            id, name: order.name, owner, isPrivate: order.private ?? true, defaultBranch, archived: false, isFork: false,
             createdAt: order.createdAt ?? now, pushedAt: now, updatedAt: now, git, permissions: new Map(),
             environments: new Map(), pulls: new Map(), numberNext: 1, mergeableDelayMs: 0,
             comments: new Map(), suites: new Map(), checkRuns: new Map(), statuses: [], workflows: new Map(),
@@ -112,6 +113,16 @@ export class World {
         this.names.set(fullName(repo).toLowerCase(), id);
         if (order.installation !== -1) this.installationOf(owner).repositoryIds.add(id);
         return repo;
+    }
+
+    /** Somebody's fork. Its commits live in the same folder, under refs/forks/. */
+    forkOf(repo: Repo, login: string): Repo {
+        const key = `${repo.id}:${login}`;
+        const known = this.forks.get(key);
+        if (known) return known;
+        const made = { ...repo, id: this.id('repo', 712_000_001), owner: this.user(login), isFork: true };
+        this.forks.set(key, made);
+        return made;
     }
 
     rename(repo: Repo, name: string): void {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import * as https from 'node:https';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { after, before, describe, it } from 'node:test';
 import { appJwt } from '../client.ts';
 import type { Json } from '../util.ts';
@@ -376,5 +380,57 @@ describe('the OIDC issuer', () => {
         await rig.sim.rotateKeys(false);
         assert.equal(await isValid(old), false);
         assert.equal(await isValid(await rig.sim.mintOidc({ repo: 'acme/infra' })), true);
+    });
+});
+
+describe('git over HTTP', () => {
+    let rig: Rig;
+    let dir = '';
+    before(async () => {
+        rig = await Rig.start();
+        dir = mkdtempSync(join(tmpdir(), 'forge-clone-'));
+    });
+    after(async () => {
+        rmSync(dir, { recursive: true, force: true });
+        await rig.stop();
+    });
+
+    const git = promisify(execFile);
+    const address = (password: string) => `${rig.sim.ready.api.replace('://', `://x-access-token:${password}@`)}/acme/infra.git`;
+
+    it('clones with a token, pushes, and the forge notices', async () => {
+        const env = { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', HOME: dir };
+        await assert.rejects(git('git', ['clone', '-q', address('wrong'), join(dir, 'no')], { env }));
+        const work = join(dir, 'work');
+        await git('git', ['clone', '-q', '--depth', '1', address(rig.token), work], { env });
+        assert.equal(readFileSync(join(work, 'stacks/dev.yaml'), 'utf8'), 'vars: {}\n');
+        const at = ['-C', work, '-c', 'user.name=Mona', '-c', 'user.email=mona@example.test'];
+        await git('git', [...at, 'checkout', '-q', '-b', 'by-hand'], { env });
+        await git('git', [...at, 'commit', '-q', '--allow-empty', '-m', 'By hand'], { env });
+        await git('git', [...at, 'push', '-q', 'origin', 'by-hand'], { env });
+        await rig.sim.idle();
+        const [push] = rig.hook.of('push');
+        assert.equal(push?.body['ref'], 'refs/heads/by-hand');
+        const read = await rig.call('GET', '/repos/acme/infra/commits/by-hand');
+        assert.equal((read.body['commit'] as Json)['message'], 'By hand');
+    });
+});
+
+describe('a pull request from a fork', () => {
+    let rig: Rig;
+    before(async () => { rig = await Rig.start(); });
+    after(() => rig.stop());
+
+    it('has another head repository, and its branch is not ours to dispatch', async () => {
+        await rig.sim.openPull('acme/infra', { head: 'main', fork: 'stranger', files: { 'stacks/dev.yaml': 'x: 1\n' }, sender: 'stranger' });
+        await rig.sim.pushToPull('acme/infra', 1, { 'stacks/dev.yaml': 'x: 2\n' }, { sender: 'stranger' });
+        await rig.sim.idle();
+        assert.equal(rig.hook.of('push').length, 0);
+        const [sync] = rig.hook.of('pull_request', 'synchronize');
+        const head = (sync?.body['pull_request'] as Json)['head'] as Json;
+        assert.equal((head['repo'] as Json)['full_name'], 'stranger/infra');
+        assert.equal((head['repo'] as Json)['fork'], true);
+        assert.notEqual((head['repo'] as Json)['id'], rig.repo.id);
+        assert.equal((await rig.sim.repo('acme/infra')).head, rig.repo.head);
     });
 });

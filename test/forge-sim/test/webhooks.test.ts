@@ -15,7 +15,9 @@ const wanted = [
     'check_run.completed', 'check_run.rerequested', 'check_run.requested_action', 'workflow_run.requested',
     'workflow_run.in_progress', 'workflow_run.completed', 'workflow_job.queued', 'workflow_job.waiting',
     'workflow_job.in_progress', 'workflow_job.completed', 'issue_comment.created', 'issue_comment.edited',
-    'issue_comment.deleted', 'repository.renamed',
+    'issue_comment.deleted', 'repository.renamed', 'repository.archived', 'repository.edited',
+    'deployment_review.requested', 'deployment_review.approved', 'deployment_review.rejected',
+    'pull_request.locked', 'release.prereleased',
 ];
 
 /** Does everything once that makes a webhook. */
@@ -57,9 +59,16 @@ async function everything(rig: Rig): Promise<void> {
     const group = await sim.mergeGroup(...at(2));
     await sim.mergeGroupEnd('acme/infra', group.head_sha, 'merged');
     await sim.release('acme/infra', { tag: 'v1.0.0' });
-    await sim.script({ match: { workflow: 'apply.yaml' }, approval: true });
+    await sim.release('acme/infra', { tag: 'v1.1.0-rc.1', prerelease: true });
+    await sim.pullActivity(...at(2), 'locked');
+    await sim.openPull('acme/infra', { head: 'feature', fork: 'stranger', files: { a: 'b' } });
+    await sim.addEnvironment('acme/infra', 'production', ['mona']);
+    const refused = await rig.dispatch(inputs('w-0'), 'apply.yaml');
+    await sim.run(Number(refused.body['workflow_run_id']), 'reject', { sender: 'mona' });
     const waiting = await rig.dispatch(inputs('w-1'), 'apply.yaml');
     await sim.run(Number(waiting.body['workflow_run_id']), 'approve');
+    await sim.editRepo('acme/infra', { default_branch: 'queued' });
+    await sim.editRepo('acme/infra', { archived: true });
     await sim.rename('acme/infra', 'infrastructure');
     await sim.idle();
 }
