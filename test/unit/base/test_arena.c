@@ -95,6 +95,11 @@ static volatile size_t half = SIZE_MAX / 2, all = SIZE_MAX - 3;
 static void take_overflow(void *arg)   { arena_take(arg, half, 3); }
 static void take_huge(void *arg)       { arena_take(arg, all, 1); }
 static void grow_past_hard(void *arg)  { arena_grow(arg, NULL, 0, SIZE_MAX / 4, 8); }
+static void take_twice(void *arg)
+{
+    arena_take(arg, 60000, 1);
+    arena_take(arg, 60000, 1);
+}
 static void take_little(void *arg)     { arena_take(arg, 99000, 1); }
 
 static void hard_limit_and_overflow_abort(void **state)
@@ -102,6 +107,7 @@ static void hard_limit_and_overflow_abort(void **state)
     SCOPED(arena) struct arena *a = arena_new(1000, 100000);
     assert_false(given_aborts(take_little, a));
     assert_true(given_aborts(take_past_hard, a));
+    assert_true(given_aborts(take_twice, a));
     assert_true(given_aborts(take_overflow, a));
     assert_true(given_aborts(take_huge, a));
     assert_true(given_aborts(grow_past_hard, a));

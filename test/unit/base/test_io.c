@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -135,6 +137,32 @@ static void a_write_is_whole_even_through_a_small_pipe(void **state)
     assert_int_equal(e.sys, EBADF);
 }
 
+/* A file size limit makes the kernel take a part of the write only, and then nothing. */
+static void a_write_that_is_cut_is_a_failure(void **state)
+{
+    GIVEN_ARENA(a);
+    const char *path = in_folder(a, "cut");
+    struct rlimit old, small;
+    struct err e = { .code = ERR_NONE };
+    SCOPED(fd) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 1000;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    bool ok = io_write_all(fd, (str){ arena_take(a, 5000, 1), 5000 }, &e);
+    bool replaced = io_replace_file(in_folder(a, "other"), (str){ arena_take(a, 5000, 1), 5000 },
+                                    0600, &(struct err){ .code = ERR_NONE });
+    setrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, handler);
+    assert_false(ok);
+    assert_false(replaced);
+    assert_int_equal(e.sys, EFBIG);
+    assert_int_equal(lseek(fd, 0, SEEK_END), 1000);
+    assert_int_equal(access(in_folder(a, "other"), F_OK), -1);
+}
+
 static void missing_standard_descriptors_are_filled(void **state)
 {
     fflush(NULL);
@@ -159,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_failed_replacement_leaves_nothing_behind),
         cmocka_unit_test(reading_tells_missing_large_and_folder),
         cmocka_unit_test(a_write_is_whole_even_through_a_small_pipe),
+        cmocka_unit_test(a_write_that_is_cut_is_a_failure),
         cmocka_unit_test(missing_standard_descriptors_are_filled),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
