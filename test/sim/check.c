@@ -110,6 +110,16 @@ static bool caused_by_rerun(const struct world *w, uint32_t i)
     return w->cause.kind == FACT_RETRY || (w->cause.kind == FACT_NODE && w->cause.event == NODE_RERUN && w->cause.node == i);
 }
 
+/* Whatever we had wished for: a run that ended over there is said to have ended so. */
+static void check_end_is_told(const struct world *w, uint32_t i, const struct node_row *from, const struct node_row *to)
+{
+    static const enum node_state ends[NODE_EVENT_COUNT] = { [NODE_RUN_SUCCEEDED] = NODE_SUCCEEDED, [NODE_RUN_FAILED] = NODE_FAILED,
+        [NODE_RUN_CANCELLED] = NODE_CANCELLED, [NODE_RUN_TIMED_OUT] = NODE_TIMED_OUT };
+
+    if (w->cause.kind == FACT_NODE && w->cause.node == i && ends[w->cause.event] && row_live(from->state) && !row_live(to->state))
+        MUST(to->state == ends[w->cause.event], "say what is true", i, to->state);
+}
+
 static void check_move(struct world *w, uint32_t batch, const struct batch_row *was, uint32_t i, const struct decisions *out)
 {
     struct batch_row      *b = &w->batch[batch];
@@ -124,6 +134,7 @@ static void check_move(struct world *w, uint32_t batch, const struct batch_row *
         check_sent(w, batch, was, i);
     else if (row_live(to->state) && !row_live(from->state))
         MUST(to->run_attempt > from->run_attempt, "only a re-run over there wakes what had ended", i, to->state);
+    check_end_is_told(w, i, from, to);
     if (from->cancel_wanted && to->state != from->state)
         MUST(row_ended(to->state) || to->state == NODE_CANCELLING, "a cancel is remembered", i, to->state);
     if (!row_ended(from->state) || row_ended(to->state) || row_live(to->state))

@@ -3,6 +3,7 @@
  *   sim --seeds 1..300     all of them; says how much happened
  *   sim --seed 17 --trace  one of them, step by step
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,33 @@ _Noreturn void world_broken(const char *file, int line, const char *what, const 
             (unsigned long long)world_now->seed, world_now->step, why, what, a, b, file, line,
             (unsigned long long)world_now->seed);
     fflush(stdout);
+    signal(SIGABRT, SIG_DFL);
     abort();
+}
+
+/* An assertion of the domain, a sanitizer, or a time limit: which seed was it? */
+static void say_seed(void)
+{
+    if (world_now)
+        dprintf(STDERR_FILENO, "seed %llu, step %u: stopped here; again: sim --seed %llu --trace\n",
+                (unsigned long long)world_now->seed, world_now->step, (unsigned long long)world_now->seed);
+}
+
+static void on_signal(int sig)
+{
+    say_seed();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void catch_ends(void)
+{
+    signal(SIGABRT, on_signal);
+    signal(SIGTERM, on_signal);
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(say_seed);
 }
 
 void tell(const struct world *w, const char *fmt, ...)
@@ -58,6 +85,7 @@ static void run_seed(uint64_t seed, bool trace, struct sums *sums)
             sums->runs += w->runs_created[k][i];
     }
     arena_free(w->turn_mem);
+    world_now = NULL;
     free(w);
 }
 
@@ -88,6 +116,7 @@ int main(int argc, char **argv)
         if (rest && *rest)
             return usage();
     }
+    catch_ends();
     for (uint64_t seed = from; seed <= to; seed++)
         run_seed(seed, trace, &sums);
     printf("%llu worlds: %llu runs, %llu moves, %llu messages in vain, %llu crashes, %llu re-runs over there\n", sums.worlds,
