@@ -45,6 +45,9 @@ bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, st
 /* Locks changed (API): nodes that wait behind this folded key are looked at again. */
 void engine_lock_changed(struct engine *en, str workspace_id, str folded_key);
 
+/* Settings, name or installation of a repository changed (API): its lane reads them again. */
+void engine_settings_changed(struct engine *en, int64_t lane);
+
 /* A pooled read-only connection; give it back. Blocks when all are out. NULL with e set when the database is gone. */
 struct db *engine_read(struct engine *en, struct err *e);
 void engine_read_done(struct engine *en, struct db *db);
@@ -57,10 +60,15 @@ struct engine_config {
     str      database;              /* db_open's URL */
     str      server_id;             /* "" : made up */
     unsigned readers;               /* default 4 */
+    str      workspace_id;          /* where repositories of the App are imported */
     str      public_url;            /* of the dashboard, for links: "https://signalbox.example" */
     struct forge_port *forge;       /* what effects are carried out with; NULL: they wait (tests) */
     int64_t  lease_ms;              /* PostgreSQL lanes; default 6000 */
     int64_t  sweep_ms;              /* default 60000 */
+    int64_t  silent_ms;             /* runs without news for so long are asked about; default 120000 */
+    int64_t  app_id; str bot_login; /* to know our own checks and comments */
+    bool     heal_deliveries;       /* re-read failed deliveries from the forge (needs an App) */
+    int64_t  find_settle_ms;        /* how long a run may stay unlisted after a dispatch whose answer was lost; default 20000 */
 };
 bool engine_start(const struct engine_config *c, struct engine **out, struct err *e) MUST_CHECK;
 void engine_stop(struct engine *en);            /* finishes what is queued; leaves the rest for the next start */

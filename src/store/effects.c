@@ -68,6 +68,12 @@ bool effects_later(struct db *db, int64_t id, int64_t not_before_ms, str note, s
                    ARGS(A(id), A(not_before_ms), A(note)));
 }
 
+bool effects_restart(struct db *db, int64_t id, int64_t now_ms, struct err *e)
+{
+    return db_exec(db, e, NULL, "update effect set attempts = 0, created_ms = $2, not_before_ms = $2 where id = $1",
+                   ARGS(A(id), A(now_ms)));
+}
+
 bool effects_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *count, struct err *e)
 {
     struct db_rows r;

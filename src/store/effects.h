@@ -19,6 +19,8 @@ bool effects_due(struct db *db, struct arena *mem, int64_t lane, int64_t now_ms,
 bool effects_done(struct db *db, int64_t id, bool given_up, str note, int64_t now_ms, struct err *e) MUST_CHECK;
 /* Another try later. */
 bool effects_later(struct db *db, int64_t id, int64_t not_before_ms, str note, struct err *e) MUST_CHECK;
+/* Found to have had no effect: it begins anew, as if it had just been written. */
+bool effects_restart(struct db *db, int64_t id, int64_t now_ms, struct err *e) MUST_CHECK;
 bool effects_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *count, struct err *e) MUST_CHECK;
 bool effects_purge(struct db *db, int64_t before_ms, struct err *e) MUST_CHECK;
 

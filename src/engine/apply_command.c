@@ -1,0 +1,155 @@
+/*
+ * apply_command: orders of people, and reports of the CLI. The note of a command is JSON: it is the data of the API's answer.
+ */
+#include "base/log.h"
+#include "engine/inside.h"
+
+static bool find_batch(struct step *s, struct json cmd, struct hot **h, struct err *e)
+{
+    struct batch_row row;
+    bool found;
+    str id = json_str(json_get(cmd, STR("batch")), s->mem);
+    if (!batches_by_id(s->db, s->mem, id, &row, &found, e))
+        return false;
+    if (!found || row.repository_id != s->lane->id)
+        return fail(e, ERR_NOT_FOUND, "no batch " PRI_STR, FMT_STR(id));
+    return hot_get(s, row.seq, h, e);
+}
+
+static bool cancel(struct step *s, struct json cmd, str actor, str *note, struct err *e)
+{
+    struct hot *h;
+    struct decisions d = { .mem = s->mem };
+    if (!find_batch(s, cmd, &h, e))
+        return false;
+    if (h->b->state == BATCH_ENDED)
+        return fail(e, ERR_CONFLICT, "the batch has ended (" PRI_STR "); there is nothing to cancel", FMT_STR(h->row.verdict));
+    batch_cancel(h->b, s->now_ms, &d);
+    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"live\":%u}", FMT_STR(h->row.id), batch_live(h->b));
+    return batch_carry_out(s, h, &d, e) &&
+           step_audit(s, "workflow", "cancelled", "token", actor, STR("batch"), h->row.id, STR("batch cancelled"), e);
+}
+
+static bool retry(struct step *s, struct json cmd, str actor, str *note, struct err *e)
+{
+    struct hot *h;
+    struct decisions d = { .mem = s->mem };
+    if (!find_batch(s, cmd, &h, e))
+        return false;
+    uint32_t again = batch_retry(h->b, s->now_ms, &d);
+    if (again == 0)
+        return fail(e, ERR_CONFLICT, h->row.superseded_by.len ? "a newer head took the place of this batch"
+                                                               : "nothing in this batch failed");
+    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"again\":%u}", FMT_STR(h->row.id), again);
+    return batch_carry_out(s, h, &d, e) &&
+           step_audit(s, "workflow", "retried", "token", actor, STR("batch"), h->row.id, STR("failed nodes sent again"), e);
+}
+
+static bool rerun(struct step *s, struct json cmd, str actor, str *note, struct err *e)
+{
+    struct hot *h;
+    enum node_verdict verdict;
+    int64_t position = json_i64_or(json_get(cmd, STR("node")), -1);
+    str stack = json_str(json_get(cmd, STR("stack")), s->mem), component = json_str(json_get(cmd, STR("component")), s->mem);
+    if (!find_batch(s, cmd, &h, e))
+        return false;
+    for (uint32_t i = 0; position < 0 && i < h->count; i++)
+        if (str_eq(h->node[i].stack, stack) && str_eq(h->node[i].component, component))
+            position = i;
+    if (position < 0 || position >= h->count)
+        return fail(e, ERR_NOT_FOUND, "no such node in this batch");
+    struct node_row *n = &h->node[position];
+    if (!node_tell(s, h, (struct node_message){ .event = NODE_RERUN, .node = (uint32_t)position }, &verdict, e))
+        return false;
+    if (verdict != NODE_MOVE)
+        return fail(e, ERR_CONFLICT, PRI_STR " in " PRI_STR " is %s and cannot be re-run%s", FMT_STR(n->component),
+                    FMT_STR(n->stack), node_state_name(n->state),
+                    h->row.superseded_by.len ? ": a newer head took its place" : "");
+    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"node\":%lld}", FMT_STR(h->row.id), (long long)position);
+    return step_audit(s, "workflow", "rerun", "token", actor, STR("batch"), h->row.id,
+                      arena_print(s->mem, PRI_STR " in " PRI_STR, FMT_STR(n->component), FMT_STR(n->stack)), e);
+}
+
+static bool dispatch(struct step *s, struct json cmd, str actor, str *note, struct err *e)
+{
+    return batch_make_manual(s, cmd, actor, json_bool_or(json_get(cmd, STR("dryRun")), false), note, e);
+}
+
+static const struct { const char *name; bool (*apply)(struct step *, struct json, str, str *, struct err *); } commands[] = {
+    { "cancel",   cancel },
+    { "retry",    retry },
+    { "rerun",    rerun },
+    { "dispatch", dispatch },
+};
+
+bool apply_command(struct step *s, const struct fact *f, struct json body, str *note, struct err *e)
+{
+    str name = json_str(json_get(body, STR("command")), s->mem);
+    if (!s->lane->has_repo)
+        return fail(e, ERR_NOT_FOUND, "no such repository");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (str_eq(name, str_of(commands[i].name)))
+            return commands[i].apply(s, body, f->actor, note, e);
+    return fail(e, ERR_INVALID, "no command " PRI_STR, FMT_STR(name));
+}
+
+/* ---- what the CLI reports from inside a run (atmos-pro.md §4.5, §10.4) ------------------------------------------------------------- */
+
+/* The run that the session belongs to; with it the forge's run is known, too (forges.md §2.5 no. 4). */
+static bool reported_run(struct step *s, struct json body, struct run_row *r, bool *found, struct err *e)
+{
+    struct json session = json_get(body, STR("session"));
+    str stack = json_str(json_get(body, STR("stack")), s->mem), component = json_str(json_get(body, STR("component")), s->mem);
+    str own = json_str(json_get(body, STR("run")), s->mem);
+    int64_t forge_run = 0;
+    *found = false;
+    if (own.len)
+        return runs_get(s->db, s->mem, own, r, found, e);
+    if (!str_to_i64(json_str(json_get(session, STR("run_id")), s->mem), 1, INT64_MAX, &forge_run))
+        return true;
+    if (!runs_by_forge(s->db, s->mem, s->lane->id, forge_run, r, found, e) || *found)
+        return e->code == ERR_NONE;
+    /* Not matched yet: the only open dispatch of this instance whose run is unknown. */
+    struct db_rows rows;
+    if (!db_query(s->db, s->mem, e, &rows,
+                  "select id from run where repository_id = $1 and stack = $2 and component = $3 and ended_ms is null"
+                  " and forge_run_id is null limit 2", ARGS(A(s->lane->id), A(stack), A(component))))
+        return false;
+    if (rows.count != 1)
+        return true;
+    if (!run_accepted(s, db_at(&rows, 0, 0)->s, forge_run, STR(""), e))
+        return false;
+    return runs_get(s->db, s->mem, db_at(&rows, 0, 0)->s, r, found, e);
+}
+
+bool apply_report(struct step *s, struct json body, str *note, struct err *e)
+{
+    struct run_row r;
+    struct db_rows fence;
+    bool found;
+    struct hot *h;
+    if (!reported_run(s, body, &r, &found, e))
+        return false;
+    if (!found || r.repository_id != s->lane->id) {
+        *note = STR("not from a run that was dispatched here");
+        return true;
+    }
+    if (!db_query(s->db, s->mem, e, &fence, "select fence from instance where repository_id = $1 and stack = $2 and component = $3",
+                  ARGS(A(s->lane->id), A(r.stack), A(r.component))))
+        return false;
+    if (fence.count && db_at(&fence, 0, 0)->i > r.fence)
+        return fail(e, ERR_CONFLICT, "a result under token %lld, but token %lld was given for this instance since: refused",
+                    (long long)r.fence, (long long)db_at(&fence, 0, 0)->i);
+    str command = json_str(json_get(body, STR("command")), s->mem);
+    if (command.len)
+        r.reported = command;
+    r.has_exit = json_i64(json_get(body, STR("exitCode")), &r.exit_code) || r.has_exit;
+    struct json counts = json_get(body, STR("counts"));
+    if (json_kind(counts) == JSON_OBJECT)
+        r.counts = json_raw(counts);
+    *note = arena_print(s->mem, "run " PRI_STR " reported", FMT_STR(r.id));
+    if (!runs_save(s->db, &r, e) || !hot_get(s, r.batch_seq, &h, e))
+        return false;
+    step_dirty(s, h->row.change_id);
+    return true;
+}

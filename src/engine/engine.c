@@ -1,0 +1,364 @@
+#include "engine/engine.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/pack.h"
+#include "base/scope.h"
+#include "engine/inside.h"
+#include "engine/ticks.h"
+#include "store/uploads.h"
+
+enum { READERS_DEFAULT = 4, LEASE_DEFAULT_MS = 6000, SWEEP_DEFAULT_MS = 60000, PACK_ARENA_BYTES = 256 << 20 };
+
+int64_t engine_now_ms(struct engine *en)
+{
+    (void)en;
+    return clock_utc_ms();
+}
+
+void engine_write(struct engine *en, engine_body *body, engine_done *done, void *arg)
+{
+    work_submit(en->work, body, done, arg);
+}
+
+struct waiter { pthread_mutex_t mutex; pthread_cond_t cond; bool over, ok; struct err e; };
+
+static void waiter_done(void *arg, const struct err *e);
+
+struct waited { engine_body *body; void *arg; struct waiter w; };
+
+static bool waited_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct waited *x = arg;
+    return x->body(db, mem, x->arg, e);
+}
+
+static void waiter_done(void *arg, const struct err *e)
+{
+    struct waited *x = arg;
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&x->w.mutex);
+    x->w.ok = e == NULL;
+    if (e)
+        x->w.e = *e;
+    x->w.over = true;
+    pthread_cond_signal(&x->w.cond);
+}
+
+bool engine_write_wait(struct engine *en, engine_body *body, void *arg, struct err *e)
+{
+    assert(!work_on_writer(en->work));
+    struct waited x = { .body = body, .arg = arg };
+    pthread_mutex_init(&x.w.mutex, NULL);
+    pthread_cond_init(&x.w.cond, NULL);
+    work_submit(en->work, waited_body, waiter_done, &x);
+    pthread_mutex_lock(&x.w.mutex);
+    while (!x.w.over)
+        pthread_cond_wait(&x.w.cond, &x.w.mutex);
+    pthread_mutex_unlock(&x.w.mutex);
+    pthread_mutex_destroy(&x.w.mutex);
+    pthread_cond_destroy(&x.w.cond);
+    if (!x.w.ok)
+        *e = x.w.e;
+    return x.w.ok;
+}
+
+/* ---- the inbox ----------------------------------------------------------------------------------------------------------- */
+
+struct submission {
+    struct engine *en;
+    struct fact    fact;
+    fact_done     *done;
+    void          *arg;
+    int64_t        id;
+    char           bytes[];         /* what the strings of `fact` point to */
+};
+
+static str keep(char **at, str s)
+{
+    if (!s.ptr)
+        return STR_NONE;
+    if (s.len)
+        memcpy(*at, s.ptr, s.len);
+    str kept = { *at, s.len };
+    *at += s.len;
+    return kept;
+}
+
+static bool submission_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct submission *x = arg;
+    if (!facts_add(db, mem, &x->fact, &x->id, e))
+        return false;
+    return db_kind(db) == DB_SQLITE || !x->id ||
+           db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)x->fact.lane), e);
+}
+
+static void submission_done(void *arg, const struct err *e)
+{
+    struct submission *x = arg;
+    atomic_fetch_add(x->id ? &x->en->facts : &x->en->duplicates, e ? 0 : 1);
+    if (!e && x->id)
+        engine_poke(x->en, x->fact.lane);
+    if (x->done)
+        x->done(x->arg, x->id ? FACT_STORED : FACT_DUPLICATE, x->id, e);
+    free(x);
+}
+
+void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done, void *arg)
+{
+    SCOPED(arena) struct arena *mem = arena_new(PACK_ARENA_BYTES, (size_t)1 << 30);
+    str packed = pack(mem, f->body), kind = str_of(f->kind);
+    struct submission *x = calloc(1, sizeof *x + kind.len + f->key.len + packed.len + f->actor.len + f->trace.len);
+    if (!x)
+        abort();
+    char *at = x->bytes;
+    x->en = en;
+    x->done = done;
+    x->arg = arg;
+    x->fact = (struct fact){ .lane = f->lane, .kind = keep(&at, kind), .key = keep(&at, f->key), .body = keep(&at, packed),
+                             .actor = keep(&at, f->actor), .trace = keep(&at, f->trace), .received_ms = engine_now_ms(en) };
+    work_submit(en->work, submission_body, submission_done, x);
+}
+
+bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem, const struct fact_new *f, enum fact_fate *fate,
+                       int64_t *id, struct err *e)
+{
+    struct fact row = { .lane = f->lane, .kind = str_of(f->kind), .key = f->key, .body = pack(mem, f->body), .actor = f->actor,
+                        .trace = f->trace, .received_ms = engine_now_ms(en) };
+    if (!facts_add(db, mem, &row, id, e))
+        return false;
+    *fate = *id ? FACT_STORED : FACT_DUPLICATE;
+    return db_kind(db) == DB_SQLITE || !*id ||
+           db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)f->lane), e);
+}
+
+/* A fact is looked up again whenever a lane has finished a round, and at least every 50 ms (another server may own the lane). */
+bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, struct arena *mem, str *note, bool *refused)
+{
+    for (int64_t until = clock_mono_ms() + timeout_ms;;) {
+        struct err e = { 0 };
+        struct db_rows r;
+        struct db *db = engine_read(en, &e);
+        bool ok = db && db_query(db, mem, &e, &r, "select state, note from fact where id = $1", ARGS(A(fact_id)));
+        engine_read_done(en, db);
+        if (ok && r.count && db_at(&r, 0, 0)->i != FACT_PENDING) {
+            *note = db_at(&r, 0, 1)->null ? STR("") : db_at(&r, 0, 1)->s;
+            *refused = db_at(&r, 0, 0)->i == FACT_SET_ASIDE;
+            return true;
+        }
+        if (clock_mono_ms() >= until)
+            return false;
+        struct timespec at;
+        clock_gettime(CLOCK_REALTIME, &at);
+        at.tv_nsec += 50 * 1000000L;
+        at.tv_sec += at.tv_nsec / 1000000000L;
+        at.tv_nsec %= 1000000000L;
+        SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
+        pthread_cond_timedwait(&en->changed, &en->mutex, &at);
+    }
+}
+
+/* ---- readers ------------------------------------------------------------------------------------------------------------- */
+
+struct db *engine_read(struct engine *en, struct err *e)
+{
+    pthread_mutex_lock(&en->mutex);
+    for (;;) {
+        for (unsigned i = 0; i < en->readers_open; i++)
+            if (en->reader[i] && !en->reader_out[i]) {
+                en->reader_out[i] = true;
+                pthread_mutex_unlock(&en->mutex);
+                return en->reader[i];
+            }
+        if (en->readers_open < en->readers_max)
+            break;
+        pthread_cond_wait(&en->changed, &en->mutex);
+    }
+    unsigned mine = en->readers_open++;
+    en->reader_out[mine] = true;
+    pthread_mutex_unlock(&en->mutex);
+
+    struct db *db = NULL;
+    bool ok = db_open(en->database, true, &db, e);
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
+    if (ok) {
+        en->reader[mine] = db;
+        return db;
+    }
+    /* Give the place back: the last one takes it, so that the table stays dense. */
+    en->readers_open--;
+    en->reader[mine] = en->reader[en->readers_open];
+    en->reader_out[mine] = en->reader_out[en->readers_open];
+    pthread_cond_broadcast(&en->changed);
+    return NULL;
+}
+
+void engine_read_done(struct engine *en, struct db *db)
+{
+    if (!db)
+        return;
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
+    for (unsigned i = 0; i < en->readers_open; i++)
+        if (en->reader[i] == db)
+            en->reader_out[i] = false;
+    pthread_cond_broadcast(&en->changed);
+}
+
+/* ---- health -------------------------------------------------------------------------------------------------------------- */
+
+void engine_health(struct engine *en, struct engine_health *out)
+{
+    *out = (struct engine_health){ .database_ok = true };
+    struct err e = { 0 };
+    struct db_rows r;
+    SCOPED(arena) struct arena *mem = arena_new(1 << 20, 1 << 24);
+    struct db *db = engine_read(en, &e);
+    bool ok = db && db_query(db, mem, &e, &r,
+        "select (select count(*) from fact where state = 0), (select count(*) from effect where state = 0),"
+        " (select min(received_ms) from fact where state = 0)", NO_ARGS);
+    engine_read_done(en, db);
+    if (!ok) {
+        out->database_ok = false;
+        snprintf(out->why, sizeof out->why, "%.199s", e.text);
+        return;
+    }
+    out->facts_pending = db_at(&r, 0, 0)->i;
+    out->effects_open = db_at(&r, 0, 1)->i;
+    out->oldest_fact_ms = db_at(&r, 0, 2)->null ? 0 : db_at(&r, 0, 2)->i;
+    out->database_ok = work_healthy(en->work, out->why);
+}
+
+void engine_counts(struct engine *en, struct engine_counts *out)
+{
+    *out = (struct engine_counts){ .facts = atomic_load(&en->facts), .duplicates = atomic_load(&en->duplicates),
+                                   .effects_done = atomic_load(&en->effects_done),
+                                   .effects_failed = atomic_load(&en->effects_failed) };
+    work_counts(en->work, &out->commits, &out->bodies);
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
+    for (size_t i = 0; i < en->lane_count; i++)
+        out->lanes_owned += en->lane[i]->owned;
+}
+
+/* ---- start and stop ------------------------------------------------------------------------------------------------------ */
+
+struct start_job { struct engine *en; int64_t *lanes; size_t count; };
+
+/* Under one write transaction: the lanes of an embedded database are ours; the house has its lane. */
+static bool start_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct engine *en = arg;
+    return lanes_ensure(db, 0, e) && servers_seen(db, en->server_id, STR(SIGNALBOX_VERSION), engine_now_ms(en), e) &&
+           (db_kind(db) != DB_SQLITE || lanes_take_all(db, mem, en->server_id, e));
+}
+
+/* Lanes with something left over from before the start. */
+static bool leftovers_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct start_job *x = arg;
+    int64_t *facts, *effects, *open;
+    size_t facts_count, effects_count;
+    struct db_rows r;
+    if (!facts_lanes(db, mem, &facts, &facts_count, e) || !effects_lanes(db, mem, &effects, &effects_count, e) ||
+        !db_query(db, mem, e, &r, "select distinct repository_id from batch where state <> 'ended'", NO_ARGS))
+        return false;
+    open = arena_make(x->en->mem, int64_t, facts_count + effects_count + r.count + 2);
+    x->count = 0;
+    for (size_t i = 0; i < facts_count; i++)
+        open[x->count++] = facts[i];
+    for (size_t i = 0; i < effects_count; i++)
+        open[x->count++] = effects[i];
+    for (size_t i = 0; i < r.count; i++)
+        open[x->count++] = db_at(&r, i, 0)->i;
+    open[x->count++] = 0;
+    x->lanes = open;
+    return true;
+}
+
+static bool open_writer(struct engine *en, struct err *e)
+{
+    struct db *db = NULL;
+    if (!db_open(en->database, false, &db, e))
+        return false;
+    en->kind = db_kind(db);
+    if (!db_migrate(db, engine_now_ms(en), e) || !work_start(db, &en->work, e)) {
+        db_close(db);
+        return false;
+    }
+    return true;
+}
+
+bool engine_start(const struct engine_config *c, struct engine **out, struct err *e)
+{
+    struct engine *en = calloc(1, sizeof *en);
+    if (!en)
+        return fail(e, ERR_INTERNAL, "out of memory");
+    en->mem = arena_new((size_t)64 << 20, (size_t)256 << 20);
+    en->config = *c;
+    en->config.lease_ms = c->lease_ms ? c->lease_ms : LEASE_DEFAULT_MS;
+    en->config.sweep_ms = c->sweep_ms ? c->sweep_ms : SWEEP_DEFAULT_MS;
+    en->config.silent_ms = c->silent_ms ? c->silent_ms : SILENT_RUN_MS;
+    en->database = arena_copy(en->mem, c->database);
+    en->workspace_id = arena_copy(en->mem, c->workspace_id);
+    en->config.bot_login = arena_copy(en->mem, c->bot_login);
+    en->public_url = arena_copy(en->mem, c->public_url);
+    en->server_id = c->server_id.len ? arena_copy(en->mem, c->server_id) : id_new(en->mem, "srv_", clock_utc_ms());
+    en->readers_max = c->readers ? c->readers : READERS_DEFAULT;
+    en->reader = arena_make(en->mem, struct db *, en->readers_max);
+    en->reader_out = arena_make(en->mem, bool, en->readers_max);
+    atomic_init(&en->find_settle_ms, c->find_settle_ms ? c->find_settle_ms : FIND_SETTLE_MS);
+    pthread_mutex_init(&en->mutex, NULL);
+    pthread_cond_init(&en->changed, NULL);
+    en->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    struct start_job left = { .en = en };
+    if (en->wake_fd < 0 || !open_writer(en, e) || !engine_write_wait(en, start_body, en, e) ||
+        !engine_write_wait(en, leftovers_body, &left, e) || !ticks_start(en, e)) {
+        if (e->code == ERR_NONE)
+            fail_errno(e, "eventfd");
+        engine_stop(en);
+        return false;
+    }
+    for (size_t i = 0; i < left.count; i++)
+        engine_poke(en, left.lanes[i]);
+    *out = en;
+    return true;
+}
+
+static bool stop_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct engine *en = arg;
+    (void)mem;
+    return lanes_release_all(db, en->server_id, e);
+}
+
+void engine_stop(struct engine *en)
+{
+    if (!en)
+        return;
+    struct err ignored = { 0 };
+    atomic_store(&en->stopping, true);
+    ticks_stop(en);
+    if (en->work && !engine_write_wait(en, stop_body, en, &ignored))
+        log_warn("lanes could not be given back; they move when the lease is over", LZ("why", ignored.text));
+    work_stop(en->work);
+    for (unsigned i = 0; i < en->readers_open; i++)
+        db_close(en->reader[i]);
+    for (size_t i = 0; i < en->lane_count; i++) {
+        lane_drop(en->lane[i]);
+        free(en->lane[i]->inflight);
+        free(en->lane[i]);
+    }
+    free(en->lane);
+    if (en->wake_fd >= 0)
+        close(en->wake_fd);
+    pthread_mutex_destroy(&en->mutex);
+    pthread_cond_destroy(&en->changed);
+    arena_free(en->mem);
+    free(en);
+}

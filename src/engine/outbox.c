@@ -1,0 +1,280 @@
+/*
+ * outbox: effects become calls of the forge; answers become facts. Prepared inside the lane's transaction, handed over after its commit.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "domain/workflow.h"
+#include "engine/inside.h"
+#include "store/feedback.h"
+
+static const char *const call_names[] = {
+    [FORGE_DISPATCH] = "dispatch", [FORGE_FIND_RUNS] = "find_runs", [FORGE_READ_RUN] = "read_run",
+    [FORGE_CANCEL_RUN] = "cancel_run", [FORGE_RERUN] = "rerun", [FORGE_READ_FILE] = "read_file",
+    [FORGE_PUT_CHECK] = "put_check", [FORGE_PUT_COMMENT] = "put_comment", [FORGE_REVIEW] = "review",
+    [FORGE_READ_PULL] = "read_pull", [FORGE_FIND_PULLS] = "find_pulls", [FORGE_LIST_PULLS] = "list_pulls",
+    [FORGE_READ_REPO] = "read_repo", [FORGE_READ_COMMIT] = "read_commit", [FORGE_PERMISSION] = "permission",
+    [FORGE_LIST_REPOS] = "list_repos", [FORGE_LIST_INSTALLATIONS] = "list_installations",
+    [FORGE_LIST_DELIVERIES] = "list_deliveries", [FORGE_REDELIVER] = "redeliver",
+};
+
+void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call, str memo)
+{
+    struct outgoing *o = arena_make(s->mem, struct outgoing, 1);
+    o->effect_id = effect_id;
+    o->call = *call;
+    o->memo = memo;
+    if (s->lane->has_repo) {
+        if (!o->call.installation_id)
+            o->call.installation_id = s->lane->repo.installation_id;
+        o->call.owner = arena_copy(s->mem, s->lane->repo.owner);
+        o->call.name = arena_copy(s->mem, s->lane->repo.name);
+    }
+    *s->out_last = o;
+    s->out_last = &o->next;
+}
+
+/* ---- one function a kind of effect ------------------------------------------------------------------------------------------ */
+
+static bool prepare_dispatch(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    struct json inputs = json_get(body, STR("inputs"));
+    struct forge_call c = { .kind = FORGE_DISPATCH, .file = json_str(json_get(body, STR("file")), s->mem),
+                            .ref = json_str(json_get(body, STR("ref")), s->mem) };
+    struct forge_input *in = arena_make(s->mem, struct forge_input, json_count(inputs) + 1);
+    struct json_iter it = json_iter(inputs);
+    struct json v;
+    (void)e;
+    while (json_next(&it, s->mem, &in[c.input_count].name, &v))
+        in[c.input_count++].value = json_str(v, s->mem);
+    c.inputs = in;
+    if (maybe_sent) {
+        c.kind = FORGE_FIND_RUNS;
+        c.since_ms = f->created_ms;
+    }
+    outbox_add(s, f->id, &c, s->lane->fresh ? STR("fresh") : STR(""));
+    return true;
+}
+
+static bool prepare_read_workflow(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    str file = json_str(json_get(body, STR("file")), s->mem), ref = json_str(json_get(body, STR("ref")), s->mem);
+    struct workflow_row w = { .etag = STR("") };
+    bool found;
+    (void)maybe_sent;
+    if (!workflows_get(s->db, s->mem, s->lane->id, ref, file, &w, &found, e))
+        return false;
+    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_READ_FILE, .ref = ref, .etag = found ? w.etag : STR(""),
+                                               .path = arena_print(s->mem, ".github/workflows/" PRI_STR, FMT_STR(file)) },
+               STR(""));
+    return true;
+}
+
+static bool prepare_cancel(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    struct run_row r;
+    bool found;
+    (void)body;
+    (void)maybe_sent;
+    if (!runs_get(s->db, s->mem, f->key, &r, &found, e))
+        return false;
+    if (!found || r.ended_ms)
+        return effects_done(s->db, f->id, false, STR("the run had ended"), s->now_ms, e);
+    if (!r.forge_run_id)
+        return outbox_later(s, f, s->now_ms + RETRY_FIRST_MS, STR("the run is not known yet"), e);
+    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_CANCEL_RUN, .run_id = r.forge_run_id }, STR(""));
+    return true;
+}
+
+static bool prepare_numbered(struct step *s, const struct effect *f, enum forge_call_kind kind, struct err *e)
+{
+    struct forge_call c = { .kind = kind };
+    int64_t n;
+    if (!str_to_i64(f->key, 1, INT64_MAX, &n))
+        return effects_done(s->db, f->id, true, STR("its key is no number"), s->now_ms, e);
+    c.number = c.run_id = c.object = n;
+    outbox_add(s, f->id, &c, STR(""));
+    return true;
+}
+
+static bool prepare_read_pull(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    (void)body;
+    (void)maybe_sent;
+    return prepare_numbered(s, f, FORGE_READ_PULL, e);
+}
+
+static bool prepare_poll_run(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    (void)body;
+    (void)maybe_sent;
+    return prepare_numbered(s, f, FORGE_READ_RUN, e);
+}
+
+static bool prepare_redeliver(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    (void)body;
+    (void)maybe_sent;
+    return prepare_numbered(s, f, FORGE_REDELIVER, e);
+}
+
+static bool prepare_find_runs(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    (void)maybe_sent;
+    (void)e;
+    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_FIND_RUNS, .file = STR(""),
+                                               .since_ms = json_i64_or(json_get(body, STR("since")), f->created_ms) }, STR(""));
+    return true;
+}
+
+static bool prepare_find_pulls(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    (void)body;
+    (void)maybe_sent;
+    (void)e;
+    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_FIND_PULLS, .sha = f->key }, STR(""));
+    return true;
+}
+
+static bool prepare_deliveries(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    (void)body;
+    (void)maybe_sent;
+    (void)e;
+    /* GitHub keeps deliveries for three days (forges.md §1.1). */
+    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_LIST_DELIVERIES,
+                                               .since_ms = s->now_ms - 3LL * 24 * 3600 * 1000 }, STR(""));
+    return true;
+}
+
+static bool prepare_list_repos(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    int64_t installation;
+    (void)body;
+    (void)maybe_sent;
+    if (!str_to_i64(f->key, 1, INT64_MAX, &installation))
+        return effects_done(s->db, f->id, true, STR("its key is no number"), s->now_ms, e);
+    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_LIST_REPOS, .installation_id = installation }, STR(""));
+    return true;
+}
+
+static bool prepare_report(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+{
+    (void)body;
+    (void)maybe_sent;
+    return report_prepare(s, f, e);
+}
+
+static const struct { const char *kind; bool (*prepare)(struct step *, const struct effect *, struct json, bool, struct err *); }
+kinds[] = {
+    { "dispatch",      prepare_dispatch },
+    { "read_workflow", prepare_read_workflow },
+    { "cancel_run",    prepare_cancel },
+    { "check",         prepare_report },
+    { "comment",       prepare_report },
+    { "review",        prepare_report },
+    { "read_pull",     prepare_read_pull },
+    { "find_pulls",    prepare_find_pulls },
+    { "poll_run",      prepare_poll_run },
+    { "find_runs",     prepare_find_runs },
+    { "deliveries",    prepare_deliveries },
+    { "redeliver",     prepare_redeliver },
+    { "list_repos",    prepare_list_repos },
+};
+
+bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e)
+{
+    struct json body;
+    if (!s->en->config.forge)
+        return true;
+    if (s->lane->has_repo && (s->lane->repo.removed || s->lane->repo.suspended))
+        return true;                        /* waits in the outbox until the App is back */
+    if (!json_parse(s->mem, f->body.len ? f->body : STR("{}"), 0, &body, e))
+        return false;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (str_eq(f->kind, str_of(kinds[i].kind)))
+            return kinds[i].prepare(s, f, body, maybe_sent, e);
+    return effects_done(s->db, f->id, true, STR("this server does not know such an effect"), s->now_ms, e);
+}
+
+bool outbox_later(struct step *s, const struct effect *f, int64_t not_before_ms, str note, struct err *e)
+{
+    int64_t wait_ms = RETRY_FIRST_MS;
+    for (int64_t i = 0; i < f->attempts && wait_ms < RETRY_LAST_MS; i++)
+        wait_ms *= 2;
+    if (wait_ms > RETRY_LAST_MS)
+        wait_ms = RETRY_LAST_MS;
+    wait_ms += (int64_t)(random_u64() % (uint64_t)(wait_ms / 2 + 1));      /* jitter: a thousand of them do not come back at once */
+    int64_t at_ms = not_before_ms > s->now_ms ? not_before_ms : s->now_ms + wait_ms;
+    if (f->attempts >= EFFECT_TRIES_MAX) {
+        atomic_fetch_add(&s->en->effects_failed, 1);
+        log_warn("an effect was given up", LS("kind", f->kind), LS("key", f->key), LI("lane", f->lane), LS("why", note));
+        return effects_done(s->db, f->id, true, note, s->now_ms, e);
+    }
+    step_due_at(s, at_ms);
+    return effects_later(s->db, f->id, at_ms, note, e);
+}
+
+/* ---- leaving and coming back -------------------------------------------------------------------------------------------------- */
+
+struct call_out { struct engine *en; int64_t lane, effect_id; enum forge_call_kind kind; size_t memo_len; char memo[]; };
+
+static void answered(void *ctx, const struct forge_answer *a)
+{
+    struct call_out *c = ctx;
+    struct arena *mem = arena_new((size_t)64 << 20, (size_t)512 << 20);
+    struct buf b;
+    struct json_out w;
+    buf_init(&b, mem, (size_t)64 << 20);
+    json_out_init(&w, &b);
+    json_begin_object(&w);
+    json_field_i64(&w, STR("effect"), c->effect_id);
+    json_field_str(&w, STR("call"), str_of(call_names[c->kind]));
+    json_field_str(&w, STR("outcome"), str_of(forge_outcome_name(a->outcome)));
+    json_field_i64(&w, STR("status"), a->status);
+    json_field_str(&w, STR("message"), a->message.ptr ? a->message : STR(""));
+    json_field_i64(&w, STR("notBefore"), a->not_before_ms);
+    json_field_str(&w, STR("memo"), (str){ c->memo, c->memo_len });
+    json_field_i64(&w, STR("tookMs"), a->took_ms);
+    json_field_raw(&w, STR("result"), a->result.len ? a->result : STR("{}"));
+    json_end_object(&w);
+    engine_submit(c->en, &(struct fact_new){ .lane = c->lane, .kind = "answer", .body = buf_str(&b) }, NULL, NULL);
+    atomic_fetch_sub(&c->en->calls_out, 1);
+    arena_free(mem);
+    free(c);
+}
+
+static void note_inflight(struct lane *l, int64_t effect_id)
+{
+    if (l->inflight_count == l->inflight_cap) {
+        l->inflight_cap = l->inflight_cap ? l->inflight_cap * 2 : 32;
+        l->inflight = realloc(l->inflight, l->inflight_cap * sizeof *l->inflight);
+        if (!l->inflight)
+            abort();
+    }
+    l->inflight[l->inflight_count++] = effect_id;
+}
+
+void outbox_hand_over(struct step *s)
+{
+    struct engine *en = s->en;
+    /* A server that was paused for longer than its lease may have lost the lane: what it prepared does not leave any more. */
+    if (en->kind == DB_POSTGRES && engine_now_ms(en) - s->now_ms > en->config.lease_ms / 2) {
+        s->lane->scan = true;
+        atomic_store(&s->lane->wake_ms, engine_now_ms(en) + 1);
+        return;
+    }
+    for (struct outgoing *o = s->out; o; o = o->next) {
+        struct call_out *c = calloc(1, sizeof *c + o->memo.len);
+        if (!c)
+            abort();
+        *c = (struct call_out){ .en = en, .lane = s->lane->id, .effect_id = o->effect_id, .kind = o->call.kind,
+                                .memo_len = o->memo.len };
+        if (o->memo.len)
+            memcpy(c->memo, o->memo.ptr, o->memo.len);
+        note_inflight(s->lane, o->effect_id);
+        atomic_fetch_add(&en->calls_out, 1);
+        en->config.forge->call(en->config.forge->self, &o->call, answered, c);
+    }
+}

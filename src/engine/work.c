@@ -1,0 +1,233 @@
+#include "engine/work.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/scope.h"
+
+struct job {
+    struct job  *next;
+    engine_body *body;
+    engine_done *done;
+    void        *arg;
+    bool         ok;
+    struct err   e;
+};
+
+struct work {
+    struct db      *db;
+    pthread_t       thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t  woken;
+    struct job     *first, **last;      /* guarded by mutex */
+    bool            stopping;           /* guarded by mutex */
+    struct arena   *mem;                /* of the group under way */
+    atomic_bool     healthy;
+    char            why[200];           /* guarded by mutex */
+    atomic_uint_fast64_t commits, bodies;
+};
+
+static void note_health(struct work *w, bool ok, const struct err *e)
+{
+    if (ok == atomic_load(&w->healthy))
+        return;
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
+    snprintf(w->why, sizeof w->why, "%s", ok ? "" : e->text);
+    atomic_store(&w->healthy, ok);
+    if (ok)
+        log_info("the database is back", LI("healthy", 1));
+    else
+        log_error("the database cannot be written", LZ("why", w->why));
+}
+
+/* One body inside the open transaction. With company it gets a savepoint, so that its failure is its own. */
+static void run_body(struct work *w, struct job *j, bool alone)
+{
+    struct err ignored = { 0 };
+    err_clear(&j->e);
+    j->ok = alone || db_savepoint(w->db, &j->e);
+    j->ok = j->ok && j->body(w->db, w->mem, j->arg, &j->e);
+    assert(j->ok || j->e.code != ERR_NONE);
+    if (alone)
+        return;
+    if (j->ok)
+        j->ok = db_release(w->db, &j->e);
+    else if (!db_rollback_to(w->db, &ignored) && j->e.code != ERR_BUSY)
+        j->e.code = ERR_STORAGE;
+}
+
+static bool must_repeat(const struct job *j) { return !j->ok && j->e.code == ERR_BUSY; }
+
+static void fail_all(struct job *first, const struct err *e)
+{
+    for (struct job *j = first; j; j = j->next) {
+        j->ok = false;
+        j->e = *e;
+    }
+}
+
+/* Every job of the list in one transaction. False: nothing was stored, and the reason asks for another try. */
+static bool run_together(struct work *w, struct job *first)
+{
+    struct err e = { 0 };
+    bool alone = first->next == NULL, repeat = false;
+
+    if (!db_begin(w->db, &e)) {
+        fail_all(first, &e);
+        note_health(w, e.code != ERR_STORAGE, &e);
+        return e.code != ERR_BUSY;
+    }
+    for (struct job *j = first; j && !repeat; j = j->next) {
+        run_body(w, j, alone);
+        repeat = must_repeat(j);
+    }
+    if (repeat || (alone && !first->ok)) {
+        db_rollback(w->db);
+        note_health(w, first->ok || first->e.code != ERR_STORAGE, &first->e);
+        return !repeat;
+    }
+    if (!db_commit(w->db, &e)) {
+        fail_all(first, &e);
+        note_health(w, e.code != ERR_STORAGE, &e);
+        return e.code != ERR_BUSY;
+    }
+    atomic_fetch_add(&w->commits, 1);
+    note_health(w, true, NULL);
+    return true;
+}
+
+/* A group that met a deadlock or a lock is taken apart: each body alone, a few times, with a growing pause. */
+static void run_apart(struct work *w, struct job *first)
+{
+    for (struct job *j = first, *next; j; j = next) {
+        next = j->next;
+        j->next = NULL;
+        for (int try = 0; try < WORK_TRIES_MAX && !run_together(w, j); try++)
+            nanosleep(&(struct timespec){ .tv_nsec = (long)(1 + try * try) * 2000000L }, NULL);
+        j->next = next;
+    }
+}
+
+static void finish(struct work *w, struct job *first)
+{
+    for (struct job *j = first, *next; j; j = next) {
+        next = j->next;
+        atomic_fetch_add(&w->bodies, 1);
+        if (j->done)
+            j->done(j->arg, j->ok ? NULL : &j->e);
+        free(j);
+    }
+}
+
+/* Takes at most WORK_GROUP_MAX jobs off the queue; NULL when it is empty and the thread shall end. */
+static struct job *take_group(struct work *w)
+{
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
+    while (!w->first && !w->stopping)
+        pthread_cond_wait(&w->woken, &w->mutex);
+    struct job *first = w->first, *last = first;
+    for (int n = 1; last && last->next && n < WORK_GROUP_MAX; n++)
+        last = last->next;
+    if (!first)
+        return NULL;
+    w->first = last->next;
+    if (!w->first)
+        w->last = &w->first;
+    last->next = NULL;
+    return first;
+}
+
+static void *writer(void *arg)
+{
+    struct work *w = arg;
+    struct job  *group;
+
+    while ((group = take_group(w)) != NULL) {
+        if (!run_together(w, group))
+            run_apart(w, group);
+        finish(w, group);
+        arena_reset(w->mem);
+    }
+    return NULL;
+}
+
+bool work_start(struct db *db, struct work **out, struct err *e)
+{
+    struct work *w = calloc(1, sizeof *w);
+    if (!w)
+        return fail(e, ERR_INTERNAL, "out of memory");
+    w->db = db;
+    w->last = &w->first;
+    w->mem = arena_new((size_t)1 << 30, (size_t)4 << 30);
+    atomic_init(&w->healthy, true);
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_cond_init(&w->woken, NULL);
+    if (pthread_create(&w->thread, NULL, writer, w) != 0) {
+        arena_free(w->mem);
+        free(w);
+        return fail(e, ERR_INTERNAL, "cannot start the writer thread");
+    }
+    *out = w;
+    return true;
+}
+
+void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg)
+{
+    struct job *j = calloc(1, sizeof *j);
+    if (!j)
+        abort();
+    *j = (struct job){ .body = body, .done = done, .arg = arg };
+    pthread_mutex_lock(&w->mutex);
+    bool late = w->stopping;
+    if (!late) {
+        *w->last = j;
+        w->last = &j->next;
+        pthread_cond_signal(&w->woken);
+    }
+    pthread_mutex_unlock(&w->mutex);
+    if (late) {
+        fail(&j->e, ERR_BUSY, "the server is stopping; try again");
+        if (done)
+            done(arg, &j->e);
+        free(j);
+    }
+}
+
+bool work_on_writer(const struct work *w) { return pthread_equal(pthread_self(), w->thread); }
+
+bool work_healthy(const struct work *w, char why[200])
+{
+    struct work *mine = (struct work *)w;       /* the mutex is the one thing that is not const */
+    if (atomic_load(&mine->healthy))
+        return true;
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&mine->mutex);
+    snprintf(why, 200, "%s", mine->why);
+    return false;
+}
+
+void work_counts(const struct work *w, uint64_t *commits, uint64_t *bodies)
+{
+    *commits = atomic_load(&((struct work *)w)->commits);
+    *bodies = atomic_load(&((struct work *)w)->bodies);
+}
+
+void work_stop(struct work *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->mutex);
+    w->stopping = true;
+    pthread_cond_signal(&w->woken);
+    pthread_mutex_unlock(&w->mutex);
+    pthread_join(w->thread, NULL);
+    db_close(w->db);
+    arena_free(w->mem);
+    pthread_mutex_destroy(&w->mutex);
+    pthread_cond_destroy(&w->woken);
+    free(w);
+}
