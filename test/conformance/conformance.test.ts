@@ -144,6 +144,7 @@ describe("GitHub's own REST description", () => {
         await agreed(200, through('GET', `${base}/actions/runs?event=workflow_dispatch&created=${created}&per_page=10`));
         await agreed(200, through('GET', `${base}/actions/workflows/plan.yaml/runs?status=success`));
         await agreed(409, through('POST', `${base}/actions/runs/${run}/cancel`));
+        await rig.sim.script({ match: { workflow: 'plan.yaml' }, runMs: 60_000, count: 1 });
         await agreed(201, through('POST', `${base}/actions/runs/${run}/rerun`));
         await agreed(202, through('POST', `${base}/actions/runs/${run}/cancel`));
         await rig.sim.idle();

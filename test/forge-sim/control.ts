@@ -138,6 +138,8 @@ function settingsChange(order: Order): Json {
     if (isObject(body['enforce'])) limits.enforced = body['enforce'];
     const format = body['token_format'];
     if (format === 'classic' || format === 'stateless' || format === 'mixed') forge.tokenFormat = format;
+    const style = body['dispatch_style'];
+    if (style === 'dotcom' || style === 'ghes' || style === 'ghes-strict') forge.dispatchStyle = style;
     if (typeof body['seed'] === 'number') forge.faults.seed(body['seed']);
     if (Array.isArray(body['lies'])) {
         forge.lies.clear();

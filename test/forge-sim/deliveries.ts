@@ -6,7 +6,7 @@ import type { Faults } from './faults.ts';
 import { uuidOf, type Json } from './util.ts';
 
 export const delivery_timeout_ms = 10_000;
-const kept_max = 20_000;
+const kept_max = 10_000;
 
 export interface Attempt {
     id: number; guid: string; deliveredAt: number; redelivery: boolean; durationMs: number; status: string;

@@ -2,7 +2,7 @@ import { globMatches, rngOf } from './util.ts';
 
 export type ApiFaultKind = 'error500' | 'html502' | 'unavailable503' | 'reset-before' | 'reset-after'
     | 'html502-after' | 'latency' | 'unauthorized' | 'forbidden' | 'not-found' | 'stale' | 'secondary'
-    | 'primary' | 'truncated' | 'hang';
+    | 'primary' | 'truncated' | 'hang' | 'late-answer';
 export type WebhookFaultKind = 'duplicate' | 'reorder' | 'delay' | 'drop' | 'drop-silent'
     | 'bad-signature' | 'no-signature' | 'altered-byte' | 'semantic-duplicate';
 

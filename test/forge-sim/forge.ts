@@ -19,8 +19,11 @@ import { routes } from './routes/index.ts';
 export interface Config {
     seed?: number; dir?: string; app?: AppConfig; tokenFormat?: TokenFormat; apiPort?: number;
     oidcPort?: number; controlPort?: number; delays?: Partial<Delays>; webhookDelayMs?: number;
-    apiLatencyMs?: number; coreLimit?: number; enforce?: Enforced;
+    apiLatencyMs?: number; coreLimit?: number; enforce?: Enforced; dispatchStyle?: DispatchStyle;
 }
+
+/** How the dispatch call answers: today's dotcom, GHES that ignores the flag, GHES that refuses it. */
+export type DispatchStyle = 'dotcom' | 'ghes' | 'ghes-strict';
 
 export type Lie = 'missing-field' | 'wrong-type' | 'wrong-state' | 'wrong-signature' | 'no-retry-after'
     | 'thin-comment' | 'empty-dispatch' | 'wrong-dispatch';
@@ -30,6 +33,7 @@ export class Forge {
     dir: string;
     origin: Origin = { api: '', html: '' };
     tokenFormat: TokenFormat;
+    dispatchStyle: DispatchStyle;
     lies: Set<string> = new Set();
     world: World;
     faults: Faults;
@@ -47,6 +51,7 @@ export class Forge {
     constructor(config: Config) {
         this.dir = mkdtempSync(join(config.dir ?? tmpdir(), 'forge-sim-'));
         this.tokenFormat = config.tokenFormat ?? 'mixed';
+        this.dispatchStyle = config.dispatchStyle ?? 'dotcom';
         this.world = new World(this.dir, config.app ?? {});
         this.faults = new Faults(config.seed ?? 1);
         this.limits = new Limits(config.coreLimit ?? 5000);

@@ -44,7 +44,7 @@ export class Runs {
     }
 
     /** The dispatch call: checks as GitHub does, then starts the run. */
-    async dispatch(repo: Repo, file: string, ref: string, given: Json, actor: User): Promise<Run> {
+    async dispatch(repo: Repo, file: string, ref: string, given: Json, actor: User, inputsMax: number): Promise<Run> {
         const row = await this.rowOf(repo, file);
         if (row.disabled) throw new HttpError(422, 'Workflow is disabled');
         const sha = this.refSha(repo, ref);
@@ -52,7 +52,7 @@ export class Runs {
         if (!workflow?.triggers.has('workflow_dispatch')) {
             throw new HttpError(422, "Workflow does not have 'workflow_dispatch' trigger");
         }
-        const inputs = inputsResolve(workflow, given);
+        const inputs = inputsResolve(workflow, given, inputsMax);
         const branch = ref.replace(/^refs\/(heads|tags)\//, '');
         return this.begin(repo, row, workflow, 'workflow_dispatch', branch, sha, inputs, actor);
     }

@@ -10,6 +10,7 @@ import { Router, type Call, type Reply, type Route } from './router.ts';
 import { HttpError, sleep } from './util.ts';
 
 const body_bytes_max = 26_214_400;
+export const api_versions = ['2022-11-28', '2026-03-10'];
 const documentation = 'https://docs.github.com/rest';
 const html_502 = '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n'
     + '<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n';
@@ -137,6 +138,7 @@ export class ApiServer {
                 at.request.socket.resetAndDestroy();
                 return true;
             }
+            if (fault.kind === 'late-answer') await sleep(fault.ms ?? 1000);
             if (fault.kind === 'hang') {
                 await sleep(fault.ms ?? 120_000);
                 at.request.socket.destroy();
@@ -168,6 +170,7 @@ export class ApiServer {
                 };
             }
             if (!found) throw new HttpError(404, 'Not Found');
+            versionCheck(at.request.headers['x-github-api-version']);
             const call = {
                 forge: this.forge, method: where.method, path: where.path, query: where.query,
                 headers: at.request.headers, body: jsonOf(at), raw: at.raw, params: found.params,
@@ -255,6 +258,11 @@ export class ApiServer {
         const repo = match ? this.forge.world.repos.get(Number(match[1])) : undefined;
         return repo ? `/repos/${fullName(repo)}${match?.[2] ?? ''}` : plain;
     }
+}
+
+function versionCheck(version: string | string[] | undefined): void {
+    if (!version || api_versions.includes(String(version))) return;
+    throw new HttpError(400, `"${String(version)}" is not a supported version. See the documentation for more information.`);
 }
 
 function accessCheck(call: Call, route: Route, repositoryId: number): void {

@@ -67,11 +67,12 @@ export function workflowParse(path: string, text: string): Workflow {
 }
 
 export const inputs_max = 25;
+export const inputs_max_ghes = 10;
 
 /** The full set of inputs a run gets, or GitHub's 422. */
-export function inputsResolve(workflow: Workflow, given: Json): Record<string, string> {
-    if (Object.keys(given).length > inputs_max) {
-        throw new HttpError(422, `Invalid request.\n\nNo more than ${inputs_max} properties are allowed;` +
+export function inputsResolve(workflow: Workflow, given: Json, max: number): Record<string, string> {
+    if (Object.keys(given).length > max) {
+        throw new HttpError(422, `Invalid request.\n\nNo more than ${max} properties are allowed;` +
             ` ${Object.keys(given).length} were supplied.`);
     }
     const unexpected = Object.keys(given).filter((name) => !workflow.inputs.has(name));

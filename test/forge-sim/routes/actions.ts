@@ -2,6 +2,7 @@ import type { Run } from '../model.ts';
 import { bodyOf, idParam, ok, paged, type Call, type Reply, type Route } from '../router.ts';
 import { jobShape, runShape, runUrls, workflowShape } from '../shapes-checks.ts';
 import { asString, HttpError, isObject, notFound, type Json } from '../util.ts';
+import { inputs_max, inputs_max_ghes } from '../workflow.ts';
 
 const filtered_max = 1000;
 
@@ -16,12 +17,17 @@ async function dispatch(call: Call): Promise<Reply> {
     if (!isObject(inputs)) {
         throw new HttpError(422, 'Invalid request.\n\nFor \'properties/inputs\', the value is not an object.');
     }
+    const isDotcom = forge.dispatchStyle === 'dotcom';
+    if (forge.dispatchStyle === 'ghes-strict' && body['return_run_details'] !== undefined) {
+        throw new HttpError(422, 'Invalid request.\n\n"return_run_details" is not a permitted key.');
+    }
     const runs = forge.runs;
     runs.dispatching++;
     runs.dispatchingMax = Math.max(runs.dispatchingMax, runs.dispatching);
     try {
-        const run = await runs.dispatch(repo, call.params['file'] ?? '', ref, inputs, token.actor);
-        return dispatchReply(call, run, body['return_run_details'] === true);
+        const run = await runs.dispatch(repo, call.params['file'] ?? '', ref, inputs, token.actor,
+            isDotcom ? inputs_max : inputs_max_ghes);
+        return isDotcom ? dispatchReply(call, run, body['return_run_details'] === true) : { status: 204 };
     } finally {
         runs.dispatching--;
     }

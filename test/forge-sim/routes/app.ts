@@ -204,7 +204,9 @@ function rateLimit(call: Call): Reply {
     const of = (name: string) => Number(headers[`x-ratelimit-${name}`]);
     const core = { limit: of('limit'), used: of('used'), remaining: of('remaining'), reset: of('reset') };
     const other = { limit: 30, used: 0, remaining: 30, reset: core.reset };
-    return ok({ resources: { core, search: other, graphql: { ...core, used: 0 } }, rate: core });
+    const isNewer = call.headers['x-github-api-version'] === '2026-03-10';
+    const resources = { core, search: other, graphql: { ...core, used: 0 } };
+    return ok(isNewer ? { resources } : { resources, rate: core });
 }
 
 export const appRoutes: Route[] = [

@@ -14,6 +14,14 @@ function pullOf(call: Call, name = 'number'): Pull {
     return call.forge.people.pull(call.repo, idParam(call, name));
 }
 
+/** The newer API version has dropped two fields. */
+function versioned(call: Call, shape: Json): Json {
+    if (call.headers['x-github-api-version'] !== '2026-03-10') return shape;
+    delete shape['merge_commit_sha'];
+    delete shape['assignee'];
+    return shape;
+}
+
 function pullList(call: Call): Reply {
     const state = call.query.get('state') ?? 'open';
     const head = call.query.get('head');
@@ -21,14 +29,14 @@ function pullList(call: Call): Reply {
     const found = [...call.repo.pulls.values()].reverse().filter((pull) => (state === 'all' || pull.state === state)
         && (head === null || `${call.repo.owner.login}:${pull.headRef}`.toLowerCase() === head.toLowerCase())
         && (base === null || pull.baseRef === base));
-    return paged(call, found.map((pull) => pullSimpleShape(call.repo, pull, call.forge.origin)));
+    return paged(call, found.map((pull) => versioned(call, pullSimpleShape(call.repo, pull, call.forge.origin))));
 }
 
 /** Open ones that contain the commit as their head, merged ones that it came from. */
 function pullsOfCommit(call: Call): Reply {
     const sha = call.params['ref'] ?? '';
     const found = [...call.repo.pulls.values()].filter((pull) => pull.headSha === sha || pull.mergeSha === sha);
-    return paged(call, found.map((pull) => pullSimpleShape(call.repo, pull, call.forge.origin)));
+    return paged(call, found.map((pull) => versioned(call, pullSimpleShape(call.repo, pull, call.forge.origin))));
 }
 
 function commentOf(call: Call): Comment {
@@ -133,7 +141,7 @@ export const pullRoutes: Route[] = [
     { method: 'GET', template: `${base}/pulls`, auth: 'token', needs: 'pull_requests:read', handle: pullList },
     {
         method: 'GET', template: `${base}/pulls/:number`, auth: 'token', needs: 'pull_requests:read',
-        handle: (call) => ok(pullShape(call.repo, pullOf(call), call.forge.origin, call.nowMs)),
+        handle: (call) => ok(versioned(call, pullShape(call.repo, pullOf(call), call.forge.origin, call.nowMs))),
     },
     {
         method: 'GET', template: `${base}/pulls/:number/files`, auth: 'token', needs: 'pull_requests:read',

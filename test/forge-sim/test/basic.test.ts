@@ -32,6 +32,24 @@ describe('a dispatched run', () => {
         assert.equal(newer.status, 200);
     });
 
+    it('answers as GHES does when told to: no run, ten inputs', async () => {
+        await rig.sim.settings({ dispatch_style: 'ghes' });
+        assert.equal((await rig.dispatch(inputs('g-1'))).status, 204);
+        assert.equal((await rig.dispatch(Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`i${i}`, ''])))).status, 422);
+        await rig.sim.settings({ dispatch_style: 'ghes-strict' });
+        assert.match(String((await rig.dispatch(inputs('g-2'))).body['message']), /return_run_details/);
+        await rig.sim.settings({ dispatch_style: 'dotcom' });
+    });
+
+    it('drops on the newer API version what GitHub dropped, and refuses unknown versions', async () => {
+        await rig.sim.openPull('acme/infra', { head: 'feature', files: { a: 'b' } });
+        const newer = { 'x-github-api-version': '2026-03-10' };
+        const pull = await rig.call('GET', '/repos/acme/infra/pulls/1', undefined, newer);
+        assert.deepEqual(['merge_commit_sha' in pull.body, 'assignee' in pull.body], [false, false]);
+        assert.equal('rate' in (await rig.call('GET', '/rate_limit', undefined, newer)).body, false);
+        assert.equal((await rig.call('GET', '/repos/acme/infra', undefined, { 'x-github-api-version': '1999-01-01' })).status, 400);
+    });
+
     const refused: [string, number, RegExp, () => Promise<{ status: number; body: Json }>][] = [
         ['an undeclared input', 422, /Unexpected inputs.*"nope"/, () => rig.dispatch(inputs('x', { nope: '1' }))],
         ['a missing input', 422, /Required input 'component'/, () => rig.dispatch({ stack: 'dev' })],

@@ -49,11 +49,11 @@ describe('faults of the API', () => {
     });
 
     it('reads stale: a run exists but is neither found nor listed for a while', async () => {
-        await rig.sim.fault({ on: 'api', kind: 'stale', count: 1, ms: 150 });
+        await rig.sim.fault({ on: 'api', kind: 'stale', count: 1, ms: 1500 });
         const made = await rig.dispatch(inputs('stale'));
         const path = `/repos/acme/infra/actions/runs/${made.body['workflow_run_id']}`;
         assert.equal((await rig.call('GET', path)).status, 404);
-        await new Promise((done) => setTimeout(done, 170));
+        await new Promise((done) => setTimeout(done, 1520));
         assert.equal((await rig.call('GET', path)).status, 200);
     });
 
@@ -80,6 +80,15 @@ describe('faults of the API', () => {
         assert.equal((await rig.dispatch(inputs('primary'))).status, 403);
         await new Promise((done) => setTimeout(done, 1050));
         assert.equal((await rig.dispatch(inputs('primary'))).status, 200);
+    });
+
+    it('lets the webhook overtake the answer', async () => {
+        await rig.sim.fault({ on: 'api', kind: 'late-answer', route: dispatches, count: 1, ms: 300 });
+        rig.hook.got = [];
+        const answering = rig.dispatch(inputs('late'));
+        await new Promise((done) => setTimeout(done, 250));
+        const isEarlier = rig.hook.of('workflow_run', 'requested').length === 1;
+        assert.deepEqual([isEarlier, (await answering).status], [true, 200]);
     });
 
     it('gives half a body', async () => {
@@ -221,7 +230,7 @@ describe('the written limits, when enforced', () => {
     });
 
     it('allow so many calls at once', async () => {
-        await rig.sim.settings({ enforce: { concurrent: 5 }, api_latency_ms: 50 });
+        await rig.sim.settings({ enforce: { concurrent: 5 }, api_latency_ms: 400 });
         const all = await Promise.all(Array.from({ length: 8 }, () => rig.call('GET', '/repos/acme/infra')));
         assert.equal(all.filter((one) => one.status === 403).length, 3);
     });

@@ -12,6 +12,7 @@ describe('a lie of the simulator is noticed', () => {
     before(async () => { rig = await Rig.start(); });
     after(() => rig.stop());
     afterEach(async () => {
+        await rig.sim.idle();
         await rig.sim.lie();
         rig.hook.got = [];
     });
@@ -37,6 +38,22 @@ describe('a lie of the simulator is noticed', () => {
 
     it('and there is no complaint without a lie', async () => {
         assert.deepEqual(await runWith(undefined), []);
+    });
+
+    it('empty-dispatch: by the promise of the flag', async () => {
+        assert.equal((await rig.dispatch(inputs('honest'))).status, 200);
+        await rig.sim.lie('empty-dispatch');
+        assert.notEqual((await rig.dispatch(inputs('empty'))).status, 200);
+    });
+
+    it('no-retry-after: by the header that a limit was ordered with', async () => {
+        const hint = async () => {
+            await rig.sim.fault({ on: 'api', kind: 'secondary', route: 'GET /repos/acme/infra', count: 1, seconds: 1 });
+            return (await rig.call('GET', '/repos/acme/infra')).headers.get('retry-after');
+        };
+        assert.equal(await hint(), '1');
+        await rig.sim.lie('no-retry-after');
+        assert.equal(await hint(), null);
     });
 
     it("wrong-signature: by GitHub's own library", async () => {
