@@ -13,15 +13,20 @@ cd "$tmp" || exit 1
 
 build() {       # names of src/domain files to compile again, then both programs
     for f in "$@"; do $cc $flags -Isrc -c "src/domain/$f.c" -o "o/$f.o" || return 1; done
-    $cc o/*.o sim/*.o -o sim.exe && $cc o/*.o unit_batch.o -lcmocka -o batch.exe && $cc o/*.o unit_node.o -lcmocka -o node.exe
+    $cc o/*.o sim/*.o -o sim.exe && $cc o/*.o unit/batch.o unit/words.o -lcmocka -o batch.exe &&
+        $cc o/*.o unit/size.o unit/words.o -lcmocka -o size.exe && $cc o/*.o unit/node.o -lcmocka -o node.exe
 }
 sim()  { timeout 30 ./sim.exe --seeds 1..200 >sim.log 2>&1; }
-unit() { timeout 30 ./batch.exe >unit.log 2>&1 && timeout 30 ./node.exe >>unit.log 2>&1; }
+unit() { for t in batch size node; do timeout 30 "./$t.exe" >unit.log 2>&1 || return 1; done; }
 
-mkdir sim
+mkdir sim unit
 for f in str arena; do $cc $flags -Isrc -c "src/base/$f.c" -o "o/base_$f.o" || exit 1; done
 for f in sim chance engine forge check; do $cc $flags -Isrc -c "$root/test/sim/$f.c" -o "sim/$f.o" || exit 1; done
-for t in batch node; do $cc $flags -Isrc -c "$root/test/unit/domain/test_$t.c" -o "unit_$t.o" || exit 1; done
+unit_o() { $cc $flags -Isrc -c "$root/test/unit/domain/$1.c" -o "unit/$2.o" || exit 1; }
+unit_o batch_words words
+unit_o test_batch batch
+unit_o test_batch_size size
+unit_o test_node node
 build $files || exit 1
 sim || { echo "the simulation fails without any planted bug:"; cat sim.log; exit 1; }
 unit || { echo "the unit tests fail without any planted bug:"; cat unit.log; exit 1; }
