@@ -53,7 +53,7 @@ static void list_drop(struct http_client *c, struct flight *f)
         f->next->prev = f->prev;
 }
 
-/* Delivers and ends it. Not in the multi handle any more, and never inside one of curl's callbacks. */
+/* Delivers and ends it. Out of the multi handle, and never inside one of curl's callbacks. */
 static void land(struct http_client *c, struct flight *f, CURLcode rc)
 {
     struct http_answer a;
@@ -189,7 +189,9 @@ static bool multi_start(struct http_client *c, struct err *e)
     long per_host = c->config.per_host_max ? (long)c->config.per_host_max : 100L;
     c->multi = curl_multi_init();
     c->share = curl_share_init();
-    if (!c->multi || !c->share || curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) || curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host) ||
+    if (!c->multi || !c->share ||
+        curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) ||
+        curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host) ||
         curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX) ||
         curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT) ||
         curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX))
@@ -207,7 +209,8 @@ static void client_free(struct http_client *c)
     free(c);
 }
 
-bool http_client_start(const struct http_client_config *config, struct http_client **out, struct err *e)
+bool http_client_start(const struct http_client_config *config, struct http_client **out,
+                       struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, global_init);
@@ -218,8 +221,8 @@ bool http_client_start(const struct http_client_config *config, struct http_clie
     c->config = *config;
     c->queue_last = &c->queue;
     if (!copy_text(c->ca_file, sizeof c->ca_file, config->ca_file, "the name of the CA file", e) ||
-        !copy_text(c->user_agent, sizeof c->user_agent, config->user_agent ? config->user_agent : "signalbox",
-                   "the user agent", e) ||
+        !copy_text(c->user_agent, sizeof c->user_agent,
+                   config->user_agent ? config->user_agent : "signalbox", "the user agent", e) ||
         !multi_start(c, e)) {
         client_free(c);
         return false;
@@ -276,7 +279,8 @@ static void wait_done(void *ctx, const struct http_answer *a)
     pthread_mutex_unlock(&w->lock);
 }
 
-void http_call_wait(struct http_client *c, struct arena *mem, const struct http_call *call, struct http_answer *out)
+void http_call_wait(struct http_client *c, struct arena *mem, const struct http_call *call,
+                    struct http_answer *out)
 {
     assert(!pthread_equal(pthread_self(), c->thread));
     struct waiter w = { .mem = mem, .out = out };

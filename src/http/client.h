@@ -1,8 +1,13 @@
 /*
- * http/client: calls to other servers, by libcurl multi on one thread of its own. Connections are reused; HTTP/2 where offered.
+ * http/client: calls to other servers, by libcurl multi on one thread of its own. Connections are
+ * reused; HTTP/2 where offered.
  *
- * TLS verification is never off (a private CA file may be added). Redirects are followed only when asked, only within the same scheme, host and port
- * (another host: the answer is handed back), at most 3. The answer to every call is delivered exactly once, on the client's thread: hand it over, do not block.
+ * TLS verification is never off (a private CA file may be added). Redirects are followed only when
+ * asked, only within the same scheme, host and port (another host: the answer is handed back), at
+ * most 3. The answer to every call is delivered exactly once, on the client's thread: hand it over,
+ * do not block. A call that changes something (not GET, HEAD, OPTIONS) is never sent twice, also
+ * not by curl when a kept connection dies under it: that is HTTP_UNKNOWN, and repeating it is the
+ * caller's decision.
  */
 #ifndef SIGNALBOX_HTTP_CLIENT_H
 #define SIGNALBOX_HTTP_CLIENT_H
@@ -41,20 +46,23 @@ struct http_call {
     const struct http_header *headers;
     size_t                    header_count;
     str                       body;          /* sent when it has a pointer */
-    int64_t                   timeout_ms;    /* whole call; default 30 s; connecting at most 10 s of it */
+    int64_t                   timeout_ms;    /* whole call; default 30 s; connecting 10 s of it */
     size_t                    body_max;      /* of the answer; default 8 MiB */
     bool                      follow;
-    void (*done)(void *ctx, const struct http_answer *a);     /* answer valid only during the call */
+    void (*done)(void *ctx, const struct http_answer *a);    /* answer valid only during it */
     void *ctx;
 };
 
 struct http_client;
-bool http_client_start(const struct http_client_config *c, struct http_client **out, struct err *e) MUST_CHECK;
-/* Unfinished calls are answered HTTP_UNKNOWN (or HTTP_NOT_SENT when they had not begun), then the thread ends. */
+bool http_client_start(const struct http_client_config *c, struct http_client **out,
+                       struct err *e) MUST_CHECK;
+/* Unfinished calls are answered HTTP_UNKNOWN (or HTTP_NOT_SENT when they had not begun), then the
+ * thread ends. Nobody may start calls any more but their answers' own `done`. */
 void http_client_stop(struct http_client *c);
 /* Everything in `call` is copied. Thread-safe. Never fails: failures are answers. */
 void http_call_start(struct http_client *c, const struct http_call *call);
 /* For the command line and for start-up: waits for the answer; strings live in mem. */
-void http_call_wait(struct http_client *c, struct arena *mem, const struct http_call *call, struct http_answer *out);
+void http_call_wait(struct http_client *c, struct arena *mem, const struct http_call *call,
+                    struct http_answer *out);
 
 #endif

@@ -55,10 +55,13 @@ static bool repeatable(enum http_method m)
     return m == HTTP_GET || m == HTTP_HEAD || m == HTTP_OPTIONS;
 }
 
-/* Called when a connection stands and the request is about to be written, also when curl sends it a second time by itself: it does
- * that when a reused connection dies without an answer. Whether the first one took effect nobody knows then, so for calls that
- * change something the second one is stopped here (CURLOPT_FORBID_REUSE or a fresh connection each would cost a TLS handshake a call). */
-static int before_request(void *ctx, char *remote_ip, char *local_ip, int remote_port, int local_port)
+/* Called when a connection stands and the request is about to be written, also when curl sends it a
+ * second time by itself: it does that when a reused connection dies without an answer. Whether the
+ * first one took effect nobody knows then, so for calls that change something the second one is
+ * stopped here (CURLOPT_FORBID_REUSE or a fresh connection each would cost a TLS handshake a call).
+ */
+static int before_request(void *ctx, char *remote_ip, char *local_ip, int remote_port,
+                          int local_port)
 {
     struct flight *f = ctx;
     f->twice = f->begun && !repeatable(f->call.method);
@@ -101,7 +104,8 @@ static size_t take_header(char *bytes, size_t one, size_t n, void *ctx)
         return 0;
     str value;
     str name = str_trim(str_cut(line, ':', &value));
-    f->headers[f->header_count++] = (struct http_header){ arena_copy(f->mem, name), arena_copy(f->mem, str_trim(value)) };
+    f->headers[f->header_count++] =
+        (struct http_header){ arena_copy(f->mem, name), arena_copy(f->mem, str_trim(value)) };
     return n;
 }
 
@@ -126,7 +130,8 @@ static const char *why_unfit(const struct flight *f)
     if (f->call.method == HTTP_OTHER)
         return "this method cannot be sent";
     for (size_t i = 0; i < f->call.header_count; i++)
-        if (!http_token_valid(f->call.headers[i].name) || !http_value_valid(f->call.headers[i].value))
+        if (!http_token_valid(f->call.headers[i].name) ||
+            !http_value_valid(f->call.headers[i].value))
             return "a header to be sent holds a character that must not stand there";
     return NULL;
 }
@@ -153,7 +158,8 @@ static bool set_headers(struct flight *f)
     for (size_t i = 0; i < f->call.header_count; i++) {
         const struct http_header *h = &f->call.headers[i];
         /* curl's way to say: present but empty. */
-        str line = h->value.len ? arena_print(f->mem, PRI_STR ": " PRI_STR, FMT_STR(h->name), FMT_STR(h->value))
+        str line = h->value.len ? arena_print(f->mem, PRI_STR ": " PRI_STR, FMT_STR(h->name),
+                                              FMT_STR(h->value))
                                 : arena_print(f->mem, PRI_STR ";", FMT_STR(h->name));
         ok = ok && add_header(f, line.ptr);
     }
@@ -178,12 +184,15 @@ static const char *method_name(enum http_method m)
 static bool set_method(struct flight *f)
 {
     bool ok = true;
-    bool wants_body = f->call.method == HTTP_POST || f->call.method == HTTP_PUT || f->call.method == HTTP_PATCH;
+    bool wants_body =
+        f->call.method == HTTP_POST || f->call.method == HTTP_PUT || f->call.method == HTTP_PATCH;
     if (f->call.method == HTTP_HEAD)
         return !curl_easy_setopt(f->easy, CURLOPT_NOBODY, 1L);
     if (f->call.body.ptr || wants_body) {
-        ok = !curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->call.body.len) &&
-             !curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, f->call.body.ptr ? f->call.body.ptr : "");
+        ok =
+            !curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->call.body.len) &&
+            !curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS,
+                              f->call.body.ptr ? f->call.body.ptr : "");
     }
     return ok && !curl_easy_setopt(f->easy, CURLOPT_CUSTOMREQUEST, method_name(f->call.method));
 }
@@ -192,7 +201,8 @@ static bool set_method(struct flight *f)
 
 static bool set_trust(const struct http_client *c, struct flight *f)
 {
-    /* Said although it is the default: there is no way to reach a call without it. CURLOPT_CAPATH stays the system's. */
+    /* Said although it is the default: there is no way to reach a call without it. CURLOPT_CAPATH
+     * stays the system's. */
     return SET(CURLOPT_SSL_VERIFYPEER, 1L) && SET(CURLOPT_SSL_VERIFYHOST, 2L) &&
            SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
            (!c->ca_file[0] || SET(CURLOPT_CAINFO, c->ca_file));
@@ -215,15 +225,19 @@ bool flight_prepare(struct http_client *c, struct flight *f, int64_t now_ms)
         return false;
     f->header_count = f->header_bytes = f->body_len = 0;
     f->begun = f->twice = f->body_began = f->cut = false;
-    bool ok = SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_PROTOCOLS_STR, is_https(f) ? "https" : "http") &&
-        SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) && SET(CURLOPT_PATH_AS_IS, 1L) &&
-        SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) && SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) &&
-        SET(CURLOPT_PIPEWAIT, is_https(f) ? 1L : 0L) && SET(CURLOPT_ERRORBUFFER, f->why) && SET(CURLOPT_PRIVATE, f) &&
-        SET(CURLOPT_PREREQFUNCTION, before_request) && SET(CURLOPT_PREREQDATA, f) &&
-        SET(CURLOPT_WRITEFUNCTION, take_body) && SET(CURLOPT_WRITEDATA, f) &&
-        SET(CURLOPT_HEADERFUNCTION, take_header) && SET(CURLOPT_HEADERDATA, f) &&
-        SET(CURLOPT_HTTP09_ALLOWED, 0L) && SET(CURLOPT_SHARE, c->share) && SET(CURLOPT_USERAGENT, c->user_agent) && SET(CURLOPT_URL, f->call.url.ptr) &&
-        set_limits(f, now_ms) && set_trust(c, f) && set_method(f) && set_headers(f);
+    bool ok = SET(CURLOPT_NOSIGNAL, 1L) &&
+              SET(CURLOPT_PROTOCOLS_STR, is_https(f) ? "https" : "http") &&
+              SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
+              SET(CURLOPT_PATH_AS_IS, 1L) && SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
+              SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) &&
+              SET(CURLOPT_PIPEWAIT, is_https(f) ? 1L : 0L) && SET(CURLOPT_ERRORBUFFER, f->why) &&
+              SET(CURLOPT_PRIVATE, f) && SET(CURLOPT_PREREQFUNCTION, before_request) &&
+              SET(CURLOPT_PREREQDATA, f) && SET(CURLOPT_WRITEFUNCTION, take_body) &&
+              SET(CURLOPT_WRITEDATA, f) && SET(CURLOPT_HEADERFUNCTION, take_header) &&
+              SET(CURLOPT_HEADERDATA, f) && SET(CURLOPT_HTTP09_ALLOWED, 0L) &&
+              SET(CURLOPT_SHARE, c->share) && SET(CURLOPT_USERAGENT, c->user_agent) &&
+              SET(CURLOPT_URL, f->call.url.ptr) && set_limits(f, now_ms) && set_trust(c, f) &&
+              set_method(f) && set_headers(f);
     if (!ok)
         f->unfit = "the HTTP library refused an option of this call";
     return ok;
@@ -246,15 +260,17 @@ static bool same_origin(const char *here, const char *there)
 {
     CURLU *a = curl_url();
     CURLU *b = curl_url();
-    bool same = a && b && !curl_url_set(a, CURLUPART_URL, here, 0) && !curl_url_set(b, CURLUPART_URL, there, 0) &&
-                same_part(a, b, CURLUPART_SCHEME, 0) && same_part(a, b, CURLUPART_HOST, 0) &&
+    bool same = a && b && !curl_url_set(a, CURLUPART_URL, here, 0) &&
+                !curl_url_set(b, CURLUPART_URL, there, 0) && same_part(a, b, CURLUPART_SCHEME, 0) &&
+                same_part(a, b, CURLUPART_HOST, 0) &&
                 same_part(a, b, CURLUPART_PORT, CURLU_DEFAULT_PORT);
     curl_url_cleanup(a);
     curl_url_cleanup(b);
     return same;
 }
 
-/* RFC 9110 §15.4, the careful reading: a call that changes something is repeated only where the method must be kept. */
+/* RFC 9110 §15.4, the careful reading: a call that changes something is repeated only where the
+ * method must be kept. */
 static bool may_follow(struct flight *f, long status)
 {
     if (!f->call.follow || f->redirects == REDIRECTS_MAX)
@@ -275,7 +291,8 @@ bool flight_redirected(struct flight *f)
     char *there = NULL;
     curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(f->easy, CURLINFO_REDIRECT_URL, &there);
-    if (!there || status < 300 || status > 399 || !same_origin(f->call.url.ptr, there) || !may_follow(f, status))
+    if (!there || status < 300 || status > 399 || !same_origin(f->call.url.ptr, there) ||
+        !may_follow(f, status))
         return false;
     f->call.url = arena_copy(f->mem, str_of(there));
     f->redirects++;
@@ -286,7 +303,7 @@ static void say_why(struct flight *f, CURLcode rc, struct http_answer *out)
 {
     const char *why = f->unfit ? f->unfit : f->why[0] ? f->why : curl_easy_strerror(rc);
     if (f->twice)
-        why = "the connection died before an answer came; not sent again, because it may have taken effect";
+        why = "the connection died before an answer came; not sent again: it may have taken effect";
     snprintf(out->why, sizeof out->why, "%.199s", why);
 }
 
@@ -305,7 +322,7 @@ void flight_answer(struct flight *f, CURLcode rc, int64_t now_ms, struct http_an
         out->header_count = f->header_count;
         return;
     }
-    /* Sound, not sharp: once the request was about to be written nobody can say that nothing left. */
+    /* Sound, not sharp: once the request was about to be written, something may have left. */
     if (f->begun || f->redirects)
         out->outcome = HTTP_UNKNOWN;
     say_why(f, rc, out);

@@ -1,5 +1,5 @@
 /*
- * http/client_inside: what client.c (the thread) and client_call.c (one call as curl sees it) share.
+ * http/client_inside: what client.c (the thread) and client_call.c (one call as curl sees) share.
  */
 #ifndef SIGNALBOX_HTTP_CLIENT_INSIDE_H
 #define SIGNALBOX_HTTP_CLIENT_INSIDE_H
@@ -11,7 +11,7 @@
 enum {
     REDIRECTS_MAX = 3,
     CALL_MS_DEFAULT = 30000, CONNECT_MS_MAX = 10000,
-    CONNECTION_IDLE_S = 50,         /* GitHub and most proxies close at 60 s or later: do not meet them in the act */
+    CONNECTION_IDLE_S = 50,     /* servers close at 60 s or later: do not meet them in the act */
     ANSWER_HEADERS_MAX = 200, ANSWER_HEADER_BYTES_MAX = 128 << 10,
     HANDLES_KEPT = 16, CONNECTIONS_KEPT = 100, CONNECTIONS_MAX = 200,
 };
@@ -58,8 +58,10 @@ struct http_client {
 /* client_call.c */
 struct flight *flight_new(const struct http_call *call);
 void flight_free(struct flight *f);
-bool flight_prepare(struct http_client *c, struct flight *f, int64_t now_ms);    /* false: f->unfit says why */
-/* After curl is done with it: true when it is to be prepared and sent again, to where the answer pointed. */
+/* False: f->unfit says why. */
+bool flight_prepare(struct http_client *c, struct flight *f, int64_t now_ms);
+/* After curl is done with it: true when it is to be prepared and sent again, to where the answer
+ * pointed. */
 bool flight_redirected(struct flight *f);
 void flight_answer(struct flight *f, CURLcode rc, int64_t now_ms, struct http_answer *out);
 

@@ -123,7 +123,8 @@ static void refuse(struct conn *c, int status, const char *why)
     write_begin(c);
 }
 
-/* A plain close would reset the connection while the client still sends, and destroy the answer on its way. */
+/* A plain close would reset the connection while the client still sends, and destroy the answer on
+ * its way. */
 static void linger(struct conn *c)
 {
     request_end(c);
@@ -161,7 +162,8 @@ static size_t receive(struct conn *c, char *to, size_t n)
         ssize_t got = recv(c->fd, to, n, 0);
         if (got > 0) {
             count_add(&c->server->counts.bytes_in, (uint64_t)got);
-            /* A short read emptied the socket (epoll(7)), unless its end was announced: then it shows only by reading. */
+            /* A short read emptied the socket (epoll(7)), unless its end was announced: then it
+             * shows only by reading. */
             if ((size_t)got < n && !c->rdhup)
                 c->readable = false;
             return (size_t)got;
@@ -239,7 +241,8 @@ static void request_fill(struct conn *c, str bytes)
 static bool go_on(struct conn *c)
 {
     static const char LINE[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    /* Nothing else is on its way out, so the socket's buffer has room; a client where it has not is not worth the care. */
+    /* Nothing else is on its way out, so the socket's buffer has room; a client where it has not is
+     * not worth the care. */
     return send(c->fd, LINE, sizeof LINE - 1, MSG_NOSIGNAL) == (ssize_t)(sizeof LINE - 1);
 }
 
@@ -322,7 +325,7 @@ static bool dispatch(struct conn *c)
     s->hooks.handle(s->hooks.app, &c->request);
     bool answered = !s->handling;
     s->handling = NULL;
-    /* Not answered here: it may be already on its way back, or gone to another thread. Hands off. */
+    /* Not answered here: it may be on its way back already, or with another thread. Hands off. */
     if (answered)
         write_begin(c);
     return answered;
@@ -400,10 +403,12 @@ static bool body_turn(struct conn *c)
             in_keep(c, rest);
     } else {
         size_t left = c->body_want - c->body_len;
-        if (c->body_len == c->body_cap && !body_reserve(c, left < BODY_FIRST_BYTES ? left : BODY_FIRST_BYTES))
+        if (c->body_len == c->body_cap &&
+            !body_reserve(c, left < BODY_FIRST_BYTES ? left : BODY_FIRST_BYTES))
             return true;
         size_t room = c->body_cap - c->body_len;
-        size_t got = receive(c, c->body + c->body_len, room < BODY_STEP_BYTES ? room : BODY_STEP_BYTES);
+        size_t got =
+            receive(c, c->body + c->body_len, room < BODY_STEP_BYTES ? room : BODY_STEP_BYTES);
         if (!got)
             return nothing_came(c);
         c->body_len += got;
@@ -437,7 +442,8 @@ static bool write_turn(struct conn *c)
         { (void *)(uintptr_t)(c->out_head.ptr + (c->out_head.len - head_left)), head_left },
         { (void *)(uintptr_t)(body_left ? c->out_body.ptr + body_sent : NULL), body_left },
     };
-    struct msghdr m = { .msg_iov = parts + (head_left ? 0 : 1), .msg_iovlen = (head_left ? 1U : 0U) + (body_left ? 1U : 0U) };
+    struct msghdr m = { .msg_iov = parts + (head_left ? 0 : 1),
+                        .msg_iovlen = (head_left ? 1U : 0U) + (body_left ? 1U : 0U) };
     ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
     if (n < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK)

@@ -1,8 +1,9 @@
 /*
- * http/inside: what server.c, conn.c, reply.c, wheel.c and workers.c share. Nobody else includes it.
+ * http/inside: what the server's files share. Nobody else includes it.
  *
- * A connection is touched by the loop's thread alone, but for its request while the application has it:
- * then `request`, `mem` and the `out_` fields belong to whoever will reply, until the connection comes back through the queue.
+ * A connection is touched by the loop's thread alone, but for its request while the application has
+ * it: then `request`, `mem` and the `out_` fields belong to whoever will reply, until the
+ * connection comes back through the queue.
  */
 #ifndef SIGNALBOX_HTTP_INSIDE_H
 #define SIGNALBOX_HTTP_INSIDE_H
@@ -17,9 +18,9 @@ enum {
     PEER_BUCKETS = 256,
     ARENAS_KEPT = 32, ARENA_KEPT_BYTES_MAX = 65536,
     WORKER_STACK_BYTES = 256 << 10,
-    LINGER_MS = 10000,              /* a refused client may still be sending: let it read the answer */
+    LINGER_MS = 10000,          /* a refused client may still be sending: let it read the answer */
     BODY_MS_DEFAULT = 60000,
-    WRITE_ROUNDS_MAX = 20,          /* a response takes at most this many times write_ms, whatever its progress */
+    WRITE_ROUNDS_MAX = 20,      /* a response has at most so many times write_ms in all */
 };
 #define NEVER_MS (INT64_MAX / 2)
 #define REQUEST_SOFT_BYTES ((size_t)64 << 20)
@@ -47,7 +48,7 @@ struct conn {
     struct http_server *server;
     struct conn *prev, *next;       /* all connections */
     struct conn *timer_prev, *timer_next;
-    struct conn *queue_next;        /* replies, or work for the threads, or the graveyard: one at a time */
+    struct conn *queue_next;        /* of the replies, the threads' work, or the graveyard */
     struct conn *again_next;
     int64_t      deadline_ms, write_end_ms;   /* monotonic */
     int          slot;              /* of the wheel; -1: not in it */
@@ -55,7 +56,7 @@ struct conn {
     enum conn_state state;
     bool readable, writable;        /* as far as the kernel has told */
     bool eof, broken;               /* the other side ended its half; the connection failed */
-    bool again;                     /* stands in the loop's list of connections with more to do */
+    bool again;                     /* listed by the loop as having more to do */
     bool fresh;                     /* `in` holds bytes not yet looked at */
     bool keep, head_only, chunked;
     bool rdhup;                     /* the kernel announced the end: read until it shows */
@@ -92,13 +93,16 @@ struct work_queue {
     unsigned        thread_count;
 };
 
-struct counters { _Atomic uint64_t accepted, requests, refused, timed_out, open, bytes_in, bytes_out; };
+struct counters {
+    _Atomic uint64_t accepted, requests, refused, timed_out, open, bytes_in, bytes_out;
+};
 
 struct http_server {
     struct http_server_config config;
     struct http_hooks hooks;
     char      address_text[128];
-    int       listener, epoll, wake, spare;   /* spare: given up to shed a connection when descriptors run out */
+    int       listener, epoll, wake;
+    int       spare;                /* given up to shed a connection when descriptors run out */
     bool      is_unix, listening;
     uint16_t  port;
     pthread_t loop;
@@ -121,9 +125,9 @@ struct http_server {
     pthread_mutex_t reply_lock;
     struct conn *replies, **replies_last;
     bool      stopping;             /* under reply_lock */
-    bool      closed;               /* under reply_lock: the loop has ended, replies free what they answer */
+    bool      closed;               /* under reply_lock: the loop has ended, replies free */
     bool      abandoned;            /* under reply_lock: http_server_stop has returned */
-    size_t    orphans;              /* under reply_lock: requests not answered when the loop ended */
+    size_t    orphans;              /* under reply_lock: not answered when the loop ended */
     int64_t   stop_grace_ms;
     struct work_queue work;
     struct counters counts;
@@ -132,7 +136,8 @@ struct http_server {
 /* Only the loop counts, so no locked instruction is needed. */
 static inline void count_add(_Atomic uint64_t *n, uint64_t by)
 {
-    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + by, memory_order_relaxed);
+    uint64_t now = atomic_load_explicit(n, memory_order_relaxed);
+    atomic_store_explicit(n, now + by, memory_order_relaxed);
 }
 
 /* conn.c: runs on the loop's thread */
@@ -158,7 +163,7 @@ void server_again(struct conn *c);
 extern _Thread_local struct http_server *server_of_this_loop;
 
 /* reply.c */
-void reply_prepare(struct conn *c, const struct http_response *a);   /* response → out_head, out_body */
+void reply_prepare(struct conn *c, const struct http_response *a);  /* → out_head, out_body */
 void server_free(struct http_server *s);        /* server.c: the last one to leave calls it */
 
 /* wheel.c */
@@ -172,6 +177,7 @@ int  wheel_wait_ms(const struct wheel *w, int64_t now_ms);           /* -1: for 
 bool workers_start(struct http_server *s, struct err *e) MUST_CHECK;
 void workers_put(struct http_server *s, struct conn *c);
 void workers_stop(struct http_server *s);       /* runs what is queued, then joins */
-bool thread_start(pthread_t *out, size_t stack_bytes, const char *name, void *(*run)(void *), void *arg, struct err *e) MUST_CHECK;
+bool thread_start(pthread_t *out, size_t stack_bytes, const char *name, void *(*run)(void *),
+                  void *arg, struct err *e) MUST_CHECK;
 
 #endif

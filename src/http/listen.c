@@ -1,5 +1,6 @@
 /*
- * Where connections come from: the listening socket, who the other side is, and what to do when descriptors run out.
+ * Where connections come from: the listening socket, who the other side is, and what to do when
+ * descriptors run out.
  */
 #include "http/inside.h"
 
@@ -15,7 +16,12 @@
 
 enum { BACKLOG = 1024 };
 
-union address { struct sockaddr any; struct sockaddr_in v4; struct sockaddr_in6 v6; struct sockaddr_un local; };
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un local;
+};
 
 static bool address_read(struct http_server *s, union address *to, socklen_t *len, struct err *e)
 {
@@ -24,7 +30,9 @@ static bool address_read(struct http_server *s, union address *to, socklen_t *le
     if (str_starts(text, STR("unix:"))) {
         str path = str_sub(text, 5, text.len);
         if (!path.len || path.len >= sizeof to->local.sun_path)
-            return fail(e, ERR_INVALID, "the socket path '" PRI_STR "' is empty or longer than 107 bytes", FMT_STR(path));
+            return fail(e, ERR_INVALID,
+                        "the socket path '" PRI_STR "' is empty or longer than 107 bytes",
+                        FMT_STR(path));
         to->local.sun_family = AF_UNIX;
         memcpy(to->local.sun_path, path.ptr, path.len);
         *len = sizeof to->local;
@@ -43,7 +51,9 @@ static bool address_read(struct http_server *s, union address *to, socklen_t *le
         *len = sizeof to->v6;
         return true;
     }
-    return fail(e, ERR_INVALID, "'%s' is not an address to listen on: give an IPv4 or IPv6 address or unix:/path", s->address_text);
+    return fail(e, ERR_INVALID,
+                "'%s' is not an address to listen on: give an IPv4 or IPv6 address or unix:/path",
+                s->address_text);
 }
 
 /* A socket file whose server has died stands in the way of bind; one that answers is somebody's. */
@@ -81,8 +91,8 @@ bool listen_start(struct http_server *s, struct err *e)
                         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on)))
         return fail_errno(e, "cannot prepare the socket for %s", s->address_text);
     if (!bound(s, fd, &a, len) || listen(fd, BACKLOG))
-        return fail_errno(e, "cannot listen on %s port %u: is another server running there?", s->address_text,
-                          (unsigned)s->config.port);
+        return fail_errno(e, "cannot listen on %s port %u: is another server running there?",
+                          s->address_text, (unsigned)s->config.port);
     if (!s->is_unix) {
         len = sizeof a;
         if (getsockname(fd, &a.any, &len))
@@ -115,7 +125,8 @@ static void key_of(const union address *a, uint8_t key[16], char text[48])
         inet_ntop(AF_INET, &a->v4.sin_addr, text, 48);
     } else if (a->any.sa_family == AF_INET6) {
         memcpy(key, &a->v6.sin6_addr, 16);
-        /* An IPv4 client of a socket for both looks like ::ffff:1.2.3.4; people and logs know it as 1.2.3.4. */
+        /* An IPv4 client of a socket for both looks like ::ffff:1.2.3.4; people and logs know it
+         * as 1.2.3.4. */
         if (IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr))
             inet_ntop(AF_INET, key + 12, text, 48);
         else
@@ -168,7 +179,8 @@ void peer_leave(struct http_server *s, struct peer *p)
 
 /* ---- accepting ---- */
 
-/* Without a free descriptor the caller would wait in the backlog for ever and wake the loop each round: tell it to go. */
+/* Without a free descriptor the caller would wait in the backlog for ever and wake the loop each
+ * round: tell it to go. */
 static void shed(struct http_server *s)
 {
     if (s->spare >= 0)

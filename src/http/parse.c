@@ -89,7 +89,8 @@ static enum http_step request_line_read(struct http_head *h, str line)
     size_t first = str_find(line, ' ', 0);
     h->method_text = str_sub(line, 0, first);
     if (first == line.len || first > 32 || !http_token_valid(h->method_text))
-        return bad(h, 400, "the request line must be: method, one blank, path, one blank, HTTP/1.1");
+        return bad(h, 400,
+                   "the request line must be: method, one blank, path, one blank, HTTP/1.1");
     h->method = method_of(h->method_text);
     size_t second = str_find(line, ' ', first + 1);
     enum http_step step = target_read(h, str_sub(line, first + 1, second));
@@ -137,7 +138,8 @@ static void connection_read(struct http_head *h, str value)
     }
 }
 
-/* The fields that decide where the request ends and who it is for; all others are the application's. */
+/* The fields that decide where the request ends and who it is for; all others are the
+ * application's. */
 static enum http_step field_weigh(struct http_head *h, str name, str value)
 {
     if (str_eq_nocase(name, STR("content-length")))
@@ -193,7 +195,8 @@ static enum http_step head_finish(struct http_head *h, size_t bytes)
 }
 
 /* One complete line, its LF at `end`. */
-static enum http_step line_read(struct http_head *h, str bytes, size_t start, size_t end, bool *began)
+static enum http_step line_read(struct http_head *h, str bytes, size_t start, size_t end,
+                                bool *began)
 {
     if (end == start || bytes.ptr[end - 1] != '\r')
         return bad(h, 400, "a line must end in CR LF");
@@ -219,7 +222,8 @@ enum http_step http_head_read(str bytes, size_t head_bytes_max, size_t *seen, st
     bool full = bytes.len >= head_bytes_max;
     str view = str_sub(bytes, 0, head_bytes_max);
     bool first_look = *seen == 0;
-    if (first_look && view.len && !is_token_char((unsigned char)view.ptr[0]) && view.ptr[0] != '\r') {
+    if (first_look && view.len && !is_token_char((unsigned char)view.ptr[0]) &&
+        view.ptr[0] != '\r') {
         memset(out, 0, offsetof(struct http_head, fields));
         return bad(out, 400, "this is not an HTTP request");
     }

@@ -1,7 +1,9 @@
 /*
- * http/parse: bytes to requests, strictly. Pure: no I/O, no clock, no memory of its own; the fuzz target lives on that.
+ * http/parse: bytes to requests, strictly. Pure: no I/O, no clock, no memory of its own; the fuzz
+ * target lives on that.
  *
- * Refused by default (RFC 9112, libraries.md §2d): whatever two readers could understand differently.
+ * Refused by default (RFC 9112, libraries.md §2d): whatever two readers could understand
+ * differently.
  */
 #ifndef SIGNALBOX_HTTP_PARSE_H
 #define SIGNALBOX_HTTP_PARSE_H
@@ -32,11 +34,14 @@ struct http_head {
     struct http_header fields[HTTP_FIELDS_MAX];
 };
 
-/* `bytes` is all that has come since the request began; *seen (0 at first) remembers how far line ends were looked for, so that
- * a head which drips in is not read again for every byte. The answer does not depend on how the bytes were cut. */
-enum http_step http_head_read(str bytes, size_t head_bytes_max, size_t *seen, struct http_head *out);
+/* `bytes` is all that has come since the request began; *seen (0 at first) remembers how far line
+ * ends were looked for, so that a head which drips in is not read again for every byte. The answer
+ * does not depend on how the bytes were cut. */
+enum http_step http_head_read(str bytes, size_t head_bytes_max, size_t *seen,
+                              struct http_head *out);
 
-/* A body in chunks (RFC 9112 §7.1): extensions are skipped, trailers checked and dropped, both within bounds. */
+/* A body in chunks (RFC 9112 §7.1): extensions are skipped, trailers checked and dropped, both
+ * within bounds. */
 struct http_chunks {
     int         state;
     uint64_t    left;                     /* of the chunk under way */
@@ -45,8 +50,8 @@ struct http_chunks {
     const char *why;
 };
 
-/* Consumes bytes from the front of *in; *data is the next piece of the body, borrowed from *in, possibly empty.
- * Call it again while it says HTTP_MORE and *in is not empty. */
+/* Consumes bytes from the front of *in; *data is the next piece of the body, borrowed from *in,
+ * possibly empty. Call it again while it says HTTP_MORE and *in is not empty. */
 enum http_step http_chunks_read(struct http_chunks *c, str *in, str *data);
 
 bool http_token_valid(str s);             /* RFC 9110 §5.6.2 */

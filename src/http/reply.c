@@ -10,16 +10,18 @@
 #include "base/clock.h"
 
 static const struct { int status; const char *reason; } REASONS[] = {
-    { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" }, { 206, "Partial Content" },
-    { 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" }, { 304, "Not Modified" },
-    { 307, "Temporary Redirect" }, { 308, "Permanent Redirect" },
-    { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-    { 405, "Method Not Allowed" }, { 406, "Not Acceptable" }, { 408, "Request Timeout" }, { 409, "Conflict" },
-    { 410, "Gone" }, { 412, "Precondition Failed" }, { 413, "Content Too Large" }, { 414, "URI Too Long" },
-    { 415, "Unsupported Media Type" }, { 417, "Expectation Failed" }, { 422, "Unprocessable Content" },
-    { 423, "Locked" }, { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
-    { 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 502, "Bad Gateway" },
-    { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
+    { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
+    { 206, "Partial Content" }, { 301, "Moved Permanently" }, { 302, "Found" },
+    { 303, "See Other" }, { 304, "Not Modified" }, { 307, "Temporary Redirect" },
+    { 308, "Permanent Redirect" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
+    { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
+    { 406, "Not Acceptable" }, { 408, "Request Timeout" }, { 409, "Conflict" }, { 410, "Gone" },
+    { 412, "Precondition Failed" }, { 413, "Content Too Large" }, { 414, "URI Too Long" },
+    { 415, "Unsupported Media Type" }, { 417, "Expectation Failed" },
+    { 422, "Unprocessable Content" }, { 423, "Locked" }, { 429, "Too Many Requests" },
+    { 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" },
+    { 501, "Not Implemented" }, { 502, "Bad Gateway" }, { 503, "Service Unavailable" },
+    { 504, "Gateway Timeout" },
 };
 
 static const char *reason_of(int status)
@@ -63,7 +65,8 @@ static void put_value(struct text *t, str s)
     }
 }
 
-/* RFC 9110 §5.6.7, without the C library's locale and time zone. Days to year, month, day after Howard Hinnant. */
+/* RFC 9110 §5.6.7, without the C library's locale and time zone; the calendar after Howard
+ * Hinnant's days_from_civil. */
 static void put_date(struct text *t, int64_t utc_s)
 {
     static const char DAYS[] = "ThuFriSatSunMonTueWed";
@@ -122,7 +125,7 @@ static void check_headers(const struct http_response *a)
 {
     for (size_t i = 0; i < a->header_count; i++) {
         assert(http_token_valid(a->headers[i].name));
-        /* These are the server's: a second opinion about where the message ends is how smuggling begins. */
+        /* The server's own: two opinions about where a message ends is how smuggling begins. */
         assert(!str_eq_nocase(a->headers[i].name, STR("content-length")));
         assert(!str_eq_nocase(a->headers[i].name, STR("transfer-encoding")));
         assert(!str_eq_nocase(a->headers[i].name, STR("connection")));
@@ -183,7 +186,8 @@ void reply_prepare(struct conn *c, const struct http_response *a)
 
 /* ---- the way back ---- */
 
-/* The server has gone; whoever answers the last request turns off the light. Called with the lock held, gives it back. */
+/* The server has gone; whoever answers the last request turns off the light. Called with the lock
+ * held, gives it back. */
 static void orphan_end(struct http_server *s, struct conn *c)
 {
     assert(s->orphans);

@@ -1,10 +1,12 @@
 /*
  * The loop, its start and its end.
  *
- * Ours and not libmicrohttpd because Debian's answers malformed HTTP with pages of its own instead of the API's envelope and knows
- * no absolute deadlines. It also lags its upstream's fixes for request smuggling, which here can be fixed the same day.
+ * Ours and not libmicrohttpd because Debian's answers malformed HTTP with pages of its own instead
+ * of the API's envelope and knows no absolute deadlines. It also lags its upstream's fixes for
+ * request smuggling, which here can be fixed the same day.
  *
- * Server-sent events (later) fit in as one more connection state whose bytes come through the reply queue and which no deadline cuts.
+ * Server-sent events (later) fit in as one more connection state whose bytes come through the reply
+ * queue and which no deadline cuts.
  */
 #include "http/inside.h"
 
@@ -105,7 +107,8 @@ void server_conn_new(struct http_server *s, int fd, struct peer *p)
 /* Past connections_max nobody is accepted: new ones wait in the kernel's backlog. */
 static void listen_if_room(struct http_server *s)
 {
-    bool want = s->listener >= 0 && s->conn_count < s->config.connections_max && s->now_ms >= s->listen_again_ms;
+    bool want = s->listener >= 0 && s->conn_count < s->config.connections_max &&
+                s->now_ms >= s->listen_again_ms;
     if (want)
         s->listen_again_ms = 0;
     if (want == s->listening || s->listener < 0)
@@ -317,7 +320,8 @@ static bool begin(struct http_server *s, struct err *e)
     return workers_start(s, e) && thread_start(&s->loop, LOOP_STACK_BYTES, "http-loop", loop, s, e);
 }
 
-bool http_server_start(const struct http_server_config *c, const struct http_hooks *h, struct http_server **out, struct err *e)
+bool http_server_start(const struct http_server_config *c, const struct http_hooks *h,
+                       struct http_server **out, struct err *e)
 {
     assert(h->classify && h->handle && h->refuse);
     struct http_server *s = calloc(1, sizeof *s);

@@ -1,6 +1,7 @@
 /*
- * Deadlines in slots of 100 ms. A later deadline leaves the connection where it stands; it is moved when its slot comes up.
- * So a busy keep-alive connection, whose deadline only ever moves away, costs nothing per request.
+ * Deadlines in slots of 100 ms. A later deadline leaves the connection where it stands; it is moved
+ * when its slot comes up. So a busy keep-alive connection, whose deadline only ever moves away,
+ * costs nothing per request.
  */
 #include "http/inside.h"
 

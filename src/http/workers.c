@@ -1,5 +1,6 @@
 /*
- * Threads for handlers that may block. What waits here is bounded by the number of connections: each has one request under way.
+ * Threads for handlers that may block. What waits here is bounded by the number of connections:
+ * each has one request under way.
  */
 #include "http/inside.h"
 
@@ -9,14 +10,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-bool thread_start(pthread_t *out, size_t stack_bytes, const char *name, void *(*run)(void *), void *arg, struct err *e)
+bool thread_start(pthread_t *out, size_t stack_bytes, const char *name, void *(*run)(void *),
+                  void *arg, struct err *e)
 {
     pthread_attr_t attr;
     if (pthread_attr_init(&attr))
         return fail(e, ERR_INTERNAL, "cannot prepare thread %s", name);
     if (stack_bytes)
         pthread_attr_setstacksize(&attr, stack_bytes);
-    /* Signals are for the main thread, and SIGPIPE (OpenSSL writes without MSG_NOSIGNAL) for nobody. */
+    /* Signals are for the main thread, and SIGPIPE (OpenSSL writes without MSG_NOSIGNAL) for
+     * nobody. */
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -65,7 +68,8 @@ bool workers_start(struct http_server *s, struct err *e)
     if (!q->threads)
         return fail(e, ERR_INTERNAL, "no memory for %u threads", want);
     for (q->thread_count = 0; q->thread_count < want; q->thread_count++)
-        if (!thread_start(&q->threads[q->thread_count], WORKER_STACK_BYTES, "http-worker", work, s, e))
+        if (!thread_start(&q->threads[q->thread_count], WORKER_STACK_BYTES, "http-worker", work, s,
+                          e))
             return false;
     return true;
 }

@@ -1,5 +1,6 @@
 /*
- * Percent-decoding and query look-ups against any bytes: what comes out is valid UTF-8 without NUL and never longer than what went in.
+ * Percent-decoding and query look-ups against any bytes: what comes out is valid UTF-8 without NUL
+ * and never longer than what went in.
  */
 #include <stdlib.h>
 

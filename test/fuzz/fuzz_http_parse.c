@@ -1,6 +1,7 @@
 /*
- * The request parser and the chunk reader against any bytes. Beyond not crashing: however the bytes are cut, the verdict is the same;
- * what is accepted has exactly one reading; nothing points outside of what was given.
+ * The request parser and the chunk reader against any bytes. Beyond not crashing: however the bytes
+ * are cut, the verdict is the same; what is accepted has exactly one reading; nothing points
+ * outside of what was given.
  */
 #include <stdlib.h>
 
@@ -38,7 +39,8 @@ static void check_accepted(const struct http_head *h, str bytes)
         hosts += str_eq_nocase(h->fields[i].name, STR("host"));
         codings += str_eq_nocase(h->fields[i].name, STR("transfer-encoding"));
     }
-    MUST(lengths == (h->has_length ? 1 : 0) && codings == (h->chunked ? 1 : 0) && hosts <= 1 && (hosts || h->old));
+    MUST(lengths == (h->has_length ? 1 : 0) && codings == (h->chunked ? 1 : 0) && hosts <= 1 &&
+         (hosts || h->old));
     MUST(inside(h->target, bytes) && inside(h->path, bytes) && inside(h->query, bytes));
     MUST(h->target.len && (h->target.ptr[0] == '/' || h->method == HTTP_OPTIONS));
 }
@@ -57,8 +59,10 @@ static void heads(str bytes)
         MUST(whole.status == dripped.status && whole.why == dripped.why);
     if (at_once == HTTP_DONE) {
         check_accepted(&whole, bytes);
-        MUST(whole.bytes == dripped.bytes && whole.field_count == dripped.field_count && whole.keep == dripped.keep);
-        MUST(whole.length == dripped.length && whole.chunked == dripped.chunked && whole.method == dripped.method);
+        MUST(whole.bytes == dripped.bytes && whole.field_count == dripped.field_count &&
+             whole.keep == dripped.keep);
+        MUST(whole.length == dripped.length && whole.chunked == dripped.chunked &&
+             whole.method == dripped.method);
     }
 }
 
@@ -91,8 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct outcome all = chunks(bytes, size ? size : 1);
     struct outcome one = chunks(bytes, 1);
     struct outcome few = chunks(bytes, 3);
-    MUST(all.step == one.step && all.used == one.used && all.body == one.body && all.sum == one.sum);
-    MUST(all.step == few.step && all.used == few.used && all.body == few.body && all.sum == few.sum);
+    MUST(all.step == one.step && all.used == one.used && all.body == one.body &&
+         all.sum == one.sum);
+    MUST(all.step == few.step && all.used == few.used && all.body == few.body &&
+         all.sum == few.sum);
     MUST(all.body <= all.used && all.used <= size);
     return 0;
 }

@@ -39,7 +39,9 @@ static void say(struct link *l, const char *text) { link_write(l, text, strlen(t
 static void answer_with(struct link *l, int status, const char *extra, const char *body)
 {
     char text[1024];
-    int n = snprintf(text, sizeof text, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nX-Peer: yes\r\n%s\r\n%s", status, strlen(body), extra, body);
+    int n = snprintf(text, sizeof text,
+                     "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nX-Peer: yes\r\n%s\r\n%s", status,
+                     strlen(body), extra, body);
     link_write(l, text, (size_t)n);
 }
 
@@ -106,12 +108,15 @@ static bool act(struct link *l, const char *path)
     return true;
 }
 
-static void write_down(struct link *l, const char *method, const char *path, const char *head, str body)
+static void write_down(struct link *l, const char *method, const char *path, const char *head,
+                       str body)
 {
     struct peer_server *p = l->server;
     pthread_mutex_lock(&p->lock);
-    int n = snprintf(p->log + p->log_len, sizeof p->log - p->log_len, "#%d %s %s {%.*s} %s%s\n", l->number, method, path, (int)body.len,
-                     body.ptr, strstr(head, "Expect:") ? "EXPECT " : "", strstr(head, "Content-Type:") ? "TYPED" : "");
+    int n = snprintf(p->log + p->log_len, sizeof p->log - p->log_len, "#%d %s %s {%.*s} %s%s\n",
+                     l->number, method, path, (int)body.len, body.ptr,
+                     strstr(head, "Expect:") ? "EXPECT " : "",
+                     strstr(head, "Content-Type:") ? "TYPED" : "");
     p->log_len += (size_t)n;
     pthread_mutex_unlock(&p->lock);
 }

@@ -1,8 +1,9 @@
 /*
- * peer: the other side of the client's calls: a small scripted server, plain or with TLS, that writes down what it was sent.
+ * peer: the other side of the client's calls: a small scripted server, plain or with TLS, that
+ * writes down what it was sent.
  *
- *   /ok               200 "ok"                       /gone             reads the request, closes without a word
- *   /silent           reads, never answers           /cut              announces 100 bytes, sends 10, closes
+ *   /ok               200 "ok"                       /gone             reads, closes without a word
+ *   /silent           reads, never answers           /cut              10 of 100 bytes, then closes
  *   /flood            200 with 64 KB                 /slow             200 after 100 ms
  *   /hop/N/STATUS     redirects to /hop/N-1/STATUS; at 0: 200
  *   /away             302 to the address in `away`   /early            100 Continue, then 200
@@ -34,7 +35,11 @@ void peer_start(struct peer_server *p, const struct peer_cert *cert);
 void peer_stop(struct peer_server *p);
 int  peer_seen(struct peer_server *p, const char *part);    /* how often `part` stands in the log */
 
-struct cert_wish { const char *name, *alternative; int from_days, to_days; const struct peer_cert *issuer; };
+struct cert_wish {
+    const char *name, *alternative;
+    int from_days, to_days;
+    const struct peer_cert *issuer;
+};
 struct peer_cert cert_make(const struct cert_wish *w);
 void cert_free(struct peer_cert *c);
 void cert_write(const struct peer_cert *c, const char *path);

@@ -22,19 +22,23 @@ int64_t raw_ms(void)
 static void classify(void *app, const struct http_request *r, struct http_class *out)
 {
     out->on_loop = !str_starts(r->path, STR("/work"));
-    out->body_max = str_eq(r->path, STR("/large")) ? 26214400 : str_eq(r->path, STR("/nobody")) ? 0 : 1 << 20;
+    out->body_max = str_eq(r->path, STR("/large"))    ? 26214400
+                    : str_eq(r->path, STR("/nobody")) ? 0
+                                                      : 1 << 20;
     out->body_ms = str_eq(r->path, STR("/slow-body")) ? 300 : 20000;
 }
 
 static void reply_text(struct http_request *r, str body)
 {
-    http_reply(r, &(struct http_response){ .status = 200, .content_type = STR("text/plain"), .body = body });
+    http_reply(r, &(struct http_response){
+                      .status = 200, .content_type = STR("text/plain"), .body = body });
 }
 
 static void echo(struct http_request *r)
 {
-    reply_text(r, arena_print(r->mem, PRI_STR " " PRI_STR " [" PRI_STR "] " PRI_STR, FMT_STR(r->method_text), FMT_STR(r->path),
-                              FMT_STR(r->query), FMT_STR(r->body)));
+    reply_text(r, arena_print(r->mem, PRI_STR " " PRI_STR " [" PRI_STR "] " PRI_STR,
+                              FMT_STR(r->method_text), FMT_STR(r->path), FMT_STR(r->query),
+                              FMT_STR(r->body)));
 }
 
 static void *answer_later(void *arg)
@@ -70,7 +74,8 @@ static void download(struct http_request *r)
 static void inject(struct http_request *r)
 {
     struct http_header h = { STR("X-From-Outside"), STR("a\r\nX-Planted: yes\r\n\r\nbody") };
-    http_reply(r, &(struct http_response){ .status = 200, .headers = &h, .header_count = 1, .body = STR("{}") });
+    http_reply(r, &(struct http_response){
+                      .status = 200, .headers = &h, .header_count = 1, .body = STR("{}") });
 }
 
 static void park(struct rig *rig, struct http_request *r)
@@ -102,11 +107,13 @@ static void handle(void *app, struct http_request *r)
         echo(r);
 }
 
-static void refuse(void *app, struct arena *mem, int status, const char *why, struct http_response *out)
+static void refuse(void *app, struct arena *mem, int status, const char *why,
+                   struct http_response *out)
 {
     struct rig *rig = app;
     atomic_fetch_add(&rig->refused, 1);
-    out->body = arena_print(mem, "{\"success\":false,\"status\":%d,\"errorMessage\":\"%s\"}", status, why);
+    out->body =
+        arena_print(mem, "{\"success\":false,\"status\":%d,\"errorMessage\":\"%s\"}", status, why);
 }
 
 void rig_start(struct rig *rig, const struct http_server_config *config)
@@ -116,7 +123,8 @@ void rig_start(struct rig *rig, const struct http_server_config *config)
     struct http_server_config c = *config;
     if (!c.address.len)
         c.address = STR("127.0.0.1");
-    rig->hooks = (struct http_hooks){ .app = rig, .classify = classify, .handle = handle, .refuse = refuse };
+    rig->hooks =
+        (struct http_hooks){ .app = rig, .classify = classify, .handle = handle, .refuse = refuse };
     struct err e = { 0 };
     if (!http_server_start(&c, &rig->hooks, &rig->server, &e))
         fail_msg("the server does not start: %s", e.text);
@@ -166,7 +174,9 @@ struct http_counts rig_counts(const struct rig *rig)
 int raw_connect(uint16_t port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons(port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     assert_true(fd >= 0);
     if (connect(fd, (struct sockaddr *)&a, sizeof a))
         fail_msg("connect: %s", strerror(errno));

@@ -17,7 +17,8 @@
 
 #include "http/server.h"
 
-#define fail_msg(...) (print_error("ERROR: " __VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+#define fail_msg(...)                                                                              \
+    (print_error("ERROR: " __VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
 
 /* The application:
  *   /hello        {"ok":true}, on the loop
@@ -42,14 +43,14 @@ struct rig {
 
 void rig_start(struct rig *rig, const struct http_server_config *config);
 void rig_stop(struct rig *rig);
-const struct http_hooks *rig_hooks(struct rig *rig);   /* of the same application, for another server */
+const struct http_hooks *rig_hooks(struct rig *rig);    /* for another server */
 void rig_unpark(struct rig *rig);
 bool rig_parked(struct rig *rig);              /* waits up to 2 s for a request to be parked */
 struct http_counts rig_counts(const struct rig *rig);
 
 /* The raw client */
 int  raw_connect(uint16_t port);
-void raw_send(int fd, str bytes);              /* all of it; a closed other side is not a failure here */
+void raw_send(int fd, str bytes);              /* all; a closed other side is no failure here */
 struct raw_answer { char text[262144]; size_t len; bool closed; };
 /* Reads until the other side closes, or until `quiet_ms` pass without a byte. */
 void raw_read(int fd, int quiet_ms, struct raw_answer *out);

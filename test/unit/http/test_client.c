@@ -1,5 +1,6 @@
 /*
- * The client: what it sends, what it makes of answers, and above all what it says when there is none.
+ * The client: what it sends, what it makes of answers, and above all what it says when there is
+ * none.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -69,7 +70,8 @@ static void each_method_is_sent_as_asked(void **state)
 {
     for (size_t i = 0; i < sizeof SENT / sizeof *SENT; i++) {
         int before = peer_seen(&peer, SENT[i].seen);
-        struct http_answer a = call((struct http_call){ .method = SENT[i].method, .url = str_of(url_of(&peer, "/ok")),
+        struct http_answer a = call((struct http_call){ .method = SENT[i].method,
+                                                        .url = str_of(url_of(&peer, "/ok")),
                                                         .body = str_of(SENT[i].body) });
         if (a.outcome != HTTP_ANSWERED || a.status != 200)
             fail_msg("%s: %s", SENT[i].seen, a.why);
@@ -77,14 +79,18 @@ static void each_method_is_sent_as_asked(void **state)
             fail_msg("not seen: %s\n%s", SENT[i].seen, peer.log);
     }
     struct http_header typed = { STR("Content-Type"), STR("application/json") };
-    call((struct http_call){ .method = HTTP_POST, .url = str_of(url_of(&peer, "/ok?typed")), .body = STR("{}"),
-                             .headers = &typed, .header_count = 1 });
+    call((struct http_call){ .method = HTTP_POST,
+                             .url = str_of(url_of(&peer, "/ok?typed")),
+                             .body = STR("{}"),
+                             .headers = &typed,
+                             .header_count = 1 });
     assert_int_equal(peer_seen(&peer, " POST /ok?typed {{}} TYPED\n"), 1);
 }
 
 static void an_answer_past_its_bound_is_cut_and_said_so(void **state)
 {
-    struct http_answer a = call((struct http_call){ .url = str_of(url_of(&peer, "/flood")), .body_max = 1000 });
+    struct http_answer a =
+        call((struct http_call){ .url = str_of(url_of(&peer, "/flood")), .body_max = 1000 });
     assert_int_equal(a.outcome, HTTP_ANSWERED);
     assert_int_equal(a.status, 200);
     assert_int_equal(a.body.len, 1000);
@@ -96,7 +102,12 @@ static void an_answer_past_its_bound_is_cut_and_said_so(void **state)
 
 /* ---- no answer ---- */
 
-static const struct { const char *given; const char *path; enum http_method method; enum http_outcome outcome; } UNANSWERED[] = {
+static const struct {
+    const char *given;
+    const char *path;
+    enum http_method method;
+    enum http_outcome outcome;
+} UNANSWERED[] = {
     { "the other side reads and closes", "/gone", HTTP_POST, HTTP_UNKNOWN },
     { "… a call that changes nothing", "/gone", HTTP_GET, HTTP_UNKNOWN },
     { "the other side says nothing", "/silent", HTTP_POST, HTTP_UNKNOWN },
@@ -107,10 +118,13 @@ static const struct { const char *given; const char *path; enum http_method meth
 static void after_bytes_have_left_the_outcome_is_unknown(void **state)
 {
     for (size_t i = 0; i < sizeof UNANSWERED / sizeof *UNANSWERED; i++) {
-        struct http_answer a = call((struct http_call){ .method = UNANSWERED[i].method, .url = str_of(url_of(&peer, UNANSWERED[i].path)),
-                                                        .timeout_ms = 400 });
+        struct http_answer a =
+            call((struct http_call){ .method = UNANSWERED[i].method,
+                                     .url = str_of(url_of(&peer, UNANSWERED[i].path)),
+                                     .timeout_ms = 400 });
         if (a.outcome != UNANSWERED[i].outcome || a.status != 0 || !a.why[0])
-            fail_msg("%s: outcome %d, status %d, %s", UNANSWERED[i].given, (int)a.outcome, a.status, a.why);
+            fail_msg("%s: outcome %d, status %d, %s", UNANSWERED[i].given, (int)a.outcome, a.status,
+                     a.why);
     }
 }
 
@@ -130,7 +144,8 @@ static void what_never_left_is_not_sent(void **state)
         { .url = STR("127.0.0.1/x") },
         { .url = STR("http://127.0.0.1:99999/") },
         { .url = str_of(url_of(&peer, "/blank here")) },
-        { .url = str_of(arena_print(mem, "http://user:secret@127.0.0.1:%u/ok?user", peer.port).ptr) },
+        { .url =
+              str_of(arena_print(mem, "http://user:secret@127.0.0.1:%u/ok?user", peer.port).ptr) },
         { .url = str_of(url_of(&peer, "/ok?planted")), .headers = &LINE_END, .header_count = 1 },
         { .url = str_of(url_of(&peer, "/ok?planted")), .headers = &BAD_NAME, .header_count = 1 },
         { .url = str_of(url_of(&peer, "/ok?planted")), .method = HTTP_OTHER },
@@ -144,8 +159,10 @@ static void what_never_left_is_not_sent(void **state)
     assert_int_equal(peer_seen(&peer, "?user"), 0);
 }
 
-/* curl sends again by itself when a kept connection dies under a request. Then the first one may have taken effect. */
-static void a_call_that_changes_something_is_sent_once_even_when_a_kept_connection_dies(void **state)
+/* curl sends again by itself when a kept connection dies under a request. Then the first one may
+ * have taken effect. */
+static void
+a_call_that_changes_something_is_sent_once_even_when_a_kept_connection_dies(void **state)
 {
     static const enum http_method CHANGING[] = { HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE };
     for (size_t i = 0; i < 8; i++) {
@@ -153,7 +170,8 @@ static void a_call_that_changes_something_is_sent_once_even_when_a_kept_connecti
         peer_start(&one, NULL);
         struct http_answer a = call((struct http_call){ .url = str_of(url_of(&one, "/ok")) });
         assert_int_equal(a.status, 200);
-        a = call((struct http_call){ .method = CHANGING[i % 4], .url = str_of(url_of(&one, "/gone")),
+        a = call((struct http_call){ .method = CHANGING[i % 4],
+                                     .url = str_of(url_of(&one, "/gone")),
                                      .body = i < 4 ? STR("effect") : STR_NONE });
         assert_int_equal(peer_seen(&one, "#1 GET /ok"), 1);
         assert_int_equal(peer_seen(&one, "/gone"), 1);
@@ -177,7 +195,13 @@ static void reading_calls_are_repeated_on_a_fresh_connection(void **state)
 
 /* ---- redirects ---- */
 
-static const struct { const char *path; enum http_method method; bool follow; int status; const char *last; } HOPS[] = {
+static const struct {
+    const char *path;
+    enum http_method method;
+    bool follow;
+    int status;
+    const char *last;
+} HOPS[] = {
     { "/hop/3/302", HTTP_GET, true, 200, "GET /hop/0/302" },
     { "/hop/4/301", HTTP_GET, true, 301, "GET /hop/1/301" },
     { "/hop/1/302", HTTP_GET, false, 302, "GET /hop/1/302" },
@@ -192,8 +216,11 @@ static void redirects_are_followed_when_asked_three_times_within_the_host(void *
     for (size_t i = 0; i < sizeof HOPS / sizeof *HOPS; i++) {
         struct peer_server one;
         peer_start(&one, NULL);
-        struct http_answer a = call((struct http_call){ .method = HOPS[i].method, .url = str_of(url_of(&one, HOPS[i].path)),
-            .follow = HOPS[i].follow, .body = HOPS[i].method == HTTP_POST ? STR("body") : STR_NONE });
+        struct http_answer a = call(
+            (struct http_call){ .method = HOPS[i].method,
+                                .url = str_of(url_of(&one, HOPS[i].path)),
+                                .follow = HOPS[i].follow,
+                                .body = HOPS[i].method == HTTP_POST ? STR("body") : STR_NONE });
         const char *last = strstr(one.log, HOPS[i].last);
         if (a.status != HOPS[i].status || !last || !strchr(last, '\n') || strchr(last, '\n')[1])
             fail_msg("%s: %d\n%s", HOPS[i].path, a.status, one.log);
@@ -206,7 +233,8 @@ static void a_redirect_to_another_host_is_handed_back(void **state)
     struct peer_server other;
     peer_start(&other, NULL);
     snprintf(peer.away, sizeof peer.away, "%s", url_of(&other, "/ok"));
-    struct http_answer a = call((struct http_call){ .url = str_of(url_of(&peer, "/away")), .follow = true });
+    struct http_answer a =
+        call((struct http_call){ .url = str_of(url_of(&peer, "/away")), .follow = true });
     assert_int_equal(a.status, 302);
     assert_true(str_eq(http_answer_header(&a, STR("location")), str_of(peer.away)));
     snprintf(peer.away, sizeof peer.away, "file:///etc/passwd");
@@ -218,7 +246,12 @@ static void a_redirect_to_another_host_is_handed_back(void **state)
 
 /* ---- many at once, and the end ---- */
 
-struct tally { atomic_int outcomes[3]; atomic_int total; struct http_client *client; const char *next; };
+struct tally {
+    atomic_int outcomes[3];
+    atomic_int total;
+    struct http_client *client;
+    const char *next;
+};
 
 static void count_answer(void *ctx, const struct http_answer *a)
 {
@@ -237,7 +270,11 @@ static bool total_becomes(struct tally *t, int want)
 static void start_many(struct http_client *c, struct tally *t, const char *url, int n)
 {
     for (int i = 0; i < n; i++)
-        http_call_start(c, &(struct http_call){ .method = HTTP_POST, .url = str_of(url), .body = STR("x"), .done = count_answer, .ctx = t,
+        http_call_start(c, &(struct http_call){ .method = HTTP_POST,
+                                                .url = str_of(url),
+                                                .body = STR("x"),
+                                                .done = count_answer,
+                                                .ctx = t,
                                                 .timeout_ms = 20000 });
 }
 
@@ -296,13 +333,16 @@ static void again_until_three(void *ctx, const struct http_answer *a)
     struct tally *t = ctx;
     atomic_fetch_add(&t->outcomes[a->outcome], 1);
     if (atomic_fetch_add(&t->total, 1) < 2)
-        http_call_start(t->client, &(struct http_call){ .url = str_of(t->next), .done = again_until_three, .ctx = t });
+        http_call_start(
+            t->client,
+            &(struct http_call){ .url = str_of(t->next), .done = again_until_three, .ctx = t });
 }
 
 static void an_answer_may_start_the_next_call(void **state)
 {
     struct tally t = { .client = client, .next = url_of(&peer, "/ok") };
-    http_call_start(client, &(struct http_call){ .url = str_of(t.next), .done = again_until_three, .ctx = &t });
+    http_call_start(
+        client, &(struct http_call){ .url = str_of(t.next), .done = again_until_three, .ctx = &t });
     assert_true(total_becomes(&t, 3));
     assert_int_equal(atomic_load(&t.outcomes[HTTP_ANSWERED]), 3);
 }
@@ -312,8 +352,10 @@ static void it_talks_to_our_own_server(void **state)
     struct rig rig;
     rig_start(&rig, &(struct http_server_config){ .workers = 2 });
     for (int i = 0; i < 20; i++) {
-        const char *url = arena_print(mem, "http://127.0.0.1:%u/%s", rig.port, i % 2 ? "work" : "echo").ptr;
-        struct http_answer a = call((struct http_call){ .method = HTTP_POST, .url = str_of(url), .body = STR("hello") });
+        const char *url =
+            arena_print(mem, "http://127.0.0.1:%u/%s", rig.port, i % 2 ? "work" : "echo").ptr;
+        struct http_answer a = call(
+            (struct http_call){ .method = HTTP_POST, .url = str_of(url), .body = STR("hello") });
         assert_int_equal(a.status, 200);
         assert_true(str_ends(a.body, STR("[] hello")));
     }
@@ -326,14 +368,18 @@ static void it_talks_to_our_own_server(void **state)
 static void only_valid_certificates_are_trusted(void **state)
 {
     struct peer_cert ca = cert_make(&(struct cert_wish){ "Our CA", NULL, -1, 30, NULL });
-    struct peer_cert foreign_ca = cert_make(&(struct cert_wish){ "Foreign CA", NULL, -1, 30, NULL });
-    const struct { const char *given; struct cert_wish wish; bool accepted; } rows[] = {
+    struct peer_cert foreign_ca =
+        cert_make(&(struct cert_wish){ "Foreign CA", NULL, -1, 30, NULL });
+    const struct { const char *given; struct cert_wish wish; bool accepted;
+    } rows[] = {
         { "signed by our CA", { "server", "IP:127.0.0.1", -1, 30, &ca }, true },
         { "for another host", { "server", "DNS:elsewhere.test", -1, 30, &ca }, false },
         { "expired", { "server", "IP:127.0.0.1", -30, -1, &ca }, false },
         { "not valid yet", { "server", "IP:127.0.0.1", 1, 30, &ca }, false },
         { "self-signed", { "server", "IP:127.0.0.1", -1, 30, NULL }, false },
-        { "signed by a CA we do not know", { "server", "IP:127.0.0.1", -1, 30, &foreign_ca }, false },
+        { "signed by a CA we do not know",
+          { "server", "IP:127.0.0.1", -1, 30, &foreign_ca },
+          false },
     };
     char path[64];
     snprintf(path, sizeof path, "/tmp/test_http_ca_%d.pem", (int)getpid());
@@ -347,7 +393,9 @@ static void only_valid_certificates_are_trusted(void **state)
         struct peer_server tls;
         peer_start(&tls, &cert);
         client = with_ca;
-        struct http_call c = { .method = HTTP_POST, .url = str_of(url_of(&tls, "/ok")), .body = STR("x") };
+        struct http_call c = { .method = HTTP_POST,
+                               .url = str_of(url_of(&tls, "/ok")),
+                               .body = STR("x") };
         struct http_answer a = call(c);
         client = before;
         if (a.outcome != (rows[i].accepted ? HTTP_ANSWERED : HTTP_NOT_SENT))
@@ -375,7 +423,10 @@ static int start(void **state)
     mem = arena_new((size_t)64 << 20, (size_t)256 << 20);
     peer_start(&peer, NULL);
     struct err e = { 0 };
-    return http_client_start(&(struct http_client_config){ .user_agent = "signalbox-test" }, &client, &e) ? 0 : -1;
+    return http_client_start(&(struct http_client_config){ .user_agent = "signalbox-test" },
+                             &client, &e)
+               ? 0
+               : -1;
 }
 
 static int stop(void **state)
@@ -395,7 +446,8 @@ int main(void)
         cmocka_unit_test(an_answer_past_its_bound_is_cut_and_said_so),
         cmocka_unit_test(after_bytes_have_left_the_outcome_is_unknown),
         cmocka_unit_test(what_never_left_is_not_sent),
-        cmocka_unit_test(a_call_that_changes_something_is_sent_once_even_when_a_kept_connection_dies),
+        cmocka_unit_test(
+            a_call_that_changes_something_is_sent_once_even_when_a_kept_connection_dies),
         cmocka_unit_test(reading_calls_are_repeated_on_a_fresh_connection),
         cmocka_unit_test(redirects_are_followed_when_asked_three_times_within_the_host),
         cmocka_unit_test(a_redirect_to_another_host_is_handed_back),

@@ -70,7 +70,9 @@ static void query_parameters_are_found_by_name(void **state)
 
 static void headers_are_found_in_any_case_of_letters_the_first_one(void **state)
 {
-    struct http_header headers[] = { { STR("X-A"), STR("1") }, { STR("x-b"), STR("2") }, { STR("X-B"), STR("3") } };
+    struct http_header headers[] = { { STR("X-A"), STR("1") },
+                                     { STR("x-b"), STR("2") },
+                                     { STR("X-B"), STR("3") } };
     struct http_request r = { .headers = headers, .header_count = 3 };
     assert_true(str_eq(http_header_get(&r, STR("X-b")), STR("2")));
     assert_null(http_header_get(&r, STR("X")).ptr);
@@ -80,7 +82,8 @@ static void headers_are_found_in_any_case_of_letters_the_first_one(void **state)
 
 static struct wheel wheel;
 
-/* Random deadlines, set, moved, dropped over four virtual minutes: never early, never more than a tick late, none forgotten. */
+/* Random deadlines, set, moved, dropped over four virtual minutes: never early, never more than a
+ * tick late, none forgotten. */
 static void deadlines_come_up_in_time_whatever_is_moved(void **state)
 {
     enum { N = 400 };

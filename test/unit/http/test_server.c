@@ -20,7 +20,10 @@
 
 static struct raw_answer answer;
 
-static void pause_ms(int ms) { nanosleep(&(struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 }, NULL); }
+static void pause_ms(int ms)
+{
+    nanosleep(&(struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 }, NULL);
+}
 
 static int first_status(const struct raw_answer *a)
 {
@@ -48,7 +51,9 @@ static bool open_becomes(const struct rig *rig, uint64_t want)
 
 /* ---- deadlines ---- */
 
-static const struct http_server_config HASTY = { .header_ms = 300, .idle_ms = 400, .write_ms = 300, .workers = 2 };
+static const struct http_server_config HASTY = {
+    .header_ms = 300, .idle_ms = 400, .write_ms = 300, .workers = 2
+};
 
 struct slow {
     const char *given;
@@ -61,10 +66,15 @@ static const struct slow SLOW[] = {
     { "a connection that says nothing", "", NULL, 0 },
     { "half a header, then nothing", "GET /hello HTTP/1.1\r\nHos", NULL, 408 },
     { "a header that drips", "GET /hello HTTP/1.1\r\nX-A: ", "abcdefgh", 408 },
-    { "a body that never comes", "POST /slow-body HTTP/1.1\r\n" HOST "Content-Length: 50\r\n\r\n", NULL, 408 },
-    { "a body that drips", "POST /slow-body HTTP/1.1\r\n" HOST "Content-Length: 500\r\n\r\n", "abcdefgh", 408 },
-    { "chunks that drip", "POST /slow-body HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 408 },
-    { "trailers that drip", "POST /slow-body HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n", 408 },
+    { "a body that never comes", "POST /slow-body HTTP/1.1\r\n" HOST "Content-Length: 50\r\n\r\n",
+      NULL, 408 },
+    { "a body that drips", "POST /slow-body HTTP/1.1\r\n" HOST "Content-Length: 500\r\n\r\n",
+      "abcdefgh", 408 },
+    { "chunks that drip", "POST /slow-body HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n",
+      "1\r\nx\r\n", 408 },
+    { "trailers that drip",
+      "POST /slow-body HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n",
+      408 },
     { "empty lines that drip", "\r\n", NULL, 408 },
 };
 
@@ -80,7 +90,8 @@ static void slow_clients_are_cut_at_an_absolute_deadline(void **state)
         answer.len = 0;
         for (size_t k = 0; k < 60 && !answer.len; k++) {
             if (s->dripped)
-                raw_send(fd, str_sub(str_of(s->dripped), k % strlen(s->dripped), k % strlen(s->dripped) + 1));
+                raw_send(fd, str_sub(str_of(s->dripped), k % strlen(s->dripped),
+                                     k % strlen(s->dripped) + 1));
             raw_read(fd, 40, &answer);
             if (answer.closed)
                 break;
@@ -214,7 +225,8 @@ static void a_client_that_sends_too_much_can_still_read_why(void **state)
     assert_int_equal(read_status(fd, 2000), 413);
     close(fd);
     fd = raw_connect(rig.port);
-    raw_send(fd, STR("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n200000\r\n"));
+    raw_send(fd,
+             STR("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n200000\r\n"));
     send_zeros(fd, 0x200000);
     assert_int_equal(read_status(fd, 2000), 413);
     close(fd);
@@ -250,7 +262,8 @@ static void expect_100_is_answered_before_the_body_is_sent(void **state)
     struct rig rig;
     rig_start(&rig, &(struct http_server_config){ .workers = 1 });
     int fd = raw_connect(rig.port);
-    raw_send(fd, STR("POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\nExpect: 100-Continue\r\n\r\n"));
+    raw_send(fd, STR("POST /echo HTTP/1.1\r\n" HOST
+                     "Content-Length: 2\r\nExpect: 100-Continue\r\n\r\n"));
     answer.len = 0;
     raw_read(fd, 300, &answer);
     assert_string_equal(answer.text, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -314,7 +327,8 @@ static void *call_often(void *arg)
     for (int i = 0; i < CALLS_EACH; i++) {
         char want[32];
         snprintf(want, sizeof want, "[n=%d]", i);
-        int n = snprintf(text, sizeof text, "GET /%s?n=%d HTTP/1.1\r\n" HOST "\r\n", i % 50 ? "work" : "later", i);
+        int n = snprintf(text, sizeof text, "GET /%s?n=%d HTTP/1.1\r\n" HOST "\r\n",
+                         i % 50 ? "work" : "later", i);
         raw_send(fd, (str){ text, (size_t)n });
         ssize_t got = recv(fd, text, sizeof text - 1, 0);
         text[got > 0 ? got : 0] = 0;
@@ -394,7 +408,9 @@ static void without_descriptors_the_server_sheds_and_recovers(void **state)
     close(fds[1]);
     fds[1] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     setrlimit(RLIMIT_NOFILE, &tight);
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(rig.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons(rig.port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     assert_int_equal(connect(fds[0], (struct sockaddr *)&a, sizeof a), 0);
     read_status(fds[0], 2000);
     setrlimit(RLIMIT_NOFILE, &before);
@@ -501,10 +517,13 @@ static void a_port_in_use_is_said_so(void **state)
     const struct http_hooks *hooks = rig_hooks(&rig);
     struct http_server *other;
     struct err e = { 0 };
-    assert_false(http_server_start(&(struct http_server_config){ .address = STR("127.0.0.1"), .port = rig.port }, hooks, &other, &e));
+    assert_false(http_server_start(
+        &(struct http_server_config){ .address = STR("127.0.0.1"), .port = rig.port }, hooks,
+        &other, &e));
     assert_non_null(strstr(e.text, "cannot listen on 127.0.0.1"));
     e = (struct err){ 0 };
-    assert_false(http_server_start(&(struct http_server_config){ .address = STR("localhost") }, hooks, &other, &e));
+    assert_false(http_server_start(&(struct http_server_config){ .address = STR("localhost") },
+                                   hooks, &other, &e));
     assert_non_null(strstr(e.text, "localhost"));
     rig_stop(&rig);
 }
@@ -537,7 +556,8 @@ static void a_unix_socket_works_and_a_dead_one_is_replaced(void **state)
     close(fd);
     struct http_server *other;
     struct err e = { 0 };
-    assert_false(http_server_start(&(struct http_server_config){ .address = str_of(address) }, rig_hooks(&rig), &other, &e));
+    assert_false(http_server_start(&(struct http_server_config){ .address = str_of(address) },
+                                   rig_hooks(&rig), &other, &e));
     rig_stop(&rig);
     struct stat st;
     assert_true(stat(path, &st) != 0 && errno == ENOENT);
