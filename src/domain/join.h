@@ -16,11 +16,14 @@ int64_t join_pull_number(str ref);
 /* gh-readonly-queue/<base>/pr-<N>-<sha>, with or without refs/heads/: base and number. */
 bool join_queue_branch(str ref, str *base, int64_t *number);
 
-/* An event of a change that may want an upload. */
+/* refs/tags/<tag> → the tag; empty otherwise. */
+str join_tag(str ref);
+
+/* An event of a change that may want an upload. `joined`: it is no longer waiting, whatever became of it. */
 struct waiting_event { str activity, head_sha; int64_t at_ms; bool joined; };
 struct known_change  {
     enum change_kind kind; str head_sha; bool open, merged, draft; int64_t merged_ms;
-    const struct waiting_event *events; size_t event_count;      /* oldest first */
+    const struct waiting_event *events; size_t event_count;      /* oldest first; at most JOIN_EVENTS_MAX, older ones are not looked at */
 };
 struct upload_facts  { str head_sha, base_sha; int64_t received_ms; struct session_facts session; };
 /* Earlier uploads for the same head that were joined already. */
@@ -33,8 +36,13 @@ enum join_kind {
     JOIN_WAIT,          /* keep it; the event has not come yet */
     JOIN_NONE           /* can never belong to an event: store and show only */
 };
-struct join { enum join_kind kind; uint64_t events; str activity; };
-/* asked: the change was read from the forge after this upload arrived. */
+/* events: bit i stands for c->events[i] (of more than JOIN_EVENTS_MAX events the newest are looked at, and bit 0 is the first of those).
+ * activity: what the new batch is for. Of several events the newest one's, of a release the oldest one's; the engine may make a batch for each.
+ * JOIN_EVENTS with no bit: the forge was asked and the event's webhook is missing; when it comes after all, it is joined already.
+ * why: the rule that decided, as a sentence for the upload's note. */
+enum { JOIN_EVENTS_MAX = 64 };
+struct join { enum join_kind kind; uint64_t events; str activity; const char *why; };
+/* asked: the change was read from the forge after this upload arrived. c NULL: no change is known for it (yet). */
 struct join join_upload(const struct known_change *c, const struct upload_facts *u, const struct earlier_upload *earlier, size_t earlier_count, bool asked);
 
 /* published and released of one release are one batch: the first that has workflows wins (§8.2, §24 no. 28). */
