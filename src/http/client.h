@@ -49,9 +49,14 @@ struct http_call {
     int64_t                   timeout_ms;    /* whole call; default 30 s; connecting 10 s of it */
     size_t                    body_max;      /* of the answer; default 8 MiB */
     bool                      follow;
+    bool                      public_only;   /* somebody typed the address: see below */
     void (*done)(void *ctx, const struct http_answer *a);    /* answer valid only during it */
     void *ctx;
 };
+
+/* public_only: private, loopback, link-local and other special addresses are refused at the moment of
+ * connecting, when the name has been resolved for good (architecture.md §6). Such a call uses no
+ * proxy and no kept connection. HTTP_NOT_SENT when refused. */
 
 struct http_client;
 bool http_client_start(const struct http_client_config *c, struct http_client **out,

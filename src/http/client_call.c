@@ -208,6 +208,16 @@ static bool set_trust(const struct http_client *c, struct flight *f)
            (!c->ca_file[0] || SET(CURLOPT_CAINFO, c->ca_file));
 }
 
+/* The address is looked at when a socket is opened, so a kept connection or a proxy would hide it. */
+static bool set_where(struct flight *f)
+{
+    bool ok = SET(CURLOPT_OPENSOCKETFUNCTION, socket_open) && SET(CURLOPT_OPENSOCKETDATA, f);
+    if (f->call.public_only)
+        ok = ok && SET(CURLOPT_PROXY, "") && SET(CURLOPT_FRESH_CONNECT, 1L) &&
+             SET(CURLOPT_FORBID_REUSE, 1L);
+    return ok;
+}
+
 static bool set_limits(struct flight *f, int64_t now_ms)
 {
     int64_t left = f->end_ms - now_ms;
@@ -224,7 +234,7 @@ bool flight_prepare(struct http_client *c, struct flight *f, int64_t now_ms)
     if (f->unfit)
         return false;
     f->header_count = f->header_bytes = f->body_len = 0;
-    f->begun = f->twice = f->body_began = f->cut = false;
+    f->begun = f->twice = f->body_began = f->cut = f->private_target = false;
     bool ok = SET(CURLOPT_NOSIGNAL, 1L) &&
               SET(CURLOPT_PROTOCOLS_STR, is_https(f) ? "https" : "http") &&
               SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
@@ -236,7 +246,7 @@ bool flight_prepare(struct http_client *c, struct flight *f, int64_t now_ms)
               SET(CURLOPT_WRITEDATA, f) && SET(CURLOPT_HEADERFUNCTION, take_header) &&
               SET(CURLOPT_HEADERDATA, f) && SET(CURLOPT_HTTP09_ALLOWED, 0L) &&
               SET(CURLOPT_SHARE, c->share) && SET(CURLOPT_USERAGENT, c->user_agent) &&
-              SET(CURLOPT_URL, f->call.url.ptr) && set_limits(f, now_ms) && set_trust(c, f) &&
+              SET(CURLOPT_URL, f->call.url.ptr) && set_limits(f, now_ms) && set_where(f) && set_trust(c, f) &&
               set_method(f) && set_headers(f);
     if (!ok)
         f->unfit = "the HTTP library refused an option of this call";
@@ -302,6 +312,8 @@ bool flight_redirected(struct flight *f)
 static void say_why(struct flight *f, CURLcode rc, struct http_answer *out)
 {
     const char *why = f->unfit ? f->unfit : f->why[0] ? f->why : curl_easy_strerror(rc);
+    if (f->private_target)
+        why = "the address is not a public one";
     if (f->twice)
         why = "the connection died before an answer came; not sent again: it may have taken effect";
     snprintf(out->why, sizeof out->why, "%.199s", why);

@@ -31,6 +31,7 @@ struct flight {
     bool   twice;                   /* curl wanted to send it again, and was stopped */
     bool   body_began, cut;
     const char *unfit;              /* not even to be tried */
+    bool   private_target;          /* public_only, and the name led inside */
     int    status;
     struct http_header headers[ANSWER_HEADERS_MAX];
     size_t header_count, header_bytes;
@@ -54,6 +55,10 @@ struct http_client {
     CURL     *handles[HANDLES_KEPT];
     size_t    handle_count;
 };
+
+/* client_where.c: opens curl's sockets, and knows which addresses are everybody's. */
+bool address_is_public(const struct sockaddr *a);
+curl_socket_t socket_open(void *flight, curlsocktype purpose, struct curl_sockaddr *to);
 
 /* client_call.c */
 struct flight *flight_new(const struct http_call *call);

@@ -213,6 +213,7 @@ static bool accept_one(struct http_server *s)
     struct peer *p = peer_enter(s, &a);
     if (!p) {
         close(fd);
+        count_add(&s->counts.refused, 1);
         return true;
     }
     count_add(&s->counts.accepted, 1);

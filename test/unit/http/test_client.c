@@ -2,13 +2,15 @@
  * The client: what it sends, what it makes of answers, and above all what it says when there is
  * none.
  */
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "http/client.h"
+#include "http/client_inside.h"
 #include "peer.h"
 
 static struct peer_server peer;
@@ -143,6 +145,9 @@ static void what_never_left_is_not_sent(void **state)
         { .url = STR("file:///etc/passwd") },
         { .url = STR("127.0.0.1/x") },
         { .url = STR("http://127.0.0.1:99999/") },
+        /* TLS with somebody who never says a word of it */
+        { .url = str_of(arena_print(mem, "https://127.0.0.1:%u/ok", peer.port).ptr),
+          .method = HTTP_POST, .body = STR("x"), .timeout_ms = 300 },
         { .url = str_of(url_of(&peer, "/blank here")) },
         { .url =
               str_of(arena_print(mem, "http://user:secret@127.0.0.1:%u/ok?user", peer.port).ptr) },
@@ -191,6 +196,69 @@ static void reading_calls_are_repeated_on_a_fresh_connection(void **state)
     assert_int_equal(peer_seen(&one, "#1 GET /gone"), 1);
     assert_int_equal(peer_seen(&one, "#2 GET /gone"), 1);
     peer_stop(&one);
+}
+
+/* ---- where to ---- */
+
+static const struct { const char *address; bool is_public; } PLACES[] = {
+    { "1.1.1.1", true },          { "140.82.121.4", true },       { "172.32.0.1", true },
+    { "0.0.0.0", false },         { "10.1.2.3", false },          { "100.64.0.1", false },
+    { "100.128.0.1", true },      { "127.0.0.1", false },         { "127.255.255.255", false },
+    { "169.254.169.254", false }, { "172.16.0.1", false },        { "172.31.255.255", false },
+    { "192.168.1.1", false },     { "192.169.1.1", true },        { "198.19.0.1", false },
+    { "224.0.0.1", false },       { "255.255.255.255", false },   { "2606:4700::1111", true },
+    { "::", false },              { "::1", false },               { "::ffff:10.0.0.1", false },
+    { "::ffff:1.1.1.1", true },   { "64:ff9b::7f00:1", false },   { "64:ff9b::101:101", true },
+    { "fe80::1", false },         { "fc00::1", false },           { "fd12::1", false },
+    { "ff02::1", false },         { "2001:db8::1", false },       { "2002:7f00:1::", false },
+    { "2001::1", false },         { "2001:4860:4860::8888", true }, { "::7f00:1", false },
+};
+
+static void addresses_inside_are_told_from_public_ones(void **state)
+{
+    for (size_t i = 0; i < sizeof PLACES / sizeof *PLACES; i++) {
+        struct sockaddr_in v4 = { .sin_family = AF_INET };
+        struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+        bool is_4 = inet_pton(AF_INET, PLACES[i].address, &v4.sin_addr) == 1;
+        assert_true(is_4 || inet_pton(AF_INET6, PLACES[i].address, &v6.sin6_addr) == 1);
+        const void *a = is_4 ? (void *)&v4 : (void *)&v6;
+        if (address_is_public(a) != PLACES[i].is_public)
+            fail_msg("%s", PLACES[i].address);
+    }
+}
+
+static void a_typed_address_never_leads_inside(void **state)
+{
+    int before = peer.connections;
+    const char *ways[] = { "127.0.0.1", "localhost", "127.1", "0x7f000001", "[::ffff:127.0.0.1]" };
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        const char *url = arena_print(mem, "http://%s:%u/ok?typed", ways[i], peer.port).ptr;
+        struct http_answer a = call((struct http_call){ .url = str_of(url), .public_only = true });
+        if (a.outcome != HTTP_NOT_SENT || !strstr(a.why, "not a public one"))
+            fail_msg("%s: %d, %s", ways[i], (int)a.outcome, a.why);
+    }
+    /* also not over a connection that a trusted call has left open */
+    assert_int_equal(get("/ok").status, 200);
+    struct http_answer a = call((struct http_call){ .url = str_of(url_of(&peer, "/ok?typed")),
+                                                    .public_only = true });
+    assert_int_equal(a.outcome, HTTP_NOT_SENT);
+    assert_int_equal(peer_seen(&peer, "/ok?typed {"), peer_seen(&peer, "POST /ok?typed {"));
+    assert_in_range(peer.connections, before, before + 1);
+}
+
+static void sockets_are_not_inherited(void **state)
+{
+    assert_int_equal(get("/ok").status, 200);
+    int found = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_in a = { 0 };
+        socklen_t len = sizeof a;
+        if (getpeername(fd, (struct sockaddr *)&a, &len) || ntohs(a.sin_port) != peer.port)
+            continue;
+        found++;
+        assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    }
+    assert_true(found > 0);
 }
 
 /* ---- redirects ---- */
@@ -347,6 +415,37 @@ static void an_answer_may_start_the_next_call(void **state)
     assert_int_equal(atomic_load(&t.outcomes[HTTP_ANSWERED]), 3);
 }
 
+static void *wait_often(void *arg)
+{
+    struct arena *own = arena_new((size_t)64 << 20, (size_t)256 << 20);
+    size_t bad = 0;
+    for (int i = 0; i < 40; i++) {
+        struct http_answer a;
+        struct http_call c = { .method = HTTP_POST, .url = str_of(arg), .body = STR("x") };
+        http_call_wait(client, own, &c, &a);
+        bad += a.status != 200 || !str_ends(a.body, STR("x"));
+    }
+    arena_free(own);
+    return (void *)bad;
+}
+
+static void many_threads_may_wait_at_once(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, &(struct http_server_config){ .workers = 2 });
+    const char *url = arena_print(mem, "http://127.0.0.1:%u/work", rig.port).ptr;
+    pthread_t threads[8];
+    for (size_t i = 0; i < 8; i++)
+        pthread_create(&threads[i], NULL, wait_often, (void *)(uintptr_t)url);
+    for (size_t i = 0; i < 8; i++) {
+        void *bad;
+        pthread_join(threads[i], &bad);
+        assert_null(bad);
+    }
+    assert_int_equal(rig_counts(&rig).requests, 320);
+    rig_stop(&rig);
+}
+
 static void it_talks_to_our_own_server(void **state)
 {
     struct rig rig;
@@ -449,12 +548,16 @@ int main(void)
         cmocka_unit_test(
             a_call_that_changes_something_is_sent_once_even_when_a_kept_connection_dies),
         cmocka_unit_test(reading_calls_are_repeated_on_a_fresh_connection),
+        cmocka_unit_test(addresses_inside_are_told_from_public_ones),
+        cmocka_unit_test(a_typed_address_never_leads_inside),
+        cmocka_unit_test(sockets_are_not_inherited),
         cmocka_unit_test(redirects_are_followed_when_asked_three_times_within_the_host),
         cmocka_unit_test(a_redirect_to_another_host_is_handed_back),
         cmocka_unit_test(a_hundred_calls_run_at_once),
         cmocka_unit_test(connections_to_one_host_are_bounded),
         cmocka_unit_test(stopping_answers_every_call_once_and_truthfully),
         cmocka_unit_test(an_answer_may_start_the_next_call),
+        cmocka_unit_test(many_threads_may_wait_at_once),
         cmocka_unit_test(it_talks_to_our_own_server),
         cmocka_unit_test(only_valid_certificates_are_trusted),
     };
