@@ -47,7 +47,7 @@ static void save_node(struct turn *t, uint32_t i)
     decide(t->out, DO_SAVE_NODE, i);
 }
 
-/* A node waits in the queue at most once, so that the queue never needs more than one place a node. */
+/* A node waits in the queue at most once: the queue never needs more than one place a node. */
 static void tell_children_later(struct batch *b, uint32_t i)
 {
     struct batch_node *n = &b->node[i];
@@ -113,10 +113,13 @@ static enum node_event gate_event(const struct batch *b, uint32_t i)
     case NODE_BLOCKED:
         return gate != GATE_OPEN ? NODE_CLOSE : NODE_EVENT_COUNT;
     case NODE_SKIPPED:
-        return gate != GATE_BROKEN && !b->cancelled && !b->superseded ? NODE_REVIVE : NODE_EVENT_COUNT;
-    case NODE_DISPATCHING: case NODE_QUEUED: case NODE_RUNNING: case NODE_APPROVAL: case NODE_CANCELLING:
-    case NODE_SUCCEEDED: case NODE_FAILED: case NODE_CANCELLED: case NODE_TIMED_OUT: case NODE_SUPERSEDED:
-    case NODE_ERROR: case NODE_INERT: case NODE_STATE_COUNT:
+        if (gate == GATE_BROKEN || b->cancelled || b->superseded)
+            return NODE_EVENT_COUNT;
+        return NODE_REVIVE;
+    case NODE_DISPATCHING: case NODE_QUEUED: case NODE_RUNNING: case NODE_APPROVAL:
+    case NODE_CANCELLING: case NODE_SUCCEEDED: case NODE_FAILED: case NODE_CANCELLED:
+    case NODE_TIMED_OUT: case NODE_SUPERSEDED: case NODE_ERROR: case NODE_INERT:
+    case NODE_STATE_COUNT:
         return NODE_EVENT_COUNT;
     }
     return NODE_EVENT_COUNT;
@@ -181,9 +184,9 @@ void turn_end(struct turn *t)
         decide(t->out, DO_REPORT, 0);
 }
 
-/* Where the table's edge really leads: what was wished for while the call was under way is done now. */
-static enum node_state wished_end(const struct batch *b, const struct batch_node *n, enum node_event ev,
-                                  enum node_state to)
+/* Where the table's edge really leads: what was wished for during the call is done now. */
+static enum node_state wished_end(const struct batch *b, const struct batch_node *n,
+                                  enum node_event ev, enum node_state to)
 {
     if (n->state != NODE_DISPATCHING)
         return to;

@@ -74,10 +74,11 @@ void batch_supersede(struct batch *b, bool stop_live, int64_t now_ms, struct dec
     turn_end(&t);
 }
 
-/* A skipped one is revived with its parents; only what a cancel had kept from that is left to be asked for. */
+/* A skipped one is revived with its parents; what a cancel had kept from that is asked for here. */
 static bool wants_retry(enum node_state s)
 {
-    return s == NODE_FAILED || s == NODE_ERROR || s == NODE_CANCELLED || s == NODE_TIMED_OUT || s == NODE_SKIPPED;
+    return s == NODE_FAILED || s == NODE_ERROR || s == NODE_CANCELLED || s == NODE_TIMED_OUT ||
+           s == NODE_SKIPPED;
 }
 
 uint32_t batch_retry(struct batch *b, int64_t now_ms, struct decisions *out)

@@ -63,8 +63,8 @@ void ready_remove(struct batch *b, uint32_t i)
         sink(b, at, last);
 }
 
-/* Places in the ready heap whose parents were looked at: a small heap over the large one, so that the best few
- * are found without disturbing it. */
+/* Places in the ready heap whose parents were looked at: a small heap over the large one, so that
+ * the best few are found without disturbing it. */
 struct front { const struct batch *b; uint32_t *at, count; };
 
 static bool front_before(const struct front *f, uint32_t x, uint32_t y)
@@ -105,7 +105,8 @@ static uint32_t front_pop(struct front *f)
     }
 }
 
-uint32_t batch_next(const struct batch *b, uint32_t max, int64_t now_ms, uint32_t *nodes, int64_t *wake_ms)
+uint32_t batch_next(const struct batch *b, uint32_t max, int64_t now_ms, uint32_t *nodes,
+                    int64_t *wake_ms)
 {
     uint32_t     found = 0;
     struct front f = { .b = b, .at = b->queue };    /* idle between turns, one place a node */

@@ -10,7 +10,8 @@ static int64_t add_ms(int64_t a, int64_t b)
 }
 
 /* Where each node's share begins in an array that is sorted by one end of the edges. */
-static void share_starts(uint32_t *start, uint32_t count, const struct batch_edge *edges, size_t n, bool by_child)
+static void share_starts(uint32_t *start, uint32_t count, const struct batch_edge *edges, size_t n,
+                         bool by_child)
 {
     for (size_t k = 0; k < n; k++)
         start[(by_child ? edges[k].child : edges[k].parent) + 1]++;
@@ -18,7 +19,8 @@ static void share_starts(uint32_t *start, uint32_t count, const struct batch_edg
         start[i + 1] += start[i];
 }
 
-/* Sorted twice (by child, then keeping that order by parent), so that the order of the edges in a table does not matter. */
+/* Sorted twice (by child, then keeping that order by parent), so that the order of the edges in a
+ * table does not matter. */
 static void link_children(struct batch *b, const struct batch_edge *edges, size_t n)
 {
     struct batch_edge *sorted = arena_make(b->mem, struct batch_edge, n);
@@ -99,8 +101,9 @@ static void copy_stored(struct batch_node *to, const struct batch_node *from)
     };
 }
 
-struct batch *batch_load(struct arena *mem, const struct batch_node *nodes, uint32_t count, const struct batch_edge *edges,
-                         size_t edge_count, bool strict, enum batch_state state, bool cancelled, bool superseded)
+struct batch *batch_load(struct arena *mem, const struct batch_node *nodes, uint32_t count,
+                         const struct batch_edge *edges, size_t edge_count, bool strict,
+                         enum batch_state state, bool cancelled, bool superseded)
 {
     assert(count <= BATCH_NODES_MAX);
     assert(edge_count <= BATCH_EDGES_MAX);
@@ -109,8 +112,10 @@ struct batch *batch_load(struct arena *mem, const struct batch_node *nodes, uint
 
     struct batch *b = arena_make(mem, struct batch, 1);
     *b = (struct batch){
-        .mem = mem, .count = count, .state = state, .strict = strict, .cancelled = cancelled, .superseded = superseded,
-        .node = arena_make(mem, struct batch_node, count), .children = arena_make(mem, uint32_t, edge_count),
+        .mem = mem, .count = count, .state = state, .strict = strict,
+        .cancelled = cancelled, .superseded = superseded,
+        .node = arena_make(mem, struct batch_node, count),
+        .children = arena_make(mem, uint32_t, edge_count),
         .order = arena_make(mem, uint32_t, count), .ready = arena_make(mem, uint32_t, count),
         .queue = arena_make(mem, uint32_t, count), .scratch_ms = arena_make(mem, int64_t, count),
     };

@@ -57,9 +57,13 @@ enum command command_badge(struct trigger t, enum command guess, enum command re
 
 enum run_class command_class(struct trigger t, enum command guess)
 {
-    if (str_eq(t.event, STR("pull_request")) && !str_eq(t.activity, STR("merged")) && !str_eq(t.activity, STR("closed")))
+    bool merged = str_eq(t.activity, STR("merged")) || str_eq(t.activity, STR("closed"));
+
+    if (str_eq(t.event, STR("pull_request")) && !merged)
         return RUN_PLAN;
-    if (str_eq(t.event, STR("merge_group")) || triggered_by(t, STR("drift_detection"), STR("detect")))
+    if (str_eq(t.event, STR("merge_group")))
+        return RUN_PLAN;
+    if (triggered_by(t, STR("drift_detection"), STR("detect")))
         return RUN_PLAN;
     return guess == COMMAND_PLAN || guess == COMMAND_DETECT ? RUN_PLAN : RUN_APPLY;
 }
@@ -95,8 +99,8 @@ bool drift_read(str name, enum drift *out)
     return false;
 }
 
-enum drift drift_after(enum drift before, bool drift_enabled, enum command c, int64_t exit_code, str legacy,
-                       bool of_default_branch)
+enum drift drift_after(enum drift before, bool drift_enabled, enum command c, int64_t exit_code,
+                       str legacy, bool of_default_branch)
 {
     enum drift said;
 

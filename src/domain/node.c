@@ -58,7 +58,7 @@ static const struct node_edge edges[NODE_STATE_COUNT][NODE_EVENT_COUNT] = {
         [NODE_RUN_STARTED]   = GO(RUNNING),
         [NODE_RUN_AGAIN]     = GO(QUEUED),
         [NODE_UNBLOCK]       = LATE,
-        [NODE_CANCEL]        = GO(DISPATCHING), /* remembered: there is nothing yet that could be stopped */
+        [NODE_CANCEL]        = GO(DISPATCHING), /* remembered: nothing to stop yet */
         [NODE_SUPERSEDE]     = LATE,
         [NODE_RERUN]         = LATE,
     },
@@ -93,7 +93,7 @@ static const struct node_edge edges[NODE_STATE_COUNT][NODE_EVENT_COUNT] = {
         [NODE_ACCEPTED]      = LATE,
         [NODE_PUT_BACK]      = LATE,
         [NODE_REFUSED]       = LATE,
-        [NODE_RUN_QUEUED]    = LATE,            /* else late news would hide that a reviewer is asked */
+        [NODE_RUN_QUEUED]    = LATE,            /* else late news hide that a reviewer is asked */
         [NODE_RUN_APPROVAL]  = LATE,
         [NODE_RUN_STARTED]   = GO(RUNNING),
         [NODE_RUN_AGAIN]     = GO(QUEUED),
@@ -102,7 +102,7 @@ static const struct node_edge edges[NODE_STATE_COUNT][NODE_EVENT_COUNT] = {
         [NODE_SUPERSEDE]     = LATE,
     },
     [NODE_CANCELLING] = {
-        RUN_ENDS,                               /* it may have been faster than the stop: say what is true */
+        RUN_ENDS,               /* it may have been faster than the stop: say what is true */
         [NODE_ACCEPTED]      = LATE,
         [NODE_PUT_BACK]      = LATE,
         [NODE_REFUSED]       = LATE,
