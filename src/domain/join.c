@@ -125,6 +125,27 @@ static struct join ask(const char *why) { return answer(JOIN_ASK, 0, STR_NONE, w
 
 /* ---- the rules ---- */
 
+/* What this head is for when no event of it is known, or none that says so. */
+static str usual_activity(const struct seen *s)
+{
+    switch (s->c->kind) {
+    case CHANGE_RELEASE:
+        return STR("published");
+    case CHANGE_MERGE_GROUP:
+        return STR("checks_requested");
+    case CHANGE_PULL_REQUEST:
+    case CHANGE_MANUAL:
+    case CHANGE_DRIFT:
+        break;
+    }
+    return s->merged ? MERGED : s->c->event_count ? STR("synchronize") : STR("opened");
+}
+
+static str served_activity(const struct seen *s)
+{
+    return s->newest_joined.len ? s->newest_joined : usual_activity(s);
+}
+
 /* No event of this head. */
 static struct join join_unknown_head(const struct seen *s)
 {
@@ -134,29 +155,16 @@ static struct join join_unknown_head(const struct seen *s)
     /* The head is known but no event of it is: a webhook was lost, or the App was installed later. The forge knows best. */
     if (!s->asked)
         return ask("the commit is known, but the event that belongs to the upload is missing");
-    switch (s->c->kind) {
-    case CHANGE_RELEASE:
-        return answer(JOIN_EVENTS, 0, STR("published"), "the release's webhook is missing");
-    case CHANGE_MERGE_GROUP:
-        return answer(JOIN_EVENTS, 0, STR("checks_requested"), "the merge group's webhook is missing");
-    case CHANGE_PULL_REQUEST:
-    case CHANGE_MANUAL:
-    case CHANGE_DRIFT:
-        break;
-    }
-    if (s->merged)
-        return answer(JOIN_EVENTS, 0, MERGED, "the pull request was merged, and the merge's webhook is missing");
-    if (!s->c->open)
+    if (s->c->kind == CHANGE_PULL_REQUEST && !s->merged && !s->c->open)
         return none("the pull request was closed");
-    return answer(JOIN_EVENTS, 0, s->c->event_count ? STR("synchronize") : STR("opened"), "the webhook of this commit is missing");
+    return answer(JOIN_EVENTS, 0, usual_activity(s), "the webhook of the event is missing");
 }
 
 /* The same workflow run uploads again: somebody re-ran it (§24 no. 36). */
 static struct join join_same_run(const struct seen *s)
 {
     if (!s->merged)
-        return answer(JOIN_AGAIN, 0, s->newest_joined.len ? s->newest_joined : s->newest_waiting,
-                      "the workflow run that uploaded before was run again");
+        return answer(JOIN_AGAIN, 0, served_activity(s), "the workflow run that uploaded before was run again");
     /* §10.1, the trap: a plan-time run that is re-run after the merge must not look like the merge. */
     if (s->merged_ms == 0 || s->same_run->received_ms < s->merged_ms)
         return none("a workflow run from before the merge was run again after it");
@@ -184,7 +192,7 @@ static struct join join_pull(const struct seen *s)
     bool of_pull = str_eq(f->event_name, STR("pull_request")) && f->ref.len;
     bool before_merge = of_pull && str_starts(f->ref, STR("refs/pull/"));
 
-    if (!s->any)
+    if (!s->any && !s->same_run)
         return join_unknown_head(s);
     /* An older head: its plans would be superseded in the moment they are made. */
     if (s->c->head_sha.len && !str_eq(s->u->head_sha, s->c->head_sha))
@@ -202,26 +210,26 @@ static struct join join_pull(const struct seen *s)
     /* Everything is served: another activity, or the merge, whose webhook is late. */
     if (!s->asked)
         return ask("all events of this commit are joined; the pull request may have been merged");
-    return answer(JOIN_AGAIN, 0, s->newest_joined, "another workflow run uploaded for the same commit");
+    return answer(JOIN_AGAIN, 0, served_activity(s), "another workflow run uploaded for the same commit");
 }
 
 static struct join join_merge_group(const struct seen *s)
 {
-    if (!s->any)
-        return join_unknown_head(s);
     if (s->same_run)
         return join_same_run(s);
+    if (!s->any)
+        return join_unknown_head(s);
     if (s->waiting)
         return answer(JOIN_EVENTS, s->waiting, s->newest_waiting, "the upload was expected");
-    return answer(JOIN_AGAIN, 0, s->newest_joined, "another workflow run uploaded for the same merge group");
+    return answer(JOIN_AGAIN, 0, served_activity(s), "another workflow run uploaded for the same merge group");
 }
 
 static struct join join_release(const struct seen *s)
 {
-    if (!s->any)
-        return join_unknown_head(s);
     if (s->same_run)
         return join_same_run(s);
+    if (!s->any)
+        return join_unknown_head(s);
     /* §24 no. 28: published and released of one release are one batch; the first that has workflows wins. */
     if (s->waiting)
         return answer(JOIN_EVENTS, s->waiting, s->oldest_waiting, "the upload was expected");

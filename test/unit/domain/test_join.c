@@ -117,9 +117,11 @@ static const struct row PULLS[] = {
     { "the same, the merge being served", "PR merged A", "opened:A+ merged:A+", "A pr 1", "1:10 2:1010", false, JOIN_NONE, 0, "" },
     { "the same, on a ref that says nothing", "PR merged A", "opened:A+ merged:A", "A target 1", "1:10", false, JOIN_NONE, 0, "" },
     { "the merge's run again", "PR merged A", "opened:A+ merged:A+", "A base 2", "1:10 2:1010", false, JOIN_AGAIN, 0, "merged" },
+    { "the plan's run again after the merge, its events being forgotten", "PR merged A", "", "A pr 1", "1:10", true, JOIN_NONE, 0, "" },
+    { "the plan's run again, its event never came", "PR open A", "", "A pr 1", "1:10", false, JOIN_AGAIN, 0, "opened" },
     { "another run after the merge was served", "PR merged A", "opened:A+ merged:A+", "A base 3", "1:10 2:1010", false, JOIN_NONE, 0, "" },
     { "another run, by static token", "PR merged A", "merged:A+", "A none", "", false, JOIN_NONE, 0, "" },
-    { "the event's time stands in for the change's", "PR open A", "opened:A+ merged:A", "A pr 1", "1:1", false, JOIN_NONE, 0, "" },
+    { "the event's time stands in for the change's", "PR open A", "opened:A+ merged:A", "A pr 1", "1:10", false, JOIN_NONE, 0, "" },
     { "a late upload after its event expired", "PR open A", "opened:A+", "A pr 1", "", true, JOIN_AGAIN, 0, "opened" },
     /* sessions that never join */
     { "push", "PR open A", "opened:A", "A push 1", "", false, JOIN_NONE, 0, "" },
@@ -170,7 +172,7 @@ static bool given_change(const struct row *r, struct known_change *c)
         str head, one = word(&rest), activity = str_cut(one, ':', &head);
         bool joined = str_ends(head, STR("+"));
         head = str_sub(head, 0, head.len - joined);
-        events[c->event_count] = (struct waiting_event){ activity, head, 5 + (int64_t)c->event_count, joined };
+        events[c->event_count] = (struct waiting_event){ activity, head, str_eq(activity, STR("merged")) ? 1000 : 5, joined };
         c->event_count++;
     }
     c->events = events;
