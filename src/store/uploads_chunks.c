@@ -2,6 +2,18 @@
 
 #include "store/rows.h"
 
+/* No other repository of the workspace has chunks under this id. */
+static bool chunk_alone(struct db *db, struct arena *mem, const struct chunk *c, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+            "select 1 from repository r join upload_chunk u on u.repository_id = r.id where u.kind = $1 and u.transport_id = $2"
+            " and r.id <> $3 and r.workspace_id = (select workspace_id from repository where id = $3) limit 1",
+            ARGS(A(c->kind), A(c->transport_id), A(c->repository_id))))
+        return false;
+    return !r.count || fail(e, ERR_BATCH_MISMATCH, "the chunks of this upload are of different repositories: start again with a new batch_id");
+}
+
 static bool chunk_fits(struct db *db, struct arena *mem, const struct chunk *c, struct err *e)
 {
     struct db_rows r;
@@ -10,7 +22,7 @@ static bool chunk_fits(struct db *db, struct arena *mem, const struct chunk *c, 
             ARGS(A(c->repository_id), A(c->kind), A(c->transport_id))))
         return false;
     if (!r.count)
-        return true;
+        return chunk_alone(db, mem, c, e);
     if (row_i64(&r, 0, 0) != c->total)
         return fail(e, ERR_BATCH_MISMATCH, "the chunks of this upload disagree about batch_total (%lld before, %lld now): start again "
                                            "with a new batch_id", (long long)row_i64(&r, 0, 0), (long long)c->total);
@@ -19,23 +31,7 @@ static bool chunk_fits(struct db *db, struct arena *mem, const struct chunk *c, 
     return true;
 }
 
-static bool chunks_take(struct db *db, struct arena *mem, const struct chunk *c, str **bodies, struct err *e)
-{
-    struct db_rows r;
-    if (!db_query(db, mem, e, &r,
-            "select body from upload_chunk where repository_id = $1 and kind = $2 and transport_id = $3 order by position",
-            ARGS(A(c->repository_id), A(c->kind), A(c->transport_id))))
-        return false;
-    *bodies = arena_make(mem, str, r.count + 1);
-    for (size_t i = 0; i < r.count; i++)
-        (*bodies)[i] = row_str(&r, i, 0);
-    /* The CLI gave up the others after a 413 and began anew: they would only lie there (§4.14). */
-    return db_exec(db, e, NULL,
-        "delete from upload_chunk where repository_id = $1 and kind = $2 and (transport_id = $3 or ($4 <> '' and head_sha = $4))",
-        ARGS(A(c->repository_id), A(c->kind), A(c->transport_id), A(text(c->head_sha))));
-}
-
-bool chunks_put(struct db *db, struct arena *mem, const struct chunk *c, bool *complete, str **bodies, struct err *e)
+bool chunks_put(struct db *db, struct arena *mem, const struct chunk *c, bool *complete, struct err *e)
 {
     struct db_rows r;
     if (!chunk_fits(db, mem, c, e)
@@ -50,7 +46,34 @@ bool chunks_put(struct db *db, struct arena *mem, const struct chunk *c, bool *c
             ARGS(A(c->repository_id), A(c->kind), A(c->transport_id))))
         return false;
     *complete = row_i64(&r, 0, 0) == c->total;
-    return !*complete || chunks_take(db, mem, c, bodies, e);
+    return true;
+}
+
+bool chunks_read(struct db *db, struct arena *mem, const struct chunk *c, str **bodies, size_t *count, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+            "select body from upload_chunk where repository_id = $1 and kind = $2 and transport_id = $3 order by position",
+            ARGS(A(c->repository_id), A(c->kind), A(c->transport_id))))
+        return false;
+    *bodies = arena_make(mem, str, r.count + 1);
+    *count = r.count;
+    for (size_t i = 0; i < r.count; i++)
+        (*bodies)[i] = row_str(&r, i, 0);
+    return true;
+}
+
+bool chunks_drop(struct db *db, const struct chunk *c, bool *gone, struct err *e)
+{
+    int64_t changed = 0;
+    if (!db_exec(db, e, &changed, "delete from upload_chunk where repository_id = $1 and kind = $2 and transport_id = $3",
+                 ARGS(A(c->repository_id), A(c->kind), A(c->transport_id))))
+        return false;
+    *gone = changed == 0;
+    /* After a 413 the CLI begins anew under another id: what it gave up would only lie there (§4.14). */
+    return !c->head_sha.len
+        || db_exec(db, e, NULL, "delete from upload_chunk where repository_id = $1 and kind = $2 and head_sha = $3",
+                   ARGS(A(c->repository_id), A(c->kind), A(c->head_sha)));
 }
 
 bool uploads_add(struct db *db, struct arena *mem, const struct upload_new *u, struct err *e)

@@ -15,10 +15,13 @@ struct chunk {
     str     body;                   /* packed JSON array: the items of this chunk */
 };
 
-/* Stores one chunk; the last write of a position wins. *complete: all `total` are there; then *bodies are the packed bodies in order, and the
- * chunks are gone from the table, as are unfinished sets of the same kind and head that were abandoned.
+/* Stores one chunk; the last write of a position wins. *complete: all `total` are there.
  * ERR_BATCH_MISMATCH when the chunk's total, head or base is another one than that of the chunks before it. */
-bool chunks_put(struct db *db, struct arena *mem, const struct chunk *c, bool *complete, str **bodies, struct err *e) MUST_CHECK;
+bool chunks_put(struct db *db, struct arena *mem, const struct chunk *c, bool *complete, struct err *e) MUST_CHECK;
+/* The packed bodies of c's set, in order. */
+bool chunks_read(struct db *db, struct arena *mem, const struct chunk *c, str **bodies, size_t *count, struct err *e) MUST_CHECK;
+/* The set was processed: it goes, and so do unfinished sets of the same kind and head that were given up. *gone: somebody did so before. */
+bool chunks_drop(struct db *db, const struct chunk *c, bool *gone, struct err *e) MUST_CHECK;
 
 struct upload_new {
     int64_t repository_id, instances, affected, received_ms;

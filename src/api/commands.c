@@ -1,0 +1,237 @@
+/*
+ * What people do: cancel, retry, re-run, dispatch. Each is a fact of kind "command", applied by the engine in the lane of the repository; the
+ * caller waits for what came of it. Its body:
+ *     {"command":"cancel","batch":"batch_…"}                      {"command":"retry","batch":"batch_…"}
+ *     {"command":"rerun","batch":"batch_…","node":3}
+ *     {"command":"dispatch","stack","component","workflow","inputs":{},"sha","withDependents","dryRun"}
+ * An `Idempotency-Key` header makes a repeated request the same command.
+ */
+#include "api/call.h"
+
+#include "domain/workflow.h"
+
+struct command_call { struct call *call; struct fact_new fact; int64_t id; enum fact_fate fate; };
+
+static bool command_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct command_call *x = arg;
+    return engine_store_fact(x->call->api->config.engine, db, mem, &x->fact, &x->fate, &x->id, e);
+}
+
+static bool idempotency_key(struct call *c, str *key)
+{
+    str given = http_header_get(c->request, STR("Idempotency-Key"));
+    *key = STR_NONE;
+    if (!given.len)
+        return true;
+    if (given.len > 100)
+        return fail(&c->err, ERR_INVALID, "Idempotency-Key is longer than 100 bytes");
+    if (!str_is_utf8(given) || !text_clean(c, "Idempotency-Key", given))
+        return fail(&c->err, ERR_INVALID, "Idempotency-Key must be plain text");
+    *key = arena_print(c->mem, "command:" PRI_STR ":" PRI_STR, FMT_STR(c->who.workspace_id), FMT_STR(given));
+    return true;
+}
+
+static enum outcome pending(struct call *c, int64_t id)
+{
+    c->status = 202;
+    json_begin_object(&c->data);
+    if (id)
+        json_field_i64(&c->data, STR("factId"), id);
+    json_field_str(&c->data, STR("state"), id ? STR("pending") : STR("duplicate"));
+    json_end_object(&c->data);
+    return ANSWERED;
+}
+
+/* The engine's note is JSON of its own, or a sentence. */
+static enum outcome outcome_of(struct call *c, str note, bool refused)
+{
+    struct json v;
+    struct err ignored = { 0 };
+    bool is_json = note.len && json_parse(c->mem, note, 0, &v, &ignored) && json_kind(v) == JSON_OBJECT;
+    if (refused) {
+        str message = is_json ? json_str(json_get(v, STR("message")), c->mem) : note;
+        (void)fail(&c->err, ERR_CONFLICT, PRI_STR, FMT_STR(message.len ? message : STR("this cannot be done now")));
+        return FAILED;
+    }
+    if (is_json) {
+        json_put_raw(&c->data, note);
+        return ANSWERED;
+    }
+    json_begin_object(&c->data);
+    json_field_str(&c->data, STR("note"), note.ptr ? note : STR(""));
+    json_end_object(&c->data);
+    return ANSWERED;
+}
+
+static enum outcome command(struct call *c, int64_t lane, str body)
+{
+    struct command_call x = { .call = c, .fact = { .lane = lane, .kind = "command", .body = body, .actor = c->who.name, .trace = c->trace } };
+    str note = STR("");
+    bool refused = false;
+    if (!idempotency_key(c, &x.fact.key) || !engine_write_wait(c->api->config.engine, command_body, &x, &c->err))
+        return FAILED;
+    if (x.fate == FACT_DUPLICATE && !x.id)
+        return pending(c, 0);
+    engine_poke(c->api->config.engine, lane);
+    if (!engine_fact_wait(c->api->config.engine, x.id, c->api->config.outcome_ms, c->mem, &note, &refused))
+        return pending(c, x.id);
+    return outcome_of(c, note, refused);
+}
+
+static struct json_out begin(struct call *c, struct buf *b, const char *name)
+{
+    struct json_out w;
+    buf_init(b, c->mem, 1 << 20);
+    json_out_init(&w, b);
+    json_begin_object(&w);
+    json_field_str(&w, STR("command"), str_of(name));
+    json_field_str(&w, STR("actor"), c->who.name);
+    json_field_str(&w, STR("actorType"), c->who.type);
+    return w;
+}
+
+/* --- of a batch --- */
+
+struct found_batch { int64_t seq, lane, nodes; };
+
+static bool find_batch(struct call *c, struct db *db, struct found_batch *b)
+{
+    struct query q = { .workspace_id = c->who.workspace_id, .repository_id = c->who.repository_id };
+    bool found;
+    if (!query_batch_key(db, c->mem, &q, c->path[0], &b->seq, &b->lane, &b->nodes, &found, &c->err))
+        return false;
+    return found || fail(&c->err, ERR_NOT_FOUND, "there is no such batch in the workspace, or the token does not cover it");
+}
+
+static bool read_batch(struct call *c, struct found_batch *b)
+{
+    struct db *db = call_read(c);
+    if (!db)
+        return false;
+    bool ok = find_batch(c, db, b);
+    engine_read_done(c->api->config.engine, db);
+    return ok;
+}
+
+static enum outcome batch_command(struct call *c, const char *name, const struct found_batch *b, int64_t position)
+{
+    struct buf body;
+    struct json_out w = begin(c, &body, name);
+    json_field_str(&w, STR("batch"), c->path[0]);
+    if (position >= 0)
+        json_field_i64(&w, STR("node"), position);
+    json_end_object(&w);
+    return command(c, b->lane, buf_str(&body));
+}
+
+enum outcome api_cancel(struct call *c)
+{
+    struct found_batch b;
+    return read_batch(c, &b) ? batch_command(c, "cancel", &b, -1) : FAILED;
+}
+
+enum outcome api_retry(struct call *c)
+{
+    struct found_batch b;
+    return read_batch(c, &b) ? batch_command(c, "retry", &b, -1) : FAILED;
+}
+
+enum outcome api_rerun(struct call *c)
+{
+    struct found_batch b;
+    int64_t position;
+    if (!read_batch(c, &b))
+        return FAILED;
+    if (!str_to_i64(c->path[1], 0, b.nodes - 1, &position)) {
+        (void)fail(&c->err, ERR_NOT_FOUND, "the batch has no node " PRI_STR ": it has %lld, counted from 0", FMT_STR(str_sub(c->path[1], 0, 20)),
+                   (long long)b.nodes);
+        return FAILED;
+    }
+    return batch_command(c, "rerun", &b, position);
+}
+
+enum outcome api_rerun_instance(struct call *c)
+{
+    static const char *const known[] = { "stack", "component", "workflow", NULL };
+    struct found_batch b;
+    str stack, component, workflow;
+    int64_t *at = NULL;
+    size_t n = 0;
+    if (!only_known(c, known) || !read_text(c, "stack", true, 1024, &stack) || !read_text(c, "component", true, 1024, &component)
+        || !read_text(c, "workflow", false, 255, &workflow))
+        return FAILED;
+    struct db *db = call_read(c);
+    if (!db)
+        return FAILED;
+    bool ok = find_batch(c, db, &b) && query_batch_positions(db, c->mem, b.seq, stack, component, workflow, &at, &n, &c->err);
+    engine_read_done(c->api->config.engine, db);
+    if (ok && n == 0)
+        ok = fail(&c->err, ERR_NOT_FOUND, "the batch has no such node");
+    if (ok && n > 1)
+        ok = fail(&c->err, ERR_INVALID, "the batch has %zu nodes of this instance: name the workflow too", n);
+    return ok ? batch_command(c, "rerun", &b, at[0]) : FAILED;
+}
+
+/* --- by hand --- */
+
+static bool check_inputs(struct call *c, struct json inputs)
+{
+    struct json_iter it = json_iter(inputs);
+    struct json v;
+    str key;
+    if (json_present(inputs) && json_kind(inputs) != JSON_OBJECT)
+        return fail(&c->err, ERR_INVALID, "inputs must be an object of names and values");
+    while (json_next(&it, c->mem, &key, &v))
+        if (json_kind(v) == JSON_OBJECT || json_kind(v) == JSON_ARRAY)
+            return fail(&c->err, ERR_INVALID, "the input " PRI_STR " must be a text, a number or true or false", FMT_STR(str_sub(key, 0, 80)));
+    return true;
+}
+
+static bool read_flag(struct call *c, const char *name, bool *out)
+{
+    struct json v = json_get(c->body, str_of(name));
+    *out = json_bool_or(v, false);
+    return !json_present(v) || json_kind(v) == JSON_BOOL || fail(&c->err, ERR_INVALID, "%s must be true or false", name);
+}
+
+struct dispatch_ask { str repo, stack, component, workflow, sha; bool dependents, dry_run; struct json inputs; };
+
+static bool read_dispatch(struct call *c, struct dispatch_ask *d)
+{
+    static const char *const known[] = { "repo", "stack", "component", "workflow", "inputs", "sha", "withDependents", "dryRun", NULL };
+    d->inputs = json_get(c->body, STR("inputs"));
+    if (!only_known(c, known) || !read_text(c, "repo", true, 300, &d->repo) || !read_text(c, "stack", true, 1024, &d->stack)
+        || !read_text(c, "component", true, 1024, &d->component) || !read_text(c, "workflow", true, 255, &d->workflow)
+        || !read_text(c, "sha", false, 64, &d->sha) || !read_flag(c, "withDependents", &d->dependents) || !read_flag(c, "dryRun", &d->dry_run)
+        || !check_inputs(c, d->inputs))
+        return false;
+    return workflow_name_ok(d->workflow)
+        || fail(&c->err, ERR_INVALID, "workflow must be the bare name of a .yml or .yaml file under .github/workflows");
+}
+
+enum outcome api_dispatch(struct call *c)
+{
+    struct dispatch_ask d = { 0 };
+    struct repository r;
+    struct buf body;
+    if (!read_dispatch(c, &d))
+        return FAILED;
+    struct db *db = call_read(c);
+    if (!db)
+        return FAILED;
+    bool ok = call_find_repository(c, db, d.repo, &r);
+    engine_read_done(c->api->config.engine, db);
+    if (!ok)
+        return FAILED;
+    struct json_out w = begin(c, &body, "dispatch");
+    json_field_str(&w, STR("stack"), d.stack);
+    json_field_str(&w, STR("component"), d.component);
+    json_field_str(&w, STR("workflow"), d.workflow);
+    json_field_str(&w, STR("sha"), d.sha);
+    json_field_bool(&w, STR("withDependents"), d.dependents);
+    json_field_bool(&w, STR("dryRun"), d.dry_run);
+    json_field_raw(&w, STR("inputs"), json_present(d.inputs) ? json_raw(d.inputs) : STR("{}"));
+    json_end_object(&w);
+    return command(c, r.id, buf_str(&body));
+}

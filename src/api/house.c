@@ -1,0 +1,110 @@
+/* /healthz, /readyz, /metrics: for load balancers and Prometheus. */
+#include "api/call.h"
+
+/* Health must answer while every worker waits for a database that is gone. */
+bool always_on_loop(struct api *a, const struct http_request *r)
+{
+    (void)a;
+    (void)r;
+    return true;
+}
+
+enum outcome api_health(struct call *c)
+{
+    json_begin_object(&c->data);
+    json_field_bool(&c->data, STR("ok"), true);
+    json_end_object(&c->data);
+    return ANSWERED;
+}
+
+enum outcome api_ready(struct call *c)
+{
+    struct engine_health h = { 0 };
+    engine_health(c->api->config.engine, &h);
+    if (!h.database_ok) {
+        (void)fail(&c->err, ERR_STORAGE, "not ready: %s", h.why[0] ? h.why : "the database cannot be used");
+        return FAILED;
+    }
+    json_begin_object(&c->data);
+    json_field_bool(&c->data, STR("ready"), true);
+    json_field_i64(&c->data, STR("factsPending"), h.facts_pending);
+    json_field_i64(&c->data, STR("effectsOpen"), h.effects_open);
+    json_field_i64(&c->data, STR("oldestFactMs"), h.oldest_fact_ms);
+    json_end_object(&c->data);
+    return ANSWERED;
+}
+
+static const char *const method_label[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "OTHER" };
+
+static void request_metrics(struct api *a, struct buf *b)
+{
+    buf_add(b, STR("# HELP signalbox_http_requests_total Requests by route and class of status.\n"
+                   "# TYPE signalbox_http_requests_total counter\n"));
+    for (size_t i = 0; i <= ROUTES_MAX; i++)
+        for (size_t k = 1; k < 6; k++) {
+            uint64_t n = atomic_load_explicit(&a->counts[i].by_class[k], memory_order_relaxed);
+            if (n)
+                buf_print(b, "signalbox_http_requests_total{method=\"%s\",route=\"%s\",status=\"%zuxx\"} %llu\n",
+                          i < route_count ? method_label[routes[i].method] : "OTHER", i < route_count ? routes[i].path : "none", k,
+                          (unsigned long long)n);
+        }
+    buf_add(b, STR("# HELP signalbox_http_request_seconds_total Time from the last byte of a request to its answer.\n"
+                   "# TYPE signalbox_http_request_seconds_total counter\n"));
+    for (size_t i = 0; i < route_count; i++) {
+        uint64_t us = atomic_load_explicit(&a->counts[i].micros, memory_order_relaxed);
+        if (us)
+            buf_print(b, "signalbox_http_request_seconds_total{method=\"%s\",route=\"%s\"} %llu.%06llu\n", method_label[routes[i].method],
+                      routes[i].path, (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000));
+    }
+}
+
+static void one(struct buf *b, const char *name, const char *kind, const char *help, uint64_t value)
+{
+    buf_print(b, "# HELP signalbox_%s %s\n# TYPE signalbox_%s %s\nsignalbox_%s %llu\n", name, help, name, kind, name, (unsigned long long)value);
+}
+
+static void engine_metrics(struct api *a, struct buf *b)
+{
+    struct engine_counts n = { 0 };
+    struct engine_health h = { 0 };
+    engine_counts(a->config.engine, &n);
+    engine_health(a->config.engine, &h);
+    one(b, "facts_total", "counter", "Facts stored.", n.facts);
+    one(b, "fact_duplicates_total", "counter", "Facts that were known already.", n.duplicates);
+    one(b, "commits_total", "counter", "Commits of the writer.", n.commits);
+    one(b, "bodies_total", "counter", "Changes in these commits.", n.bodies);
+    one(b, "effects_done_total", "counter", "Effects carried out.", n.effects_done);
+    one(b, "effects_failed_total", "counter", "Effects given up.", n.effects_failed);
+    one(b, "lanes_owned", "gauge", "Lanes that this process works on.", n.lanes_owned);
+    one(b, "database_up", "gauge", "1 when the database can be used.", h.database_ok);
+    one(b, "facts_pending", "gauge", "Facts not applied yet.", (uint64_t)h.facts_pending);
+    one(b, "effects_open", "gauge", "Effects not carried out yet.", (uint64_t)h.effects_open);
+    one(b, "oldest_fact_milliseconds", "gauge", "Age of the oldest fact not applied yet.", (uint64_t)h.oldest_fact_ms);
+}
+
+static void server_metrics(struct api *a, struct buf *b)
+{
+    struct http_counts n = { 0 };
+    if (!a->server)
+        return;
+    http_server_counts(a->server, &n);
+    one(b, "connections_total", "counter", "Connections accepted.", n.accepted);
+    one(b, "connections_open", "gauge", "Connections open now.", n.open);
+    one(b, "requests_refused_total", "counter", "What was not even a request.", n.refused);
+    one(b, "requests_timed_out_total", "counter", "Requests that came too slowly.", n.timed_out);
+    one(b, "received_bytes_total", "counter", "Bytes received.", n.bytes_in);
+    one(b, "sent_bytes_total", "counter", "Bytes sent.", n.bytes_out);
+}
+
+enum outcome api_metrics(struct call *c)
+{
+    struct buf b;
+    buf_init(&b, c->mem, 1 << 20);
+    request_metrics(c->api, &b);
+    webhook_metrics(c->api, &b);
+    engine_metrics(c->api, &b);
+    server_metrics(c->api, &b);
+    c->raw = buf_str(&b);
+    c->raw_type = STR("text/plain; version=0.0.4; charset=utf-8");
+    return ANSWERED;
+}

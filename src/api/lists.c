@@ -1,0 +1,136 @@
+/* The GET forms: pages of things, and one thing. What they show is in store/query*.c. */
+#include "api/call.h"
+
+#include "domain/lock.h"
+
+enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 500 };
+
+static bool read_limit(struct call *c, struct query *q)
+{
+    str text;
+    q->limit = LIMIT_DEFAULT;
+    if (!query_text(c, "limit", &text))
+        return false;
+    return !text.len || str_to_i64(text, 1, LIMIT_MAX, &q->limit)
+        || fail(&c->err, ERR_INVALID, "limit must be a whole number between 1 and %d", LIMIT_MAX);
+}
+
+static bool read_cursor(struct call *c, struct query *q)
+{
+    str text;
+    if (!query_text(c, "cursor", &text))
+        return false;
+    if (!text.len)
+        return true;
+    if (!base64url_read(c->mem, text, &q->after) || !q->after.len || !str_is_utf8(q->after) || memchr(q->after.ptr, 0, q->after.len))
+        return fail(&c->err, ERR_INVALID, "the cursor is not one of ours: use the nextCursor of the page before");
+    return true;
+}
+
+static bool read_orphaned(struct call *c, struct query *q)
+{
+    str text;
+    q->orphaned = -1;
+    if (!query_text(c, "orphaned", &text))
+        return false;
+    if (text.len && !str_eq(text, STR("true")) && !str_eq(text, STR("false")))
+        return fail(&c->err, ERR_INVALID, "orphaned must be true or false");
+    if (text.len)
+        q->orphaned = str_eq(text, STR("true"));
+    return true;
+}
+
+static bool read_filters(struct call *c, struct query *q)
+{
+    const struct { const char *name; str *to; } filter[] = {
+        { "stack", &q->stack }, { "component", &q->component }, { "state", &q->state }, { "command", &q->command }, { "change", &q->change },
+        { "head_sha", &q->head_sha }, { "batch", &q->batch_id }, { "drift", &q->drift }, { "kind", &q->kind }, { "action", &q->action },
+        { "category", &q->category }, { "key", &q->key }, { "prefix", &q->prefix } };
+    for (size_t i = 0; i < sizeof filter / sizeof filter[0]; i++)
+        if (!query_text(c, filter[i].name, filter[i].to))
+            return false;
+    if (q->key.len && !lock_key_fold(c->mem, q->key, &q->key, &c->err))
+        return false;
+    return read_limit(c, q) && read_cursor(c, q) && read_orphaned(c, q);
+}
+
+static bool scope(struct call *c, struct db *db, struct query *q)
+{
+    str repo;
+    struct repository r;
+    if (!query_text(c, "repo", &repo))
+        return false;
+    if (!repo.len)
+        return true;
+    if (!call_find_repository(c, db, repo, &r))
+        return false;
+    q->repository_id = r.id;
+    return true;
+}
+
+static struct query query_of(struct call *c)
+{
+    return (struct query){ .workspace_id = c->who.workspace_id, .repository_id = c->who.repository_id, .now_ms = c->now_ms, .orphaned = -1,
+                           .limit = LIMIT_DEFAULT, .house = c->who.right == RIGHT_ADMIN };
+}
+
+static bool page(struct call *c, query_list *list, struct db *db, const struct query *q)
+{
+    str next;
+    json_begin_object(&c->data);
+    json_key(&c->data, STR("items"));
+    json_begin_array(&c->data);
+    if (!list(db, c->mem, q, &c->data, &next, &c->err))
+        return false;
+    json_end_array(&c->data);
+    json_field_str(&c->data, STR("nextCursor"), next.len ? base64url_write(c->mem, next) : STR_NONE);
+    json_end_object(&c->data);
+    return true;
+}
+
+enum outcome api_list(struct call *c)
+{
+    struct query q = query_of(c);
+    if (!read_filters(c, &q))
+        return FAILED;
+    if (c->path[0].ptr)             /* nodes of a batch are the only list below one thing that comes here */
+        q.batch_id = c->path[0];
+    struct db *db = call_read(c);
+    if (!db)
+        return FAILED;
+    bool ok = scope(c, db, &q) && page(c, c->route->list, db, &q);
+    engine_read_done(c->api->config.engine, db);
+    return ok ? ANSWERED : FAILED;
+}
+
+enum outcome api_permissions(struct call *c)
+{
+    struct query q = query_of(c);
+    struct repository r;
+    if (!read_filters(c, &q))
+        return FAILED;
+    struct db *db = call_read(c);
+    if (!db)
+        return FAILED;
+    bool ok = call_find_repository(c, db, c->path[0], &r);
+    if (ok) {
+        q.repository_id = r.id;
+        ok = page(c, query_permissions, db, &q);
+    }
+    engine_read_done(c->api->config.engine, db);
+    return ok ? ANSWERED : FAILED;
+}
+
+enum outcome api_one(struct call *c)
+{
+    struct query q = query_of(c);
+    bool found;
+    struct db *db = call_read(c);
+    if (!db)
+        return FAILED;
+    bool ok = c->route->one(db, c->mem, &q, c->path[0], &c->data, &found, &c->err);
+    engine_read_done(c->api->config.engine, db);
+    if (ok && !found)
+        ok = fail(&c->err, ERR_NOT_FOUND, "there is nothing of this id in the workspace, or the token does not cover it");
+    return ok ? ANSWERED : FAILED;
+}
