@@ -54,9 +54,9 @@ struct http_call {
     void *ctx;
 };
 
-/* public_only: private, loopback, link-local and other special addresses are refused at the moment of
- * connecting, when the name has been resolved for good (architecture.md §6). Such a call uses no
- * proxy and no kept connection. HTTP_NOT_SENT when refused. */
+/* public_only: private, loopback, link-local and other special addresses are refused at the moment
+ * of connecting, when the name has been resolved for good (architecture.md §6). Such a call uses
+ * no proxy and no kept connection. HTTP_NOT_SENT when refused. */
 
 struct http_client;
 bool http_client_start(const struct http_client_config *c, struct http_client **out,

@@ -208,7 +208,7 @@ static bool set_trust(const struct http_client *c, struct flight *f)
            (!c->ca_file[0] || SET(CURLOPT_CAINFO, c->ca_file));
 }
 
-/* The address is looked at when a socket is opened, so a kept connection or a proxy would hide it. */
+/* The address is looked at when a socket is opened: a kept connection or a proxy would hide it. */
 static bool set_where(struct flight *f)
 {
     bool ok = SET(CURLOPT_OPENSOCKETFUNCTION, socket_open) && SET(CURLOPT_OPENSOCKETDATA, f);
@@ -246,8 +246,8 @@ bool flight_prepare(struct http_client *c, struct flight *f, int64_t now_ms)
               SET(CURLOPT_WRITEDATA, f) && SET(CURLOPT_HEADERFUNCTION, take_header) &&
               SET(CURLOPT_HEADERDATA, f) && SET(CURLOPT_HTTP09_ALLOWED, 0L) &&
               SET(CURLOPT_SHARE, c->share) && SET(CURLOPT_USERAGENT, c->user_agent) &&
-              SET(CURLOPT_URL, f->call.url.ptr) && set_limits(f, now_ms) && set_where(f) && set_trust(c, f) &&
-              set_method(f) && set_headers(f);
+              SET(CURLOPT_URL, f->call.url.ptr) && set_limits(f, now_ms) && set_where(f) &&
+              set_trust(c, f) && set_method(f) && set_headers(f);
     if (!ok)
         f->unfit = "the HTTP library refused an option of this call";
     return ok;
