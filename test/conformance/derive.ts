@@ -2,33 +2,68 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 type Json = Record<string, unknown>;
-interface Operation { parameters?: Json[]; responses: Record<string, Json> }
-interface Description { paths: Record<string, Record<string, Operation>>; components: Record<string, Json>;
-    'x-webhooks'?: unknown }
+interface Operation {
+    parameters?: Json[];
+    responses: Record<string, Json>;
+}
+interface Description {
+    paths: Record<string, Record<string, Operation>>;
+    components: Record<string, Json>;
+    'x-webhooks'?: unknown;
+}
 
 const methods = ['get', 'post', 'put', 'patch', 'delete'];
 const repo = '/repos/{owner}/{repo}';
 
 /** The paths the App calls; the rest of the description would only make Prism slow. */
 export const used_paths = [
-    '/app', '/app/installations', '/app/installations/{installation_id}',
-    '/app/installations/{installation_id}/access_tokens', '/app/hook/config', '/app/hook/deliveries',
-    '/app/hook/deliveries/{delivery_id}', '/app/hook/deliveries/{delivery_id}/attempts',
-    '/app-manifests/{code}/conversions', '/installation/repositories', '/installation/token', '/rate_limit',
-    repo, `${repo}/installation`, `${repo}/pulls`, `${repo}/pulls/{pull_number}`,
-    `${repo}/pulls/{pull_number}/files`, `${repo}/pulls/{pull_number}/reviews`,
-    `${repo}/pulls/{pull_number}/reviews/{review_id}/dismissals`, `${repo}/commits/{commit_sha}/pulls`,
-    `${repo}/commits/{ref}`, `${repo}/commits/{ref}/check-runs`, `${repo}/commits/{ref}/check-suites`,
-    `${repo}/commits/{ref}/status`, `${repo}/contents/{path}`, `${repo}/branches`, `${repo}/branches/{branch}`,
-    `${repo}/git/ref/{ref}`, `${repo}/compare/{basehead}`,
-    `${repo}/actions/workflows/{workflow_id}`, `${repo}/actions/workflows/{workflow_id}/dispatches`,
-    `${repo}/actions/workflows/{workflow_id}/runs`, `${repo}/actions/runs`, `${repo}/actions/runs/{run_id}`,
-    `${repo}/actions/runs/{run_id}/jobs`, `${repo}/actions/runs/{run_id}/cancel`,
-    `${repo}/actions/runs/{run_id}/rerun`, `${repo}/actions/runs/{run_id}/rerun-failed-jobs`,
-    `${repo}/actions/runs/{run_id}/pending_deployments`, `${repo}/check-runs`,
-    `${repo}/check-runs/{check_run_id}`, `${repo}/issues/{issue_number}/comments`,
-    `${repo}/issues/comments/{comment_id}`, `${repo}/issues/comments/{comment_id}/reactions`,
-    `${repo}/collaborators/{username}/permission`, `${repo}/statuses/{sha}`, `${repo}/environments`,
+    '/app',
+    '/app/installations',
+    '/app/installations/{installation_id}',
+    '/app/installations/{installation_id}/access_tokens',
+    '/app/hook/config',
+    '/app/hook/deliveries',
+    '/app/hook/deliveries/{delivery_id}',
+    '/app/hook/deliveries/{delivery_id}/attempts',
+    '/app-manifests/{code}/conversions',
+    '/installation/repositories',
+    '/installation/token',
+    '/rate_limit',
+    repo,
+    `${repo}/installation`,
+    `${repo}/pulls`,
+    `${repo}/pulls/{pull_number}`,
+    `${repo}/pulls/{pull_number}/files`,
+    `${repo}/pulls/{pull_number}/reviews`,
+    `${repo}/pulls/{pull_number}/reviews/{review_id}/dismissals`,
+    `${repo}/commits/{commit_sha}/pulls`,
+    `${repo}/commits/{ref}`,
+    `${repo}/commits/{ref}/check-runs`,
+    `${repo}/commits/{ref}/check-suites`,
+    `${repo}/commits/{ref}/status`,
+    `${repo}/contents/{path}`,
+    `${repo}/branches`,
+    `${repo}/branches/{branch}`,
+    `${repo}/git/ref/{ref}`,
+    `${repo}/compare/{basehead}`,
+    `${repo}/actions/workflows/{workflow_id}`,
+    `${repo}/actions/workflows/{workflow_id}/dispatches`,
+    `${repo}/actions/workflows/{workflow_id}/runs`,
+    `${repo}/actions/runs`,
+    `${repo}/actions/runs/{run_id}`,
+    `${repo}/actions/runs/{run_id}/jobs`,
+    `${repo}/actions/runs/{run_id}/cancel`,
+    `${repo}/actions/runs/{run_id}/rerun`,
+    `${repo}/actions/runs/{run_id}/rerun-failed-jobs`,
+    `${repo}/actions/runs/{run_id}/pending_deployments`,
+    `${repo}/check-runs`,
+    `${repo}/check-runs/{check_run_id}`,
+    `${repo}/issues/{issue_number}/comments`,
+    `${repo}/issues/comments/{comment_id}`,
+    `${repo}/issues/comments/{comment_id}/reactions`,
+    `${repo}/collaborators/{username}/permission`,
+    `${repo}/statuses/{sha}`,
+    `${repo}/environments`,
     `${repo}/releases/{release_id}`,
 ];
 
@@ -36,7 +71,9 @@ export const used_paths = [
 const undocumented = ['301', '401', '403', '404', '409', '422', '429'];
 
 function load(): Description {
-    const path = createRequire(import.meta.url).resolve('@octokit/openapi').replace(/index\.js$/, '');
+    const path = createRequire(import.meta.url)
+        .resolve('@octokit/openapi')
+        .replace(/index\.js$/, '');
     return JSON.parse(readFileSync(`${path}generated/api.github.com.json`, 'utf8')) as Description;
 }
 
@@ -86,7 +123,8 @@ function prune(description: Description): void {
     };
     walk(description.paths);
     for (const [kind, all] of Object.entries(description.components)) {
-        for (const name of Object.keys(all)) if (!reached.has(`#/components/${kind}/${name}`)) delete all[name];
+        for (const name of Object.keys(all))
+            if (!reached.has(`#/components/${kind}/${name}`)) delete all[name];
     }
 }
 
@@ -103,7 +141,8 @@ function installationAccount(description: Description, patches: string[]): void 
         content: Record<string, { schema: { items: { properties: { account: Json } } } }>;
     };
     const account = answer.content['application/json']?.schema.items.properties.account;
-    if (!account?.['allOf']) throw new Error('GitHub mended the account of /app/installations: drop this patch');
+    if (!account?.['allOf'])
+        throw new Error('GitHub mended the account of /app/installations: drop this patch');
     account['anyOf'] = account['allOf'];
     delete account['allOf'];
     patches.push('get /app/installations: account allOf became anyOf');
@@ -113,10 +152,19 @@ function errorAnswers(name: string, operation: Operation, patches: string[]): vo
     for (const code of undocumented) {
         if (operation.responses[code]) continue;
         operation.responses[code] = {
-            description: 'an error', content: { 'application/json': { schema: {
-                type: 'object', required: ['message'],
-                properties: { message: { type: 'string' }, documentation_url: { type: 'string' } },
-            } } },
+            description: 'an error',
+            content: {
+                'application/json': {
+                    schema: {
+                        type: 'object',
+                        required: ['message'],
+                        properties: {
+                            message: { type: 'string' },
+                            documentation_url: { type: 'string' },
+                        },
+                    },
+                },
+            },
         };
         patches.push(`${name}: answer ${code} added`);
     }

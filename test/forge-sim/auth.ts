@@ -3,8 +3,13 @@ import type { App, Installation, User } from './model.ts';
 import { HttpError, isObject, type Json } from './util.ts';
 
 export interface Token {
-    text: string; installation: Installation; repositoryIds: Set<number> | null;
-    permissions: Record<string, string>; expiresAt: number; actor: User; viaApp: boolean;
+    text: string;
+    installation: Installation;
+    repositoryIds: Set<number> | null;
+    permissions: Record<string, string>;
+    expiresAt: number;
+    actor: User;
+    viaApp: boolean;
 }
 
 export type TokenFormat = 'classic' | 'stateless' | 'mixed';
@@ -43,7 +48,14 @@ export class Auth {
         if (!headJson || !claims || headJson['alg'] !== 'RS256') {
             throw new HttpError(401, 'A JSON web token could not be decoded');
         }
-        if (!verify('RSA-SHA256', Buffer.from(`${head}.${body}`), this.keyOf(app), Buffer.from(signature, 'base64url'))) {
+        if (
+            !verify(
+                'RSA-SHA256',
+                Buffer.from(`${head}.${body}`),
+                this.keyOf(app),
+                Buffer.from(signature, 'base64url'),
+            )
+        ) {
             throw new HttpError(401, 'A JSON web token could not be decoded');
         }
         claimsCheck(claims, app, nowMs);
@@ -61,7 +73,11 @@ export class Auth {
         return token;
     }
 
-    issue(token: Omit<Token, 'text' | 'expiresAt'>, format: 'classic' | 'stateless', nowMs: number): Token {
+    issue(
+        token: Omit<Token, 'text' | 'expiresAt'>,
+        format: 'classic' | 'stateless',
+        nowMs: number,
+    ): Token {
         const made = { ...token, text: tokenText(format), expiresAt: nowMs + this.lifetimeMs };
         this.tokens.set(made.text, made);
         return made;
@@ -93,16 +109,25 @@ function claimsCheck(claims: Json, app: App, nowMs: number): void {
     const now = Math.floor(nowMs / 1000);
     const { iat, exp, iss } = claims;
     if (typeof exp !== 'number') {
-        throw new HttpError(401, "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires");
+        throw new HttpError(
+            401,
+            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
+        );
     }
     if (exp > now + 600) {
         throw new HttpError(401, "'Expiration time' claim ('exp') is too far in the future");
     }
     if (exp <= now) {
-        throw new HttpError(401, "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires");
+        throw new HttpError(
+            401,
+            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
+        );
     }
     if (typeof iat !== 'number' || iat > now + 5) {
-        throw new HttpError(401, "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued");
+        throw new HttpError(
+            401,
+            "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+        );
     }
     if (String(iss) !== String(app.id) && iss !== app.clientId) {
         throw new HttpError(401, "'Issuer' claim ('iss') must be an Integer");

@@ -15,53 +15,157 @@ import type { RunnerOrder } from './runners.ts';
 import type { Json } from './util.ts';
 import type { RepoOrder } from './world.ts';
 
-export interface Ready { api: string; oidc: string; ca: string; control: string; app_id: number; dir: string }
+export interface Ready {
+    api: string;
+    oidc: string;
+    ca: string;
+    control: string;
+    app_id: number;
+    dir: string;
+}
 export interface RepoView {
-    id: number; full_name: string; name: string; owner: string; owner_id: number; default_branch: string;
-    git_dir: string; head: string | null; installation_id: number | null;
+    id: number;
+    full_name: string;
+    name: string;
+    owner: string;
+    owner_id: number;
+    default_branch: string;
+    git_dir: string;
+    head: string | null;
+    installation_id: number | null;
 }
 export interface PullView {
-    number: number; id: number; state: string; draft: boolean; merged: boolean; head_sha: string;
-    head_ref: string; base_sha: string; base_ref: string; merge_sha: string | null; labels: string[];
+    number: number;
+    id: number;
+    state: string;
+    draft: boolean;
+    merged: boolean;
+    head_sha: string;
+    head_ref: string;
+    base_sha: string;
+    base_ref: string;
+    merge_sha: string | null;
+    labels: string[];
     reviews: { id: number; state: string; body: string; user: string; commit_id: string }[];
 }
 export interface RunView {
-    id: number; repo: string; workflow: string; event: string; ref: string; head_sha: string;
-    inputs: Record<string, string>; display_title: string; status: string; conclusion: string | null;
-    attempt: number; actor: string; log: string; created_at_ms: number;
+    id: number;
+    repo: string;
+    workflow: string;
+    event: string;
+    ref: string;
+    head_sha: string;
+    inputs: Record<string, string>;
+    display_title: string;
+    status: string;
+    conclusion: string | null;
+    attempt: number;
+    actor: string;
+    log: string;
+    created_at_ms: number;
     history: { at: number; attempt: number; status: string; conclusion: string | null }[];
 }
 export interface DeliveryView {
-    id: number; guid: string; event: string; action: string | null; status: string; status_code: number;
-    redelivery: boolean; delivered_at_ms: number; duration_ms: number; headers: Record<string, string>;
-    body: string; response_body: string;
+    id: number;
+    guid: string;
+    event: string;
+    action: string | null;
+    status: string;
+    status_code: number;
+    redelivery: boolean;
+    delivered_at_ms: number;
+    duration_ms: number;
+    headers: Record<string, string>;
+    body: string;
+    response_body: string;
 }
 export interface RepoState extends RepoView {
-    refs: Record<string, string>; pulls: number[];
-    comments: { id: number; number: number; user: string; body: string; via_app: boolean; deleted: boolean;
-        revisions: number; reactions: string[] }[];
-    check_runs: { id: number; name: string; sha: string; status: string; conclusion: string | null;
+    refs: Record<string, string>;
+    pulls: number[];
+    comments: {
+        id: number;
+        number: number;
+        user: string;
+        body: string;
+        via_app: boolean;
+        deleted: boolean;
+        revisions: number;
+        reactions: string[];
+    }[];
+    check_runs: {
+        id: number;
+        name: string;
+        sha: string;
+        status: string;
+        conclusion: string | null;
         output: { title: string | null; summary: string | null; text: string | null };
-        details_url: string | null; external_id: string; actions: Json[]; revisions: number }[];
+        details_url: string | null;
+        external_id: string;
+        actions: Json[];
+        revisions: number;
+    }[];
     statuses: { sha: string; state: string; context: string; description: string | null }[];
 }
 export interface SettingsView {
-    app: { id: number; slug: string; client_id: string; private_key: string; webhook_secret: string;
-        webhook_url: string | null; events: string[]; bot: string; bot_id: number };
-    installations: number[]; lies: string[]; token_format: string;
+    app: {
+        id: number;
+        slug: string;
+        client_id: string;
+        private_key: string;
+        webhook_secret: string;
+        webhook_url: string | null;
+        events: string[];
+        bot: string;
+        bot_id: number;
+    };
+    installations: number[];
+    lies: string[];
+    token_format: string;
 }
 export interface Verdict {
-    runs: { total: number; intents: number; withoutIntent: number; byState: Record<string, number>;
-        duplicates: Record<string, number[]>; duplicateCount: number };
-    comments: { created: number; edits: number; perPull: Record<string, number>; pullsWithMoreThanOne: number;
-        bodies?: { id: number; pull: string; deleted: boolean; revisions: { at: number; body: string; by: string }[] }[] };
-    checks: { writes: number; perSha: Record<string, number>; shasWithMoreThanOne: number; reopened: number;
-        bodies?: Json[] };
-    calls: { byRoute: Record<string, number>; statuses: Record<string, number>; total: number;
-        whileLimited: number; missingUserAgent: number; missingVersion: number; missingAccept: number;
-        notModified: number; inFlightMax: number; concurrentMaxPerCaller: number;
-        concurrentDispatchesMax: number; commentWritesAtOnce: number };
+    runs: {
+        total: number;
+        intents: number;
+        withoutIntent: number;
+        byState: Record<string, number>;
+        duplicates: Record<string, number[]>;
+        duplicateCount: number;
+    };
+    comments: {
+        created: number;
+        edits: number;
+        perPull: Record<string, number>;
+        pullsWithMoreThanOne: number;
+        bodies?: {
+            id: number;
+            pull: string;
+            deleted: boolean;
+            revisions: { at: number; body: string; by: string }[];
+        }[];
+    };
+    checks: {
+        writes: number;
+        perSha: Record<string, number>;
+        shasWithMoreThanOne: number;
+        reopened: number;
+        bodies?: Json[];
+    };
+    calls: {
+        byRoute: Record<string, number>;
+        statuses: Record<string, number>;
+        total: number;
+        whileLimited: number;
+        missingUserAgent: number;
+        missingVersion: number;
+        missingAccept: number;
+        notModified: number;
+        inFlightMax: number;
+        concurrentMaxPerCaller: number;
+        concurrentDispatchesMax: number;
+        commentWritesAtOnce: number;
+    };
     faultsFired: Record<string, number>;
+    leaks: { where: string; what: string }[];
     oidc: { discovery: number; jwks: number; token: number };
 }
 
@@ -70,8 +174,13 @@ const ready_timeout_ms = 20_000;
 
 function readyLine(child: ChildProcess): Promise<Ready> {
     return new Promise((done, failed) => {
-        const late = setTimeout(() => failed(new Error('forge-sim did not get ready in time')), ready_timeout_ms);
-        child.once('exit', (code) => failed(new Error(`forge-sim ended with ${code} before it was ready`)));
+        const late = setTimeout(
+            () => failed(new Error('forge-sim did not get ready in time')),
+            ready_timeout_ms,
+        );
+        child.once('exit', (code) =>
+            failed(new Error(`forge-sim ended with ${code} before it was ready`)),
+        );
         if (!child.stdout) return failed(new Error('forge-sim has no standard output'));
         createInterface({ input: child.stdout }).once('line', (line) => {
             clearTimeout(late);
@@ -110,11 +219,13 @@ export class ForgeSim {
 
     async control<T>(method: string, path: string, body?: unknown): Promise<T> {
         const response = await fetch(this.ready.control + path, {
-            method, body: body === undefined ? undefined : JSON.stringify(body),
+            method,
+            body: body === undefined ? undefined : JSON.stringify(body),
             headers: { 'content-type': 'application/json' },
         });
-        const answer = await response.json() as T;
-        if (!response.ok) throw new Error(`${method} ${path} → ${response.status} ${JSON.stringify(answer)}`);
+        const answer = (await response.json()) as T;
+        if (!response.ok)
+            throw new Error(`${method} ${path} → ${response.status} ${JSON.stringify(answer)}`);
         return answer;
     }
 
@@ -139,7 +250,12 @@ export class ForgeSim {
         return this.control('GET', this.at(repo));
     }
 
-    pushFiles(repo: string | number, branch: string, files: Files, more: Partial<PushOrder> = {}): Promise<{ sha: string }> {
+    pushFiles(
+        repo: string | number,
+        branch: string,
+        files: Files,
+        more: Partial<PushOrder> = {},
+    ): Promise<{ sha: string }> {
         return this.control('POST', this.at(repo, 'push'), { ...more, branch, files });
     }
 
@@ -147,7 +263,11 @@ export class ForgeSim {
         return this.control('POST', this.at(repo, 'users'), { login, permission });
     }
 
-    addEnvironment(repo: string | number, name: string, reviewers: string[]): Promise<{ id: number }> {
+    addEnvironment(
+        repo: string | number,
+        name: string,
+        reviewers: string[],
+    ): Promise<{ id: number }> {
         return this.control('POST', this.at(repo, 'environments'), { name, reviewers });
     }
 
@@ -155,7 +275,10 @@ export class ForgeSim {
         return this.control('POST', this.at(repo, 'rename'), { name });
     }
 
-    editRepo(repo: string | number, edit: { default_branch?: string; archived?: boolean }): Promise<RepoView> {
+    editRepo(
+        repo: string | number,
+        edit: { default_branch?: string; archived?: boolean },
+    ): Promise<RepoView> {
         return this.control('POST', this.at(repo, 'edit'), edit);
     }
 
@@ -167,11 +290,21 @@ export class ForgeSim {
         return this.control('GET', this.at(repo, 'pulls', number));
     }
 
-    pushToPull(repo: string | number, number: number, files: Files, more: Partial<PushOrder> = {}): Promise<PullView> {
+    pushToPull(
+        repo: string | number,
+        number: number,
+        files: Files,
+        more: Partial<PushOrder> = {},
+    ): Promise<PullView> {
         return this.control('POST', this.at(repo, 'pulls', number, 'push'), { ...more, files });
     }
 
-    mergePull(repo: string | number, number: number, method: 'merge' | 'squash' = 'merge', sender?: string): Promise<PullView> {
+    mergePull(
+        repo: string | number,
+        number: number,
+        method: 'merge' | 'squash' = 'merge',
+        sender?: string,
+    ): Promise<PullView> {
         return this.control('POST', this.at(repo, 'pulls', number, 'merge'), { method, sender });
     }
 
@@ -183,27 +316,61 @@ export class ForgeSim {
         return this.control('POST', this.at(repo, 'pulls', number, 'reopen'), { sender });
     }
 
-    setDraft(repo: string | number, number: number, draft: boolean, sender?: string): Promise<PullView> {
+    setDraft(
+        repo: string | number,
+        number: number,
+        draft: boolean,
+        sender?: string,
+    ): Promise<PullView> {
         return this.control('POST', this.at(repo, 'pulls', number, 'draft'), { draft, sender });
     }
 
-    label(repo: string | number, number: number, name: string, added = true, sender?: string): Promise<PullView> {
-        return this.control('POST', this.at(repo, 'pulls', number, 'label'), { name, added, sender });
+    label(
+        repo: string | number,
+        number: number,
+        name: string,
+        added = true,
+        sender?: string,
+    ): Promise<PullView> {
+        return this.control('POST', this.at(repo, 'pulls', number, 'label'), {
+            name,
+            added,
+            sender,
+        });
     }
 
-    editPull(repo: string | number, number: number, edit: { title?: string; body?: string; base?: string }): Promise<PullView> {
+    editPull(
+        repo: string | number,
+        number: number,
+        edit: { title?: string; body?: string; base?: string },
+    ): Promise<PullView> {
         return this.control('POST', this.at(repo, 'pulls', number, 'edit'), edit);
     }
 
-    pullActivity(repo: string | number, number: number, action: string, extra: Json = {}): Promise<PullView> {
+    pullActivity(
+        repo: string | number,
+        number: number,
+        action: string,
+        extra: Json = {},
+    ): Promise<PullView> {
         return this.control('POST', this.at(repo, 'pulls', number, 'activity'), { action, extra });
     }
 
-    comment(repo: string | number, number: number, user: string, body: string): Promise<{ id: number }> {
+    comment(
+        repo: string | number,
+        number: number,
+        user: string,
+        body: string,
+    ): Promise<{ id: number }> {
         return this.control('POST', this.at(repo, 'pulls', number, 'comments'), { user, body });
     }
 
-    editComment(repo: string | number, id: number, user: string, body: string): Promise<{ id: number }> {
+    editComment(
+        repo: string | number,
+        id: number,
+        user: string,
+        body: string,
+    ): Promise<{ id: number }> {
         return this.control('PATCH', this.at(repo, 'comments', id), { user, body });
     }
 
@@ -215,17 +382,32 @@ export class ForgeSim {
         return this.control('POST', this.at(repo, 'releases'), order);
     }
 
-    mergeGroup(repo: string | number, number: number): Promise<{ head_sha: string; head_ref: string; base_sha: string }> {
+    mergeGroup(
+        repo: string | number,
+        number: number,
+    ): Promise<{ head_sha: string; head_ref: string; base_sha: string }> {
         return this.control('POST', this.at(repo, 'merge-groups'), { number });
     }
 
-    mergeGroupEnd(repo: string | number, sha: string, reason: 'merged' | 'invalidated' | 'dequeued'): Promise<unknown> {
+    mergeGroupEnd(
+        repo: string | number,
+        sha: string,
+        reason: 'merged' | 'invalidated' | 'dequeued',
+    ): Promise<unknown> {
         return this.control('POST', this.at(repo, 'merge-groups', sha, 'end'), { reason });
     }
 
     /** Somebody pressed "re-run" on our check, or one of its buttons. */
-    checkRequest(repo: string | number, id: number, identifier?: string, sender?: string): Promise<unknown> {
-        return this.control('POST', this.at(repo, 'check-runs', id, 'request'), { identifier, sender });
+    checkRequest(
+        repo: string | number,
+        id: number,
+        identifier?: string,
+        sender?: string,
+    ): Promise<unknown> {
+        return this.control('POST', this.at(repo, 'check-runs', id, 'request'), {
+            identifier,
+            sender,
+        });
     }
 
     script(script: Script): Promise<{ id: number }> {
@@ -241,10 +423,17 @@ export class ForgeSim {
     }
 
     runs(repo?: string): Promise<RunView[]> {
-        return this.control('GET', '/runs' + (repo === undefined ? '' : `?repo=${encodeURIComponent(repo)}`));
+        return this.control(
+            'GET',
+            '/runs' + (repo === undefined ? '' : `?repo=${encodeURIComponent(repo)}`),
+        );
     }
 
-    run(id: number, action: 'approve' | 'reject' | 'cancel' | 'rerun' | 'finish', body: Json = {}): Promise<RunView> {
+    run(
+        id: number,
+        action: 'approve' | 'reject' | 'cancel' | 'rerun' | 'finish',
+        body: Json = {},
+    ): Promise<RunView> {
         return this.control('POST', `/runs/${id}/${action}`, body);
     }
 
@@ -260,6 +449,11 @@ export class ForgeSim {
         return this.control('POST', '/ping');
     }
 
+    /** Sends a body of your own, signed. */
+    sendWebhook(event: string, payload: Json): Promise<unknown> {
+        return this.control('POST', '/webhooks', { event, payload });
+    }
+
     installation(id: number, action: string, body: Json = {}): Promise<Json> {
         return this.control('POST', `/installations/${id}/${action}`, body);
     }
@@ -268,7 +462,9 @@ export class ForgeSim {
         return this.control('GET', '/referee' + (isFull ? '?full=1' : ''));
     }
 
-    async mintOidc(order: Mint & { repo?: string | number; runner?: RunnerOrder } = {}): Promise<string> {
+    async mintOidc(
+        order: Mint & { repo?: string | number; runner?: RunnerOrder } = {},
+    ): Promise<string> {
         return (await this.control<{ token: string }>('POST', '/oidc/mint', order)).token;
     }
 
@@ -281,12 +477,20 @@ export class ForgeSim {
     }
 
     private at(repo: string | number, ...rest: (string | number)[]): string {
-        return ['/repos', encodeURIComponent(String(repo)), ...rest.map((part) => encodeURIComponent(String(part)))].join('/');
+        return [
+            '/repos',
+            encodeURIComponent(String(repo)),
+            ...rest.map((part) => encodeURIComponent(String(part))),
+        ].join('/');
     }
 }
 
 /** The App's own JWT, as a client would make it. */
-export function appJwt(appId: number, privateKeyPem: string, change: { iat?: number; exp?: number; iss?: string } = {}): string {
+export function appJwt(
+    appId: number,
+    privateKeyPem: string,
+    change: { iat?: number; exp?: number; iss?: string } = {},
+): string {
     const now = Math.floor(Date.now() / 1000);
     const encode = (value: Json) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const text = `${encode({ alg: 'RS256', typ: 'JWT' })}.${encode({ iat: now - 60, exp: now + 540, iss: String(appId), ...change })}`;

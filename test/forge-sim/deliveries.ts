@@ -9,13 +9,30 @@ export const delivery_timeout_ms = 10_000;
 const kept_max = 10_000;
 
 export interface Attempt {
-    id: number; guid: string; deliveredAt: number; redelivery: boolean; durationMs: number; status: string;
-    statusCode: number; event: string; action: string | null; installationId: number | null;
-    repositoryId: number | null; headers: Record<string, string>; body: Buffer;
-    responseHeaders: Json; responseBody: string; done: boolean;
+    id: number;
+    guid: string;
+    deliveredAt: number;
+    redelivery: boolean;
+    durationMs: number;
+    status: string;
+    statusCode: number;
+    event: string;
+    action: string | null;
+    installationId: number | null;
+    repositoryId: number | null;
+    headers: Record<string, string>;
+    body: Buffer;
+    responseHeaders: Json;
+    responseBody: string;
+    done: boolean;
 }
 
-interface Answer { statusCode: number; status: string; headers: Json; body: string }
+interface Answer {
+    statusCode: number;
+    status: string;
+    headers: Json;
+    body: string;
+}
 
 /** Signs, sends and records webhooks; it never retries by itself, as GitHub does not. */
 export class Deliveries {
@@ -48,8 +65,13 @@ export class Deliveries {
         return [...this.attempts.values()].filter((one) => one.done);
     }
 
-    emit(event: string, action: string | null, installationId: number | null,
-        repositoryId: number | null, payload: Json): void {
+    emit(
+        event: string,
+        action: string | null,
+        installationId: number | null,
+        repositoryId: number | null,
+        payload: Json,
+    ): void {
         if (!this.app.webhookUrl) return;
         const body = Buffer.from(JSON.stringify(payload));
         const faults = this.faults.forDelivery(event, action);
@@ -57,7 +79,8 @@ export class Deliveries {
         const attempt = this.attemptOf(event, action, installationId, repositoryId, body);
         if (kinds.has('drop-silent')) return;
         if (kinds.has('drop')) return this.dropped(attempt);
-        if (kinds.has('bad-signature')) attempt.headers['X-Hub-Signature-256'] = 'sha256=' + '0'.repeat(64);
+        if (kinds.has('bad-signature'))
+            attempt.headers['X-Hub-Signature-256'] = 'sha256=' + '0'.repeat(64);
         if (kinds.has('no-signature')) delete attempt.headers['X-Hub-Signature-256'];
         if (kinds.has('altered-byte')) {
             attempt.body = Buffer.from(attempt.body);
@@ -69,7 +92,8 @@ export class Deliveries {
             if (fault.kind === 'reorder') waitMs += this.faults.between(0, fault.ms ?? 200);
         }
         this.post(attempt, waitMs);
-        if (kinds.has('duplicate')) this.post({ ...attempt, id: this.idNext++ }, waitMs + (faults[0]?.ms ?? 0));
+        if (kinds.has('duplicate'))
+            this.post({ ...attempt, id: this.idNext++ }, waitMs + (faults[0]?.ms ?? 0));
         if (kinds.has('semantic-duplicate')) {
             this.post(this.attemptOf(event, action, installationId, repositoryId, body), waitMs);
         }
@@ -78,10 +102,16 @@ export class Deliveries {
     /** A new attempt with the old guid and body. */
     redeliver(attempt: Attempt): void {
         const body = attempt.body;
-        this.post({
-            ...attempt, id: this.idNext++, redelivery: true, done: false,
-            headers: { ...attempt.headers, ...this.signatures(body) },
-        }, 0);
+        this.post(
+            {
+                ...attempt,
+                id: this.idNext++,
+                redelivery: true,
+                done: false,
+                headers: { ...attempt.headers, ...this.signatures(body) },
+            },
+            0,
+        );
     }
 
     close(): void {
@@ -92,28 +122,51 @@ export class Deliveries {
     }
 
     private signatures(body: Buffer): Record<string, string> {
-        const secret = this.lies.has('wrong-signature') ? this.app.webhookSecret + 'x' : this.app.webhookSecret;
+        const secret = this.lies.has('wrong-signature')
+            ? this.app.webhookSecret + 'x'
+            : this.app.webhookSecret;
         if (!secret) return {};
         return {
             'X-Hub-Signature': 'sha1=' + createHmac('sha1', secret).update(body).digest('hex'),
-            'X-Hub-Signature-256': 'sha256=' + createHmac('sha256', secret).update(body).digest('hex'),
+            'X-Hub-Signature-256':
+                'sha256=' + createHmac('sha256', secret).update(body).digest('hex'),
         };
     }
 
-    private attemptOf(event: string, action: string | null, installationId: number | null,
-        repositoryId: number | null, json: Buffer): Attempt {
+    private attemptOf(
+        event: string,
+        action: string | null,
+        installationId: number | null,
+        repositoryId: number | null,
+        json: Buffer,
+    ): Attempt {
         const isForm = this.app.contentType === 'form';
-        const body = isForm ? Buffer.from('payload=' + encodeURIComponent(json.toString('utf8'))) : json;
+        const body = isForm
+            ? Buffer.from('payload=' + encodeURIComponent(json.toString('utf8')))
+            : json;
         const guid = uuidOf(randomBytes(16));
         return {
-            id: this.idNext++, guid, deliveredAt: Date.now(), redelivery: false, durationMs: 0, status: '',
-            statusCode: 0, event, action, installationId, repositoryId, body, responseHeaders: {},
-            responseBody: '', done: false,
+            id: this.idNext++,
+            guid,
+            deliveredAt: Date.now(),
+            redelivery: false,
+            durationMs: 0,
+            status: '',
+            statusCode: 0,
+            event,
+            action,
+            installationId,
+            repositoryId,
+            body,
+            responseHeaders: {},
+            responseBody: '',
+            done: false,
             headers: {
                 'Accept': '*/*',
                 'Content-Type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
                 'User-Agent': 'GitHub-Hookshot/f0r9e51',
-                'X-GitHub-Delivery': guid, 'X-GitHub-Event': event,
+                'X-GitHub-Delivery': guid,
+                'X-GitHub-Event': event,
                 'X-GitHub-Hook-ID': String(this.app.hookId),
                 'X-GitHub-Hook-Installation-Target-ID': String(this.app.id),
                 'X-GitHub-Hook-Installation-Target-Type': 'integration',
@@ -182,9 +235,11 @@ export class Deliveries {
         return new Promise((done) => {
             const url = new URL(this.app.webhookUrl ?? 'http://127.0.0.1:1');
             const isTls = url.protocol === 'https:';
-            const failed = (status: string, statusCode: number) => done({ status, statusCode, headers: {}, body: '' });
+            const failed = (status: string, statusCode: number) =>
+                done({ status, statusCode, headers: {}, body: '' });
             const options = {
-                method: 'POST', agent: isTls ? this.tlsAgent : this.agent,
+                method: 'POST',
+                agent: isTls ? this.tlsAgent : this.agent,
                 rejectUnauthorized: this.app.insecureSsl !== '1',
                 headers: { ...attempt.headers, 'Content-Length': String(attempt.body.length) },
             };
@@ -194,8 +249,10 @@ export class Deliveries {
                 response.on('end', () => {
                     clearTimeout(cut);
                     done({
-                        statusCode: response.statusCode ?? 0, status: statusText(response.statusCode ?? 0),
-                        headers: response.headers as Json, body: Buffer.concat(parts).toString('utf8').slice(0, 65536),
+                        statusCode: response.statusCode ?? 0,
+                        status: statusText(response.statusCode ?? 0),
+                        headers: response.headers as Json,
+                        body: Buffer.concat(parts).toString('utf8').slice(0, 65536),
                     });
                 });
             });

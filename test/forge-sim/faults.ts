@@ -1,10 +1,32 @@
 import { globMatches, rngOf } from './util.ts';
 
-export type ApiFaultKind = 'error500' | 'html502' | 'unavailable503' | 'reset-before' | 'reset-after'
-    | 'html502-after' | 'latency' | 'unauthorized' | 'forbidden' | 'not-found' | 'stale' | 'secondary'
-    | 'primary' | 'truncated' | 'hang' | 'late-answer';
-export type WebhookFaultKind = 'duplicate' | 'reorder' | 'delay' | 'drop' | 'drop-silent'
-    | 'bad-signature' | 'no-signature' | 'altered-byte' | 'semantic-duplicate';
+export type ApiFaultKind =
+    | 'error500'
+    | 'html502'
+    | 'unavailable503'
+    | 'reset-before'
+    | 'reset-after'
+    | 'html502-after'
+    | 'latency'
+    | 'unauthorized'
+    | 'forbidden'
+    | 'not-found'
+    | 'stale'
+    | 'secondary'
+    | 'primary'
+    | 'truncated'
+    | 'hang'
+    | 'late-answer';
+export type WebhookFaultKind =
+    | 'duplicate'
+    | 'reorder'
+    | 'delay'
+    | 'drop'
+    | 'drop-silent'
+    | 'bad-signature'
+    | 'no-signature'
+    | 'altered-byte'
+    | 'semantic-duplicate';
 
 /** One thing that goes wrong. Without count it goes on; without probability it always fires. */
 export interface Fault {
@@ -26,7 +48,13 @@ export interface Fault {
     seconds?: number;
 }
 
-interface Armed { id: number; fault: Fault; left: number; skip: number; fired: number }
+interface Armed {
+    id: number;
+    fault: Fault;
+    left: number;
+    skip: number;
+    fired: number;
+}
 
 /** The armed faults and the seeded dice that decide whether one fires. */
 export class Faults {
@@ -44,7 +72,13 @@ export class Faults {
 
     arm(fault: Fault): number {
         const id = this.idNext++;
-        this.armed.push({ id, fault, left: fault.count ?? Infinity, skip: fault.skip ?? 0, fired: 0 });
+        this.armed.push({
+            id,
+            fault,
+            left: fault.count ?? Infinity,
+            skip: fault.skip ?? 0,
+            fired: 0,
+        });
         return id;
     }
 
@@ -53,22 +87,33 @@ export class Faults {
     }
 
     list(): { id: number; fault: Fault; left: number | null; fired: number }[] {
-        return this.armed.map(({ id, fault, left, fired }) => (
-            { id, fault, left: Number.isFinite(left) ? left : null, fired }
-        ));
+        return this.armed.map(({ id, fault, left, fired }) => ({
+            id,
+            fault,
+            left: Number.isFinite(left) ? left : null,
+            fired,
+        }));
     }
 
     /** All api faults that fire for this call; `stale` only when asked for by name. */
     forCall(label: string, isStale: boolean): Fault[] {
         if (this.armed.length === 0) return [];
-        return this.fire((fault) => fault.on === 'api' && (fault.kind === 'stale') === isStale
-            && globMatches(fault.route ?? '*', label));
+        return this.fire(
+            (fault) =>
+                fault.on === 'api' &&
+                (fault.kind === 'stale') === isStale &&
+                globMatches(fault.route ?? '*', label),
+        );
     }
 
     forDelivery(event: string, action: string | null): Fault[] {
         if (this.armed.length === 0) return [];
-        return this.fire((fault) => fault.on === 'webhook' && (globMatches(fault.event ?? '*', event)
-            || globMatches(fault.event ?? '*', `${event}.${action ?? ''}`)));
+        return this.fire(
+            (fault) =>
+                fault.on === 'webhook' &&
+                (globMatches(fault.event ?? '*', event) ||
+                    globMatches(fault.event ?? '*', `${event}.${action ?? ''}`)),
+        );
     }
 
     between(low: number, high: number): number {

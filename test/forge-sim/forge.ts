@@ -17,16 +17,33 @@ import { World, type AppConfig } from './world.ts';
 import { routes } from './routes/index.ts';
 
 export interface Config {
-    seed?: number; dir?: string; app?: AppConfig; tokenFormat?: TokenFormat; apiPort?: number;
-    oidcPort?: number; controlPort?: number; delays?: Partial<Delays>; webhookDelayMs?: number;
-    apiLatencyMs?: number; coreLimit?: number; enforce?: Enforced; dispatchStyle?: DispatchStyle;
+    seed?: number;
+    dir?: string;
+    app?: AppConfig;
+    tokenFormat?: TokenFormat;
+    apiPort?: number;
+    oidcPort?: number;
+    controlPort?: number;
+    delays?: Partial<Delays>;
+    webhookDelayMs?: number;
+    apiLatencyMs?: number;
+    coreLimit?: number;
+    enforce?: Enforced;
+    dispatchStyle?: DispatchStyle;
 }
 
 /** How the dispatch call answers: today's dotcom, GHES that ignores the flag, GHES that refuses it. */
 export type DispatchStyle = 'dotcom' | 'ghes' | 'ghes-strict';
 
-export type Lie = 'missing-field' | 'wrong-type' | 'wrong-state' | 'wrong-signature' | 'no-retry-after'
-    | 'thin-comment' | 'empty-dispatch' | 'wrong-dispatch';
+export type Lie =
+    | 'missing-field'
+    | 'wrong-type'
+    | 'wrong-state'
+    | 'wrong-signature'
+    | 'no-retry-after'
+    | 'thin-comment'
+    | 'empty-dispatch'
+    | 'wrong-dispatch';
 
 /** The whole stand-in: state, behaviour and the listeners around them. */
 export class Forge {

@@ -2,32 +2,60 @@ import { spawn, execFile, type ChildProcessWithoutNullStreams } from 'node:child
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-export interface Person { name: string; email: string; date: string }
-export interface Commit {
-    sha: string; tree: string; parents: string[]; author: Person; committer: Person; message: string;
+export interface Person {
+    name: string;
+    email: string;
+    date: string;
 }
-export interface Found { oid: string; type: string; data: Buffer }
-export interface DiffStat { additions: number; deletions: number; files: string[]; commits: number }
+export interface Commit {
+    sha: string;
+    tree: string;
+    parents: string[];
+    author: Person;
+    committer: Person;
+    message: string;
+}
+export interface Found {
+    oid: string;
+    type: string;
+    data: Buffer;
+}
+export interface DiffStat {
+    additions: number;
+    deletions: number;
+    files: string[];
+    commits: number;
+}
 export type Files = Record<string, string | null>;
 
 const environment = {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
     HOME: '/nonexistent',
     GIT_CONFIG_NOSYSTEM: '1',
-    GIT_AUTHOR_NAME: 'Octo Cat', GIT_AUTHOR_EMAIL: 'octocat@example.test',
-    GIT_COMMITTER_NAME: 'Octo Cat', GIT_COMMITTER_EMAIL: 'octocat@example.test',
-    LC_ALL: 'C', TZ: 'UTC',
+    GIT_AUTHOR_NAME: 'Octo Cat',
+    GIT_AUTHOR_EMAIL: 'octocat@example.test',
+    GIT_COMMITTER_NAME: 'Octo Cat',
+    GIT_COMMITTER_EMAIL: 'octocat@example.test',
+    LC_ALL: 'C',
+    TZ: 'UTC',
 };
 
 function git(dir: string, args: string[], input?: string | Buffer): Promise<string> {
     return new Promise((done, failed) => {
         const argv = ['--git-dir', dir, ...args];
-        const child = execFile('git', argv, { env: environment, maxBuffer: 256 << 20 },
+        const child = execFile(
+            'git',
+            argv,
+            { env: environment, maxBuffer: 256 << 20 },
             (error, out, err) => {
-                if (error) failed(new Error(`git ${args[0]} failed in ${dir}: ${err || error.message}`));
+                if (error)
+                    failed(new Error(`git ${args[0]} failed in ${dir}: ${err || error.message}`));
                 else done(out);
-            });
-        child.stdin?.on('error', () => { /* git ended early; the exit code tells why */ });
+            },
+        );
+        child.stdin?.on('error', () => {
+            /* git ended early; the exit code tells why */
+        });
         child.stdin?.end(input ?? '');
     });
 }
@@ -52,8 +80,12 @@ export class Git {
 
     static async create(dir: string, defaultBranch: string): Promise<Git> {
         await new Promise<void>((done, failed) => {
-            execFile('git', ['init', '-q', '--bare', '-b', defaultBranch, dir], { env: environment },
-                (error) => error ? failed(error) : done());
+            execFile(
+                'git',
+                ['init', '-q', '--bare', '-b', defaultBranch, dir],
+                { env: environment },
+                (error) => (error ? failed(error) : done()),
+            );
         });
         const made = new Git(dir);
         await git(dir, ['config', 'uploadpack.allowAnySHA1InWant', 'true']);
@@ -63,13 +95,22 @@ export class Git {
 
     /** Takes over all refs of an existing repository (its folder or its .git). */
     async importRepository(source: string): Promise<void> {
-        await git(this.dir, ['fetch', '-q', source, '+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']);
+        await git(this.dir, [
+            'fetch',
+            '-q',
+            source,
+            '+refs/heads/*:refs/heads/*',
+            '+refs/tags/*:refs/tags/*',
+        ]);
         await this.refresh();
     }
 
     /** Refs are kept in memory; call this after somebody else wrote to the folder. */
     async refresh(): Promise<void> {
-        const out = await git(this.dir, ['for-each-ref', '--format=%(refname) %(objectname) %(*objectname)']);
+        const out = await git(this.dir, [
+            'for-each-ref',
+            '--format=%(refname) %(objectname) %(*objectname)',
+        ]);
         this.refs = new Map();
         for (const line of out.split('\n')) {
             const [name, sha, peeled] = line.split(' ');
@@ -83,9 +124,13 @@ export class Git {
 
     /** A branch, a tag, a full ref or a commit id, in this order. */
     resolve(ref: string): string | undefined {
-        return this.refs.get('refs/heads/' + ref) ?? this.refs.get('refs/tags/' + ref)
-            ?? this.refs.get(ref) ?? this.refs.get('refs/' + ref)
-            ?? (/^[0-9a-f]{40}$/.test(ref) ? ref : undefined);
+        return (
+            this.refs.get('refs/heads/' + ref) ??
+            this.refs.get('refs/tags/' + ref) ??
+            this.refs.get(ref) ??
+            this.refs.get('refs/' + ref) ??
+            (/^[0-9a-f]{40}$/.test(ref) ? ref : undefined)
+        );
     }
 
     async setRef(name: string, sha: string): Promise<void> {
@@ -105,7 +150,8 @@ export class Git {
             this.waiting.push({ name, done });
             this.openReader().stdin.write(name + '\n');
         });
-        if (/^[0-9a-f]{40}/.test(name) && (found || name.includes(':'))) this.found.set(name, found);
+        if (/^[0-9a-f]{40}/.test(name) && (found || name.includes(':')))
+            this.found.set(name, found);
         return found;
     }
 
@@ -119,18 +165,33 @@ export class Git {
         return commit;
     }
 
-    async list(sha: string, folder: string): Promise<{ mode: string; type: string; oid: string; path: string }[]> {
-        const out = await git(this.dir, ['ls-tree', '-z', sha, folder === '' ? '' : folder + '/'].filter((a) => a !== ''));
-        return out.split('\0').filter((line) => line !== '').map((line) => {
-            const [meta = '', path = ''] = line.split('\t');
-            const [mode = '', type = '', oid = ''] = meta.split(' ');
-            return { mode, type, oid, path };
-        });
+    async list(
+        sha: string,
+        folder: string,
+    ): Promise<{ mode: string; type: string; oid: string; path: string }[]> {
+        const out = await git(
+            this.dir,
+            ['ls-tree', '-z', sha, folder === '' ? '' : folder + '/'].filter((a) => a !== ''),
+        );
+        return out
+            .split('\0')
+            .filter((line) => line !== '')
+            .map((line) => {
+                const [meta = '', path = ''] = line.split('\t');
+                const [mode = '', type = '', oid = ''] = meta.split(' ');
+                return { mode, type, oid, path };
+            });
     }
 
     /** One commit on `ref`; null content deletes the file. Returns the new commit id. */
-    async commitFiles(ref: string, files: Files, message: string, parent: string | undefined,
-        atMs: number, author: Person | undefined): Promise<string> {
+    async commitFiles(
+        ref: string,
+        files: Files,
+        message: string,
+        parent: string | undefined,
+        atMs: number,
+        author: Person | undefined,
+    ): Promise<string> {
         const who = author ?? { name: 'Octo Cat', email: 'octocat@example.test', date: '' };
         const stamp = `${who.name} <${who.email}> ${Math.floor(atMs / 1000)} +0000`;
         const scratch = 'refs/forge-sim/import';
@@ -170,7 +231,9 @@ export class Git {
         const merged = await this.mergeCommit(base, head, message);
         if (!merged) return undefined;
         const commit = await this.commit(merged);
-        return (await git(this.dir, ['commit-tree', commit?.tree ?? '', '-p', base, '-m', message])).trim();
+        return (
+            await git(this.dir, ['commit-tree', commit?.tree ?? '', '-p', base, '-m', message])
+        ).trim();
     }
 
     async mergeBase(left: string, right: string): Promise<string | undefined> {
@@ -197,7 +260,9 @@ export class Git {
             stat.deletions += Number(remove) || 0;
             stat.files.push(path);
         }
-        stat.commits = Number((await git(this.dir, ['rev-list', '--count', `${base}..${head}`])).trim());
+        stat.commits = Number(
+            (await git(this.dir, ['rev-list', '--count', `${base}..${head}`])).trim(),
+        );
         this.stats.set(key, stat);
         return stat;
     }
@@ -209,9 +274,13 @@ export class Git {
 
     private openReader(): ChildProcessWithoutNullStreams {
         if (this.reader) return this.reader;
-        const child = spawn('git', ['--git-dir', this.dir, 'cat-file', '--batch'], { env: environment });
+        const child = spawn('git', ['--git-dir', this.dir, 'cat-file', '--batch'], {
+            env: environment,
+        });
         child.stdout.on('data', (chunk: Buffer) => this.take(chunk));
-        child.stdin.on('error', () => { /* the close handler answers whoever waits */ });
+        child.stdin.on('error', () => {
+            /* the close handler answers whoever waits */
+        });
         child.on('close', () => {
             if (this.reader === child) this.reader = undefined;
             for (const wait of this.waiting.splice(0)) wait.done(null);
@@ -245,7 +314,8 @@ function personParse(text: string): Person {
     const match = /^(.*) <(.*)> (\d+) [+-]\d{4}$/.exec(text);
     const seconds = Number(match?.[3] ?? 0);
     return {
-        name: match?.[1] ?? '', email: match?.[2] ?? '',
+        name: match?.[1] ?? '',
+        email: match?.[2] ?? '',
         date: new Date(seconds * 1000).toISOString().slice(0, 19) + 'Z',
     };
 }
@@ -254,17 +324,29 @@ function commitParse(sha: string, text: string): Commit {
     const cut = text.indexOf('\n\n');
     const nobody = { name: '', email: '', date: '1970-01-01T00:00:00Z' };
     const commit: Commit = {
-        sha, tree: '', parents: [], author: nobody, committer: nobody,
+        sha,
+        tree: '',
+        parents: [],
+        author: nobody,
+        committer: nobody,
         message: text.slice(cut + 2).replace(/\n$/, ''),
     };
     for (const line of text.slice(0, cut).split('\n')) {
         const space = line.indexOf(' ');
         const value = line.slice(space + 1);
         switch (line.slice(0, space)) {
-            case 'tree': commit.tree = value; break;
-            case 'parent': commit.parents.push(value); break;
-            case 'author': commit.author = personParse(value); break;
-            case 'committer': commit.committer = personParse(value); break;
+            case 'tree':
+                commit.tree = value;
+                break;
+            case 'parent':
+                commit.parents.push(value);
+                break;
+            case 'author':
+                commit.author = personParse(value);
+                break;
+            case 'committer':
+                commit.committer = personParse(value);
+                break;
         }
     }
     return commit;

@@ -1,18 +1,34 @@
 import type { Fault } from './faults.ts';
 
-export interface Enforced { points?: number; concurrent?: number; content?: number; contentHour?: number;
+export interface Enforced {
+    points?: number;
+    concurrent?: number;
+    content?: number;
+    contentHour?: number;
     /** how long the minute of `points` and `content` is; shorter in benchmarks */
-    windowMs?: number }
-
-interface Bucket {
-    used: number; resetAt: number; limitedUntil: number; concurrent: number; concurrentMax: number;
-    points: { at: number; cost: number }[]; content: number[];
+    windowMs?: number;
 }
 
-export interface Refusal { status: number; message: string; headers: Record<string, string> }
+interface Bucket {
+    used: number;
+    resetAt: number;
+    limitedUntil: number;
+    concurrent: number;
+    concurrentMax: number;
+    points: { at: number; cost: number }[];
+    content: number[];
+}
 
-export const secondary_message = 'You have exceeded a secondary rate limit. Please wait a few minutes before you try again.';
-const content_message = 'You have exceeded a secondary rate limit and have been temporarily blocked from content creation. Please retry your request again later.';
+export interface Refusal {
+    status: number;
+    message: string;
+    headers: Record<string, string>;
+}
+
+export const secondary_message =
+    'You have exceeded a secondary rate limit. Please wait a few minutes before you try again.';
+const content_message =
+    'You have exceeded a secondary rate limit and have been temporarily blocked from content creation. Please retry your request again later.';
 
 /** Primary and secondary limits of one caller (an installation, or the App itself). */
 export class Limits {
@@ -30,8 +46,13 @@ export class Limits {
         let bucket = this.buckets.get(key);
         if (!bucket) {
             bucket = {
-                used: 0, resetAt: nowMs + 3600_000, limitedUntil: 0, concurrent: 0, concurrentMax: 0,
-                points: [], content: [],
+                used: 0,
+                resetAt: nowMs + 3600_000,
+                limitedUntil: 0,
+                concurrent: 0,
+                concurrentMax: 0,
+                points: [],
+                content: [],
             };
             this.buckets.set(key, bucket);
         }
@@ -59,14 +80,20 @@ export class Limits {
     }
 
     /** Counts the call, or says why it is refused. */
-    enter(key: string, isMutation: boolean, isContent: boolean, nowMs: number): Refusal | undefined {
+    enter(
+        key: string,
+        isMutation: boolean,
+        isContent: boolean,
+        nowMs: number,
+    ): Refusal | undefined {
         const bucket = this.bucket(key, nowMs);
         bucket.concurrent++;
         bucket.concurrentMax = Math.max(bucket.concurrentMax, bucket.concurrent);
         const refusal = this.refusalOf(bucket, isContent, nowMs);
         if (refusal) return refusal;
         bucket.used++;
-        if (this.enforced.points !== undefined) bucket.points.push({ at: nowMs, cost: isMutation ? 5 : 1 });
+        if (this.enforced.points !== undefined)
+            bucket.points.push({ at: nowMs, cost: isMutation ? 5 : 1 });
         if (isContent) bucket.content.push(nowMs);
         return undefined;
     }
@@ -121,9 +148,11 @@ export class Limits {
     private primary(bucket: Bucket, nowMs: number): Refusal {
         this.refuse(bucket, nowMs, bucket.resetAt);
         return {
-            status: 403, message: 'API rate limit exceeded for installation.',
+            status: 403,
+            message: 'API rate limit exceeded for installation.',
             headers: {
-                'x-ratelimit-limit': String(this.coreLimit), 'x-ratelimit-remaining': '0',
+                'x-ratelimit-limit': String(this.coreLimit),
+                'x-ratelimit-remaining': '0',
                 'x-ratelimit-used': String(this.coreLimit),
                 'x-ratelimit-reset': String(Math.ceil(bucket.resetAt / 1000)),
             },
@@ -132,24 +161,43 @@ export class Limits {
 
     private secondary(bucket: Bucket, message: string, waitMs: number, nowMs: number): Refusal {
         this.refuse(bucket, nowMs, nowMs + waitMs);
-        return { status: 403, message, headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) } };
+        return {
+            status: 403,
+            message,
+            headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
+        };
     }
 
     private refusalOf(bucket: Bucket, isContent: boolean, nowMs: number): Refusal | undefined {
         if (bucket.used >= this.coreLimit) return this.primary(bucket, nowMs);
         const windowMs = this.enforced.windowMs ?? 60_000;
-        while (bucket.points.length > 0 && (bucket.points[0]?.at ?? 0) <= nowMs - windowMs) bucket.points.shift();
-        while (bucket.content.length > 0 && (bucket.content[0] ?? 0) <= nowMs - 3600_000) bucket.content.shift();
+        while (bucket.points.length > 0 && (bucket.points[0]?.at ?? 0) <= nowMs - windowMs)
+            bucket.points.shift();
+        while (bucket.content.length > 0 && (bucket.content[0] ?? 0) <= nowMs - 3600_000)
+            bucket.content.shift();
         const { points, concurrent, content, contentHour } = this.enforced;
         if (concurrent !== undefined && bucket.concurrent > concurrent) {
             return this.secondary(bucket, secondary_message, 1000, nowMs);
         }
-        if (points !== undefined && bucket.points.reduce((sum, one) => sum + one.cost, 0) >= points) {
-            return this.secondary(bucket, secondary_message, waitOf(bucket.points[0]?.at, nowMs, windowMs), nowMs);
+        if (
+            points !== undefined &&
+            bucket.points.reduce((sum, one) => sum + one.cost, 0) >= points
+        ) {
+            return this.secondary(
+                bucket,
+                secondary_message,
+                waitOf(bucket.points[0]?.at, nowMs, windowMs),
+                nowMs,
+            );
         }
         const recent = bucket.content.filter((at) => at > nowMs - windowMs);
         if (isContent && content !== undefined && recent.length >= content) {
-            return this.secondary(bucket, content_message, waitOf(recent[0], nowMs, windowMs), nowMs);
+            return this.secondary(
+                bucket,
+                content_message,
+                waitOf(recent[0], nowMs, windowMs),
+                nowMs,
+            );
         }
         if (isContent && contentHour !== undefined && bucket.content.length >= contentHour) {
             return this.secondary(bucket, content_message, 60_000, nowMs);

@@ -13,10 +13,18 @@ Prints one JSON line with its addresses when it is ready. Flags win over the con
 `;
 
 const options = {
-    'config': { type: 'string' }, 'webhook-url': { type: 'string' }, 'webhook-secret': { type: 'string' },
-    'app-id': { type: 'string' }, 'private-key': { type: 'string' }, 'api-port': { type: 'string' },
-    'oidc-port': { type: 'string' }, 'control-port': { type: 'string' }, 'seed': { type: 'string' },
-    'dir': { type: 'string' }, 'exit-with-stdin': { type: 'boolean' }, 'help': { type: 'boolean' },
+    'config': { type: 'string' },
+    'webhook-url': { type: 'string' },
+    'webhook-secret': { type: 'string' },
+    'app-id': { type: 'string' },
+    'private-key': { type: 'string' },
+    'api-port': { type: 'string' },
+    'oidc-port': { type: 'string' },
+    'control-port': { type: 'string' },
+    'seed': { type: 'string' },
+    'dir': { type: 'string' },
+    'exit-with-stdin': { type: 'boolean' },
+    'help': { type: 'boolean' },
 } as const;
 
 function numberOf(text: string | undefined): number | undefined {
@@ -24,9 +32,9 @@ function numberOf(text: string | undefined): number | undefined {
 }
 
 function configOf(flags: Record<string, string | boolean | undefined>): Config {
-    const text = (name: string) => typeof flags[name] === 'string' ? flags[name] : undefined;
+    const text = (name: string) => (typeof flags[name] === 'string' ? flags[name] : undefined);
     const file = text('config');
-    const config = file === undefined ? {} : JSON.parse(readFileSync(file, 'utf8')) as Config;
+    const config = file === undefined ? {} : (JSON.parse(readFileSync(file, 'utf8')) as Config);
     const key = text('private-key');
     const app = { ...config.app };
     app.webhookUrl = text('webhook-url') ?? app.webhookUrl;
@@ -34,7 +42,10 @@ function configOf(flags: Record<string, string | boolean | undefined>): Config {
     app.id = numberOf(text('app-id')) ?? app.id;
     app.privateKeyPem = key === undefined ? app.privateKeyPem : readFileSync(key, 'utf8');
     return {
-        ...config, app, dir: text('dir') ?? config.dir, seed: numberOf(text('seed')) ?? config.seed,
+        ...config,
+        app,
+        dir: text('dir') ?? config.dir,
+        seed: numberOf(text('seed')) ?? config.seed,
         apiPort: numberOf(text('api-port')) ?? config.apiPort,
         oidcPort: numberOf(text('oidc-port')) ?? config.oidcPort,
         controlPort: numberOf(text('control-port')) ?? config.controlPort,
@@ -59,8 +70,12 @@ async function main(): Promise<void> {
     process.once('SIGINT', stop);
     await forge.listen(config);
     const ready = {
-        api: forge.origin.api, oidc: forge.oidc.issuer, ca: forge.oidc.caPath,
-        control: await control.listen(config), app_id: forge.world.app.id, dir: forge.dir,
+        api: forge.origin.api,
+        oidc: forge.oidc.issuer,
+        ca: forge.oidc.caPath,
+        control: await control.listen(config),
+        app_id: forge.world.app.id,
+        dir: forge.dir,
     };
     process.stdout.write(JSON.stringify(ready) + '\n');
     if (values['exit-with-stdin']) {

@@ -6,12 +6,31 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { isObject, uuidOf, type Json } from './util.ts';
 
-export type Tamper = 'none-alg' | 'hs256' | 'expired' | 'not-yet' | 'unknown-kid' | 'no-kid' | 'bad-signature'
-    | 'wrong-iss' | 'wrong-aud' | 'other-key' | 'rs512';
+export type Tamper =
+    | 'none-alg'
+    | 'hs256'
+    | 'expired'
+    | 'not-yet'
+    | 'unknown-kid'
+    | 'no-kid'
+    | 'bad-signature'
+    | 'wrong-iss'
+    | 'wrong-aud'
+    | 'other-key'
+    | 'rs512';
 
-interface Key { kid: string; privateKey: KeyObject; publicKey: KeyObject }
+interface Key {
+    kid: string;
+    privateKey: KeyObject;
+    publicKey: KeyObject;
+}
 
-export interface Mint { claims?: Json; audience?: string; tamper?: Tamper; lifetimeSeconds?: number }
+export interface Mint {
+    claims?: Json;
+    audience?: string;
+    tamper?: Tamper;
+    lifetimeSeconds?: number;
+}
 
 function keyMake(): Key {
     const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -35,14 +54,21 @@ export class Oidc {
     async listen(dir: string, port: number): Promise<void> {
         certificatesMake(dir);
         this.caPath = join(dir, 'ca.pem');
-        const server = https.createServer({
-            key: readFileSync(join(dir, 'leaf.key')), cert: readFileSync(join(dir, 'leaf.pem')),
-            keepAliveTimeout: 65_000,
-        }, (request, response) => {
-            const [status, body] = this.answer(request.url ?? '/', request.headers.authorization);
-            response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
-            response.end(JSON.stringify(body));
-        });
+        const server = https.createServer(
+            {
+                key: readFileSync(join(dir, 'leaf.key')),
+                cert: readFileSync(join(dir, 'leaf.pem')),
+                keepAliveTimeout: 65_000,
+            },
+            (request, response) => {
+                const [status, body] = this.answer(
+                    request.url ?? '/',
+                    request.headers.authorization,
+                );
+                response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
+                response.end(JSON.stringify(body));
+            },
+        );
         await new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
         this.server = server;
         this.issuer = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -63,7 +89,10 @@ export class Oidc {
     jwks(): Json {
         return {
             keys: this.keys.map((key) => ({
-                ...key.publicKey.export({ format: 'jwk' }), kid: key.kid, use: 'sig', alg: 'RS256',
+                ...key.publicKey.export({ format: 'jwk' }),
+                kid: key.kid,
+                use: 'sig',
+                alg: 'RS256',
             })),
         };
     }
@@ -78,8 +107,13 @@ export class Oidc {
         const life = order.lifetimeSeconds ?? 300;
         const shift = tamper === 'expired' ? -3600 : tamper === 'not-yet' ? 3600 : 0;
         const claims: Json = {
-            jti: uuidOf(randomBytes(16)), aud: order.audience ?? 'atmos-pro.com', iss: this.issuer,
-            nbf: now + shift - 5, iat: now + shift, exp: now + shift + life, ...order.claims,
+            jti: uuidOf(randomBytes(16)),
+            aud: order.audience ?? 'atmos-pro.com',
+            iss: this.issuer,
+            nbf: now + shift - 5,
+            iat: now + shift,
+            exp: now + shift + life,
+            ...order.claims,
         };
         if (tamper === 'wrong-iss') claims['iss'] = 'https://token.actions.example.test';
         if (tamper === 'wrong-aud') claims['aud'] = 'somebody-else.example.test';
@@ -87,11 +121,15 @@ export class Oidc {
     }
 
     private signed(claims: Json, tamper: Tamper | undefined): string {
-        const key = tamper === 'other-key' ? { ...keyMake(), kid: this.currentKey().kid } : this.currentKey();
+        const key =
+            tamper === 'other-key'
+                ? { ...keyMake(), kid: this.currentKey().kid }
+                : this.currentKey();
         const header: Json = { typ: 'JWT', alg: 'RS256', kid: key.kid, x5t: key.kid };
         if (tamper === 'unknown-kid') header['kid'] = 'F00DF00D';
         if (tamper === 'no-kid') delete header['kid'];
-        if (tamper === 'none-alg') return `${encode({ ...header, alg: 'none' })}.${encode(claims)}.`;
+        if (tamper === 'none-alg')
+            return `${encode({ ...header, alg: 'none' })}.${encode(claims)}.`;
         if (tamper === 'rs512') header['alg'] = 'RS512';
         if (tamper === 'hs256') {
             const text = `${encode({ ...header, alg: 'HS256' })}.${encode(claims)}`;
@@ -128,37 +166,121 @@ export class Oidc {
         this.requests.token++;
         const claims = this.runners.get(/^bearer (\S+)$/i.exec(authorization ?? '')?.[1] ?? '');
         if (!isObject(claims)) return [401, { message: 'Unauthorized' }];
-        const audience = url.searchParams.get('audience')
-            ?? `https://github.com/${String(claims['repository_owner'])}`;
+        const audience =
+            url.searchParams.get('audience') ??
+            `https://github.com/${String(claims['repository_owner'])}`;
         return [200, { count: 4, value: this.mint({ claims, audience }, Date.now()) }];
     }
 
     private discovery(): Json {
         return {
-            issuer: this.issuer, jwks_uri: `${this.issuer}/.well-known/jwks`,
-            subject_types_supported: ['public', 'pairwise'], response_types_supported: ['id_token'],
-            claims_supported: ['sub', 'aud', 'exp', 'iat', 'iss', 'jti', 'nbf', 'ref', 'sha', 'repository',
-                'repository_id', 'repository_owner', 'repository_owner_id', 'run_id', 'run_number',
-                'run_attempt', 'actor', 'actor_id', 'workflow', 'workflow_ref', 'workflow_sha', 'head_ref',
-                'base_ref', 'event_name', 'ref_type', 'environment', 'job_workflow_ref',
-                'job_workflow_sha', 'repository_visibility', 'runner_environment', 'check_run_id'],
-            id_token_signing_alg_values_supported: ['RS256'], scopes_supported: ['openid'],
+            issuer: this.issuer,
+            jwks_uri: `${this.issuer}/.well-known/jwks`,
+            subject_types_supported: ['public', 'pairwise'],
+            response_types_supported: ['id_token'],
+            claims_supported: [
+                'sub',
+                'aud',
+                'exp',
+                'iat',
+                'iss',
+                'jti',
+                'nbf',
+                'ref',
+                'sha',
+                'repository',
+                'repository_id',
+                'repository_owner',
+                'repository_owner_id',
+                'run_id',
+                'run_number',
+                'run_attempt',
+                'actor',
+                'actor_id',
+                'workflow',
+                'workflow_ref',
+                'workflow_sha',
+                'head_ref',
+                'base_ref',
+                'event_name',
+                'ref_type',
+                'environment',
+                'job_workflow_ref',
+                'job_workflow_sha',
+                'repository_visibility',
+                'runner_environment',
+                'check_run_id',
+            ],
+            id_token_signing_alg_values_supported: ['RS256'],
+            scopes_supported: ['openid'],
         };
     }
 }
 
 /** A throw-away authority and one leaf for the loopback address. */
 function certificatesMake(dir: string): void {
-    const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
-    openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
-        '-subj', '/CN=forge-sim authority', '-keyout', 'ca.key', '-out', 'ca.pem',
-        '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign');
-    openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=127.0.0.1',
-        '-keyout', 'leaf.key', '-out', 'leaf.csr');
-    writeFileSync(join(dir, 'leaf.ext'), [
-        'subjectAltName=IP:127.0.0.1,DNS:localhost', 'basicConstraints=CA:FALSE',
-        'keyUsage=critical,digitalSignature', 'extendedKeyUsage=serverAuth', '',
-    ].join('\n'));
-    openssl('x509', '-req', '-in', 'leaf.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
-        '-days', '2', '-extfile', 'leaf.ext', '-out', 'leaf.pem');
+    const openssl = (...args: string[]) =>
+        execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
+    openssl(
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-days',
+        '2',
+        '-subj',
+        '/CN=forge-sim authority',
+        '-keyout',
+        'ca.key',
+        '-out',
+        'ca.pem',
+        '-addext',
+        'basicConstraints=critical,CA:TRUE',
+        '-addext',
+        'keyUsage=critical,keyCertSign,cRLSign',
+    );
+    openssl(
+        'req',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-subj',
+        '/CN=127.0.0.1',
+        '-keyout',
+        'leaf.key',
+        '-out',
+        'leaf.csr',
+    );
+    writeFileSync(
+        join(dir, 'leaf.ext'),
+        [
+            'subjectAltName=IP:127.0.0.1,DNS:localhost',
+            'basicConstraints=CA:FALSE',
+            'keyUsage=critical,digitalSignature',
+            'extendedKeyUsage=serverAuth',
+            '',
+        ].join('\n'),
+    );
+    openssl(
+        'x509',
+        '-req',
+        '-in',
+        'leaf.csr',
+        '-CA',
+        'ca.pem',
+        '-CAkey',
+        'ca.key',
+        '-CAcreateserial',
+        '-days',
+        '2',
+        '-extfile',
+        'leaf.ext',
+        '-out',
+        'leaf.pem',
+    );
 }

@@ -8,16 +8,37 @@ export const comment_chars_max = 65_536;
 const zero_sha = '0'.repeat(40);
 
 export interface PushOrder {
-    branch: string; files: Files; message?: string; base?: string; sender?: string; silent?: boolean;
-    author?: Person; force?: boolean;
+    branch: string;
+    files: Files;
+    message?: string;
+    base?: string;
+    sender?: string;
+    silent?: boolean;
+    author?: Person;
+    force?: boolean;
 }
 export interface PullOrder {
-    head: string; base?: string; title?: string; body?: string; draft?: boolean; sender?: string;
-    files?: Files; number?: number; fork?: string; association?: string; silent?: boolean;
+    head: string;
+    base?: string;
+    title?: string;
+    body?: string;
+    draft?: boolean;
+    sender?: string;
+    files?: Files;
+    number?: number;
+    fork?: string;
+    association?: string;
+    silent?: boolean;
 }
 export interface ReleaseOrder {
-    tag: string; target?: string; name?: string; body?: string; draft?: boolean; prerelease?: boolean;
-    actions?: string[]; sender?: string;
+    tag: string;
+    target?: string;
+    name?: string;
+    body?: string;
+    draft?: boolean;
+    prerelease?: boolean;
+    actions?: string[];
+    sender?: string;
 }
 
 /** What people do on the forge: push, open, merge, comment, release. Each act sends its webhooks. */
@@ -37,27 +58,56 @@ export class People {
     async push(repo: Repo, order: PushOrder): Promise<string> {
         const ref = `refs/heads/${order.branch}`;
         const before = repo.git.branch(order.branch);
-        const base = order.base === undefined ? before ?? repo.git.branch(repo.defaultBranch)
-            : repo.git.resolve(order.base);
+        const base =
+            order.base === undefined
+                ? (before ?? repo.git.branch(repo.defaultBranch))
+                : repo.git.resolve(order.base);
         if (order.base !== undefined && !base) throw invalid(`No commit found for ${order.base}`);
-        const after = await repo.git.commitFiles(ref, order.files, order.message ?? 'Change files', base,
-            Date.now(), order.author);
-        await this.moved(repo, order.branch, before, after, this.sender(order.sender), order.silent ?? false);
+        const after = await repo.git.commitFiles(
+            ref,
+            order.files,
+            order.message ?? 'Change files',
+            base,
+            Date.now(),
+            order.author,
+        );
+        await this.moved(
+            repo,
+            order.branch,
+            before,
+            after,
+            this.sender(order.sender),
+            order.silent ?? false,
+        );
         return after;
     }
 
     /** A branch now points elsewhere: push, check suite, and synchronize of its pull requests. */
-    async moved(repo: Repo, branch: string, before: string | undefined, after: string, sender: User,
-        isSilent: boolean): Promise<void> {
+    async moved(
+        repo: Repo,
+        branch: string,
+        before: string | undefined,
+        after: string,
+        sender: User,
+        isSilent: boolean,
+    ): Promise<void> {
         repo.pushedAt = repo.updatedAt = Date.now();
         const forced = before !== undefined && !(await repo.git.isAncestor(before, after));
         if (!isSilent) {
-            await this.events.push(repo, `refs/heads/${branch}`, before ?? zero_sha, after, sender, forced);
+            await this.events.push(
+                repo,
+                `refs/heads/${branch}`,
+                before ?? zero_sha,
+                after,
+                sender,
+                forced,
+            );
             await this.suiteRequested(repo, after, branch, before ?? zero_sha, sender);
         }
         for (const pull of repo.pulls.values()) {
             if (pull.state !== 'open' || pull.headRepo !== repo) continue;
-            if (pull.headRef === branch) await this.synchronize(repo, pull, after, sender, isSilent);
+            if (pull.headRef === branch)
+                await this.synchronize(repo, pull, after, sender, isSilent);
             else if (pull.baseRef === branch) await this.measure(repo, pull);
         }
     }
@@ -68,21 +118,49 @@ export class People {
         const fork = order.fork === undefined ? undefined : this.world.forkOf(repo, order.fork);
         if (fork) await this.pushToFork(repo, fork, order.head, order.files ?? {}, baseRef);
         else if (order.files) {
-            await this.push(repo, { branch: order.head, files: order.files, sender: order.sender, silent: order.silent });
+            await this.push(repo, {
+                branch: order.head,
+                files: order.files,
+                sender: order.sender,
+                silent: order.silent,
+            });
         }
         const headSha = repo.git.refs.get(headRefOf(fork, order.head));
         const baseSha = repo.git.branch(baseRef);
-        if (!headSha || !baseSha) throw invalid(`Branch ${headSha ? baseRef : order.head} does not exist`);
+        if (!headSha || !baseSha)
+            throw invalid(`Branch ${headSha ? baseRef : order.head} does not exist`);
         const now = Date.now();
         const number = order.number ?? repo.numberNext;
         repo.numberNext = Math.max(repo.numberNext, number) + 1;
         const pull: Pull = {
-            id: this.world.id('issue', 2_900_000_001) * 2, number, title: order.title ?? `Change ${order.head}`,
-            body: order.body ?? '', user: sender, draft: order.draft ?? false, state: 'open', merged: false,
-            mergedBy: null, mergeSha: null, headRef: order.head, headSha, headRepo: fork ?? repo,
-            baseRef, baseSha, createdAt: now, updatedAt: now, closedAt: null, mergedAt: null, labels: [],
-            additions: 0, deletions: 0, files: [], commits: 0, reviews: [], locked: false,
-            mergeableAt: now + repo.mergeableDelayMs, association: order.association ?? 'MEMBER',
+            id: this.world.id('issue', 2_900_000_001) * 2,
+            number,
+            title: order.title ?? `Change ${order.head}`,
+            body: order.body ?? '',
+            user: sender,
+            draft: order.draft ?? false,
+            state: 'open',
+            merged: false,
+            mergedBy: null,
+            mergeSha: null,
+            headRef: order.head,
+            headSha,
+            headRepo: fork ?? repo,
+            baseRef,
+            baseSha,
+            createdAt: now,
+            updatedAt: now,
+            closedAt: null,
+            mergedAt: null,
+            labels: [],
+            additions: 0,
+            deletions: 0,
+            files: [],
+            commits: 0,
+            reviews: [],
+            locked: false,
+            mergeableAt: now + repo.mergeableDelayMs,
+            association: order.association ?? 'MEMBER',
         };
         repo.pulls.set(number, pull);
         await this.measure(repo, pull);
@@ -98,24 +176,45 @@ export class People {
 
     async pushToPull(repo: Repo, pull: Pull, order: Omit<PushOrder, 'branch'>): Promise<string> {
         if (!pull.headRepo?.isFork) return this.push(repo, { ...order, branch: pull.headRef });
-        const sha = await this.pushToFork(repo, pull.headRepo, pull.headRef, order.files, pull.baseRef);
+        const sha = await this.pushToFork(
+            repo,
+            pull.headRepo,
+            pull.headRef,
+            order.files,
+            pull.baseRef,
+        );
         await this.synchronize(repo, pull, sha, this.sender(order.sender), order.silent ?? false);
         return sha;
     }
 
-    async mergePull(repo: Repo, pull: Pull, method: string, login: string | undefined): Promise<string> {
+    async mergePull(
+        repo: Repo,
+        pull: Pull,
+        method: string,
+        login: string | undefined,
+    ): Promise<string> {
         if (pull.state !== 'open') throw new HttpError(405, 'Pull Request is not mergeable');
         const sender = this.sender(login);
         const before = repo.git.branch(pull.baseRef) ?? zero_sha;
         const message = `Merge pull request #${pull.number} from ${pull.headRef}`;
-        const sha = method === 'squash'
-            ? await repo.git.squashCommit(before, pull.headSha, `${pull.title} (#${pull.number})`)
-            : await repo.git.mergeCommit(before, pull.headSha, message);
+        const sha =
+            method === 'squash'
+                ? await repo.git.squashCommit(
+                      before,
+                      pull.headSha,
+                      `${pull.title} (#${pull.number})`,
+                  )
+                : await repo.git.mergeCommit(before, pull.headSha, message);
         if (!sha) throw new HttpError(405, 'Pull Request is not mergeable');
         await repo.git.setRef(`refs/heads/${pull.baseRef}`, sha);
         const now = Date.now();
         Object.assign(pull, {
-            state: 'closed', merged: true, mergedBy: sender, mergeSha: sha, mergedAt: now, closedAt: now,
+            state: 'closed',
+            merged: true,
+            mergedBy: sender,
+            mergeSha: sha,
+            mergedAt: now,
+            closedAt: now,
             updatedAt: now,
         });
         this.events.pull('closed', repo, pull, sender);
@@ -153,14 +252,23 @@ export class People {
         pull.updatedAt = Date.now();
         this.events.pull(isAdded ? 'labeled' : 'unlabeled', repo, pull, this.sender(login), {
             label: {
-                id: label.id, node_id: 'LA_' + label.id, name, color: label.color, default: false,
-                description: '', url: `${this.events.at.api}/labels/${encodeURIComponent(name)}`,
+                id: label.id,
+                node_id: 'LA_' + label.id,
+                name,
+                color: label.color,
+                default: false,
+                description: '',
+                url: `${this.events.at.api}/labels/${encodeURIComponent(name)}`,
             },
         });
     }
 
-    async editPull(repo: Repo, pull: Pull, edit: { title?: string; body?: string; base?: string },
-        login: string | undefined): Promise<void> {
+    async editPull(
+        repo: Repo,
+        pull: Pull,
+        edit: { title?: string; body?: string; base?: string },
+        login: string | undefined,
+    ): Promise<void> {
         const changes: Json = {};
         if (edit.title !== undefined) {
             changes['title'] = { from: pull.title };
@@ -180,12 +288,24 @@ export class People {
     }
 
     /** Any other activity of a pull request (assigned, locked, enqueued …) with its extra fields. */
-    pullActivity(repo: Repo, pull: Pull, action: string, extra: Json, login: string | undefined): void {
+    pullActivity(
+        repo: Repo,
+        pull: Pull,
+        action: string,
+        extra: Json,
+        login: string | undefined,
+    ): void {
         pull.updatedAt = Date.now();
         this.events.pull(action, repo, pull, this.sender(login), extra);
     }
 
-    async suiteRequested(repo: Repo, sha: string, branch: string, before: string, sender: User): Promise<CheckSuite> {
+    async suiteRequested(
+        repo: Repo,
+        sha: string,
+        branch: string,
+        before: string,
+        sender: User,
+    ): Promise<CheckSuite> {
         const suite = this.suite(repo, sha, branch, before);
         await this.events.checkSuite('requested', repo, suite, sender);
         return suite;
@@ -197,8 +317,13 @@ export class People {
         if (!suite) {
             const now = Date.now();
             suite = {
-                id: this.world.id('suite', 44_000_000_001), sha, branch, before, createdAt: now,
-                updatedAt: now, app: 'ours',
+                id: this.world.id('suite', 44_000_000_001),
+                sha,
+                branch,
+                before,
+                createdAt: now,
+                updatedAt: now,
+                app: 'ours',
             };
             repo.suites.set(sha, suite);
         }
@@ -207,12 +332,21 @@ export class People {
 
     comment(repo: Repo, number: number, body: string, user: User, viaApp: boolean): Comment {
         const pull = this.pull(repo, number);
-        if (pull.locked && viaApp) throw new HttpError(403, 'Unable to create comment because issue is locked.');
+        if (pull.locked && viaApp)
+            throw new HttpError(403, 'Unable to create comment because issue is locked.');
         commentCheck(body);
         const now = Date.now();
         const comment: Comment = {
-            id: this.world.id('comment', 3_400_000_001), number, user, body, createdAt: now, updatedAt: now,
-            viaApp, deleted: false, reactions: [], revisions: [{ at: now, body, by: user.login }],
+            id: this.world.id('comment', 3_400_000_001),
+            number,
+            user,
+            body,
+            createdAt: now,
+            updatedAt: now,
+            viaApp,
+            deleted: false,
+            reactions: [],
+            revisions: [{ at: now, body, by: user.login }],
             association: viaApp ? 'NONE' : 'MEMBER',
         };
         repo.comments.set(comment.id, comment);
@@ -248,28 +382,47 @@ export class People {
         const sender = this.sender(order.sender);
         const now = Date.now();
         const release: Release = {
-            id: this.world.id('release', 260_000_001), tag: order.tag, target, name: order.name ?? order.tag,
-            body: order.body ?? '', draft: order.draft ?? false, prerelease: order.prerelease ?? false,
-            author: sender, createdAt: now, publishedAt: order.draft ? null : now,
+            id: this.world.id('release', 260_000_001),
+            tag: order.tag,
+            target,
+            name: order.name ?? order.tag,
+            body: order.body ?? '',
+            draft: order.draft ?? false,
+            prerelease: order.prerelease ?? false,
+            author: sender,
+            createdAt: now,
+            publishedAt: order.draft ? null : now,
         };
         repo.releases.set(release.id, release);
         if (!release.draft) await repo.git.setRef(`refs/tags/${order.tag}`, sha);
-        const actions = order.actions ?? (release.draft ? ['created']
-            : ['created', 'published', release.prerelease ? 'prereleased' : 'released']);
+        const actions =
+            order.actions ??
+            (release.draft
+                ? ['created']
+                : ['created', 'published', release.prerelease ? 'prereleased' : 'released']);
         for (const action of actions) this.events.release(action, repo, release, sender);
         return release;
     }
 
     async mergeGroup(repo: Repo, pull: Pull, login: string | undefined): Promise<MergeGroup> {
         const baseSha = repo.git.branch(pull.baseRef) ?? zero_sha;
-        const headSha = await repo.git.mergeCommit(baseSha, pull.headSha, `Merge pull request #${pull.number}`);
+        const headSha = await repo.git.mergeCommit(
+            baseSha,
+            pull.headSha,
+            `Merge pull request #${pull.number}`,
+        );
         if (!headSha) throw new HttpError(405, 'Pull Request is not mergeable');
         const branch = `gh-readonly-queue/${pull.baseRef}/pr-${pull.number}-${baseSha}`;
         const before = repo.git.branch(branch) ?? zero_sha;
         await repo.git.setRef(`refs/heads/${branch}`, headSha);
         const sender = this.sender(login);
         const group: MergeGroup = {
-            id: headSha, headRef: `refs/heads/${branch}`, headSha, baseRef: `refs/heads/${pull.baseRef}`, baseSha, pull,
+            id: headSha,
+            headRef: `refs/heads/${branch}`,
+            headSha,
+            baseRef: `refs/heads/${pull.baseRef}`,
+            baseSha,
+            pull,
         };
         repo.mergeGroups.set(headSha, group);
         this.events.pull('enqueued', repo, pull, sender);
@@ -280,7 +433,12 @@ export class People {
     }
 
     /** The queue is done with a group: merged, invalidated or dequeued. */
-    async mergeGroupEnd(repo: Repo, sha: string, reason: string, login: string | undefined): Promise<void> {
+    async mergeGroupEnd(
+        repo: Repo,
+        sha: string,
+        reason: string,
+        login: string | undefined,
+    ): Promise<void> {
         const group = repo.mergeGroups.get(sha);
         if (!group) throw notFound();
         const sender = this.sender(login);
@@ -296,19 +454,37 @@ export class People {
         const now = Date.now();
         await repo.git.setRef(`refs/heads/${base}`, sha);
         Object.assign(group.pull, {
-            state: 'closed', merged: true, mergedBy: sender, mergeSha: sha, mergedAt: now, closedAt: now, updatedAt: now,
+            state: 'closed',
+            merged: true,
+            mergedBy: sender,
+            mergeSha: sha,
+            mergedAt: now,
+            closedAt: now,
+            updatedAt: now,
         });
         this.events.pull('closed', repo, group.pull, sender);
         await this.moved(repo, base, group.baseSha, sha, sender, false);
     }
 
-    private pushToFork(repo: Repo, fork: Repo, branch: string, files: Files, base: string): Promise<string> {
+    private pushToFork(
+        repo: Repo,
+        fork: Repo,
+        branch: string,
+        files: Files,
+        base: string,
+    ): Promise<string> {
         const ref = headRefOf(fork, branch);
         const parent = repo.git.refs.get(ref) ?? repo.git.branch(base);
         return repo.git.commitFiles(ref, files, 'Change files', parent, Date.now(), undefined);
     }
 
-    private async synchronize(repo: Repo, pull: Pull, after: string, sender: User, isSilent: boolean): Promise<void> {
+    private async synchronize(
+        repo: Repo,
+        pull: Pull,
+        after: string,
+        sender: User,
+        isSilent: boolean,
+    ): Promise<void> {
         const before = pull.headSha;
         pull.headSha = after;
         pull.updatedAt = Date.now();
@@ -323,7 +499,11 @@ export class People {
         await git.setRef(`refs/pull/${pull.number}/head`, pull.headSha);
         const stat = await git.diffStat(pull.baseSha, pull.headSha);
         Object.assign(pull, stat);
-        const merged = await git.mergeCommit(pull.baseSha, pull.headSha, `Merge ${pull.headSha} into ${pull.baseSha}`);
+        const merged = await git.mergeCommit(
+            pull.baseSha,
+            pull.headSha,
+            `Merge ${pull.headSha} into ${pull.baseSha}`,
+        );
         pull.mergeSha = merged ?? null;
         pull.mergeableAt = Date.now() + repo.mergeableDelayMs;
         if (merged) await git.setRef(`refs/pull/${pull.number}/merge`, merged);
@@ -337,13 +517,23 @@ function headRefOf(fork: Repo | undefined, branch: string): string {
 /** GitHub counts characters, and says so in these words. */
 function commentCheck(body: string): void {
     if (body.trim() === '') {
-        throw new HttpError(422, 'Validation Failed',
-            [{ resource: 'IssueComment', code: 'missing_field', field: 'body', message: "body can't be blank" }]);
+        throw new HttpError(422, 'Validation Failed', [
+            {
+                resource: 'IssueComment',
+                code: 'missing_field',
+                field: 'body',
+                message: "body can't be blank",
+            },
+        ]);
     }
     if ([...body].length > comment_chars_max) {
-        throw new HttpError(422, 'Validation Failed', [{
-            resource: 'IssueComment', code: 'unprocessable', field: 'data',
-            message: `Body is too long (maximum is ${comment_chars_max} characters)`,
-        }]);
+        throw new HttpError(422, 'Validation Failed', [
+            {
+                resource: 'IssueComment',
+                code: 'unprocessable',
+                field: 'data',
+                message: `Body is too long (maximum is ${comment_chars_max} characters)`,
+            },
+        ]);
     }
 }

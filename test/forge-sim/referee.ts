@@ -1,8 +1,7 @@
 import type { Json } from './util.ts';
-import type { Limits } from './limits.ts';
+import type { Forge } from './forge.ts';
 import type { Runs } from './runs.ts';
 import type { World } from './world.ts';
-
 
 /** Counts what a well-behaved client does not do. A scenario asks for the verdict at its end. */
 export class Referee {
@@ -35,17 +34,23 @@ export class Referee {
         this.commentWrites.set(key, (this.commentWrites.get(key) ?? 1) - 1);
     }
 
-    verdict(world: World, runs: Runs, limits: Limits, isFull: boolean): Json {
+    verdict(forge: Forge, isFull: boolean): Json {
+        const { world, runs, limits } = forge;
         return {
+            leaks: leaksVerdict(forge),
             runs: runsVerdict(runs),
             comments: commentsVerdict(world, isFull),
             checks: checksVerdict(world, isFull),
             calls: {
-                byRoute: Object.fromEntries(this.callsByRoute), statuses: Object.fromEntries(this.statuses),
+                byRoute: Object.fromEntries(this.callsByRoute),
+                statuses: Object.fromEntries(this.statuses),
                 total: [...this.callsByRoute.values()].reduce((sum, one) => sum + one, 0),
-                whileLimited: this.callsWhileLimited, missingUserAgent: this.missingUserAgent,
-                missingVersion: this.missingVersion, missingAccept: this.missingAccept,
-                notModified: this.notModified, inFlightMax: this.inFlightMax,
+                whileLimited: this.callsWhileLimited,
+                missingUserAgent: this.missingUserAgent,
+                missingVersion: this.missingVersion,
+                missingAccept: this.missingAccept,
+                notModified: this.notModified,
+                inFlightMax: this.inFlightMax,
                 concurrentMaxPerCaller: limits.maxConcurrent(),
                 concurrentDispatchesMax: runs.dispatchingMax,
                 commentWritesAtOnce: this.commentWritesAtOnce,
@@ -64,12 +69,15 @@ function runsVerdict(runs: Runs): Json {
         byState.set(state, (byState.get(state) ?? 0) + 1);
         const intent = run.inputs['atmos_pro_run_id'] ?? '';
         if (intent === '') without++;
-        else byIntent.set(intent, [...byIntent.get(intent) ?? [], run.id]);
+        else byIntent.set(intent, [...(byIntent.get(intent) ?? []), run.id]);
     }
     const duplicates = [...byIntent].filter(([, ids]) => ids.length > 1);
     return {
-        total: runs.byId.size, intents: byIntent.size, withoutIntent: without,
-        byState: Object.fromEntries(byState), duplicates: Object.fromEntries(duplicates),
+        total: runs.byId.size,
+        intents: byIntent.size,
+        withoutIntent: without,
+        byState: Object.fromEntries(byState),
+        duplicates: Object.fromEntries(duplicates),
         duplicateCount: duplicates.length,
     };
 }
@@ -86,7 +94,13 @@ function commentsVerdict(world: World, isFull: boolean): Json {
             edits += comment.revisions.length - 1;
             const key = `${repo.owner.login}/${repo.name}#${comment.number}`;
             if (!comment.deleted) perPull[key] = (perPull[key] ?? 0) + 1;
-            if (isFull) bodies.push({ id: comment.id, pull: key, deleted: comment.deleted, revisions: comment.revisions });
+            if (isFull)
+                bodies.push({
+                    id: comment.id,
+                    pull: key,
+                    deleted: comment.deleted,
+                    revisions: comment.revisions,
+                });
         }
     }
     const many = Object.values(perPull).filter((count) => count > 1).length;
@@ -105,10 +119,42 @@ function checksVerdict(world: World, isFull: boolean): Json {
             const key = `${run.sha}:${run.name}`;
             perSha[key] = (perSha[key] ?? 0) + 1;
             const ends = run.revisions.findIndex((one) => one.status === 'completed');
-            if (ends >= 0 && run.revisions.slice(ends).some((one) => one.status !== 'completed')) reopened++;
-            if (isFull) bodies.push({ id: run.id, name: run.name, sha: run.sha, revisions: run.revisions });
+            if (ends >= 0 && run.revisions.slice(ends).some((one) => one.status !== 'completed'))
+                reopened++;
+            if (isFull)
+                bodies.push({ id: run.id, name: run.name, sha: run.sha, revisions: run.revisions });
         }
     }
     const many = Object.values(perSha).filter((count) => count > 1).length;
     return { writes, perSha, shasWithMoreThanOne: many, reopened, ...(isFull ? { bodies } : {}) };
+}
+
+/** Secrets have no business in anything people can read: comments, checks, reviews, inputs of runs. */
+function leaksVerdict(forge: Forge): Json[] {
+    const { world, auth } = forge;
+    const secrets: [string, string][] = [
+        ['webhook secret', world.app.webhookSecret],
+        ['private key', '-----BEGIN'],
+        ['client secret', world.app.clientSecret],
+    ];
+    for (const token of auth.tokens.keys()) secrets.push(['installation token', token]);
+    const leaks: Json[] = [];
+    const look = (where: string, text: string) => {
+        for (const [what, secret] of secrets)
+            if (secret !== '' && text.includes(secret)) leaks.push({ where, what });
+        if (/eyJ[\w-]{10,}\.eyJ[\w-]{10,}\./.test(text)) leaks.push({ where, what: 'JWT' });
+    };
+    for (const repo of world.repos.values()) {
+        for (const comment of repo.comments.values()) {
+            if (comment.viaApp)
+                for (const one of comment.revisions) look(`comment ${comment.id}`, one.body);
+        }
+        for (const check of repo.checkRuns.values())
+            look(`check ${check.id}`, JSON.stringify(check.revisions) + (check.detailsUrl ?? ''));
+        for (const pull of repo.pulls.values())
+            for (const one of pull.reviews) look(`review ${one.id}`, one.body);
+        for (const run of repo.runs.values())
+            look(`inputs of run ${run.id}`, JSON.stringify(run.inputs));
+    }
+    return leaks;
 }

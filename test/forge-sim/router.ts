@@ -5,18 +5,32 @@ import type { Forge } from './forge.ts';
 import { HttpError, isObject, type Json } from './util.ts';
 
 export interface Call {
-    forge: Forge; method: string; path: string; query: URLSearchParams; headers: IncomingHttpHeaders;
-    body: unknown; raw: Buffer; params: Record<string, string>; nowMs: number;
+    forge: Forge;
+    method: string;
+    path: string;
+    query: URLSearchParams;
+    headers: IncomingHttpHeaders;
+    body: unknown;
+    raw: Buffer;
+    params: Record<string, string>;
+    nowMs: number;
     /** set on routes that need them; reading them elsewhere is a mistake of the route table */
-    repo: Repo; token: Token;
+    repo: Repo;
+    token: Token;
 }
 
 export interface Reply {
-    status: number; body?: unknown; headers?: Record<string, string>; raw?: Buffer | string; type?: string;
+    status: number;
+    body?: unknown;
+    headers?: Record<string, string>;
+    raw?: Buffer | string;
+    type?: string;
 }
 
 export interface Route {
-    method: string; template: string; auth: 'app' | 'token' | 'none' | 'any';
+    method: string;
+    template: string;
+    auth: 'app' | 'token' | 'none' | 'any';
     /** e.g. `checks:write` */
     needs?: string;
     /** counts against the content-creation limit */
@@ -24,7 +38,11 @@ export interface Route {
     handle: (call: Call) => Reply | Promise<Reply>;
 }
 
-interface Compiled<R> { route: R; parts: string[]; hasTail: boolean }
+interface Compiled<R> {
+    route: R;
+    parts: string[];
+    hasTail: boolean;
+}
 
 /** Matches by method and number of segments; `:x` is one segment, `*x` the rest. */
 export class Router<R extends { method: string; template: string }> {
@@ -59,7 +77,8 @@ function decoded(text: string): string {
 
 function paramsOf(one: Compiled<unknown>, segments: string[]): Record<string, string> | undefined {
     const parts = one.parts;
-    if (one.hasTail ? segments.length < parts.length : segments.length !== parts.length) return undefined;
+    if (one.hasTail ? segments.length < parts.length : segments.length !== parts.length)
+        return undefined;
     const params: Record<string, string> = {};
     let at = 0;
     for (let index = 0; index < parts.length; index++) {

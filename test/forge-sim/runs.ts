@@ -8,9 +8,18 @@ import type { World } from './world.ts';
 import { globMatches, HttpError, notFound, type Json } from './util.ts';
 import { inputsResolve, render, type Workflow, type WorkflowJob } from './workflow.ts';
 
-export interface Delays { queueMs: number; runMs: number; cancelMs: number; readableMs: number; listedMs: number }
+export interface Delays {
+    queueMs: number;
+    runMs: number;
+    cancelMs: number;
+    readableMs: number;
+    listedMs: number;
+}
 
-interface Lane { running: Run | undefined; pending: Run | undefined }
+interface Lane {
+    running: Run | undefined;
+    pending: Run | undefined;
+}
 
 /** The life of workflow runs: from the dispatch to the conclusion, with its webhooks. */
 export class Runs {
@@ -40,11 +49,20 @@ export class Runs {
     }
 
     isIdle(): boolean {
-        return [...this.byId.values()].every((run) => run.status === 'completed' || run.status === 'waiting');
+        return [...this.byId.values()].every(
+            (run) => run.status === 'completed' || run.status === 'waiting',
+        );
     }
 
     /** The dispatch call: checks as GitHub does, then starts the run. */
-    async dispatch(repo: Repo, file: string, ref: string, given: Json, actor: User, inputsMax: number): Promise<Run> {
+    async dispatch(
+        repo: Repo,
+        file: string,
+        ref: string,
+        given: Json,
+        actor: User,
+        inputsMax: number,
+    ): Promise<Run> {
         const row = await this.rowOf(repo, file);
         if (row.disabled) throw new HttpError(422, 'Workflow is disabled');
         const sha = this.refSha(repo, ref);
@@ -58,21 +76,57 @@ export class Runs {
     }
 
     /** A run of any event; what the forge does by itself on pushes and pull requests. */
-    begin(repo: Repo, row: WorkflowRow, workflow: Workflow, event: string, ref: string, sha: string,
-        inputs: Record<string, string>, actor: User): Run {
+    begin(
+        repo: Repo,
+        row: WorkflowRow,
+        workflow: Workflow,
+        event: string,
+        ref: string,
+        sha: string,
+        inputs: Record<string, string>,
+        actor: User,
+    ): Run {
         const now = Date.now();
         const at = { inputs, github: this.contextOf(repo, event, ref, sha, actor, workflow) };
         const title = workflow.runName ? render(workflow.runName, at) : workflow.name;
         const suite: CheckSuite = {
-            id: this.world.id('suite', 44_000_000_001), sha, branch: ref, before: null, createdAt: now,
-            updatedAt: now, app: 'actions',
+            id: this.world.id('suite', 44_000_000_001),
+            sha,
+            branch: ref,
+            before: null,
+            createdAt: now,
+            updatedAt: now,
+            app: 'actions',
         };
         const run: Run = {
-            id: this.world.id('run', 17_400_000_001), repo, workflow: row, name: workflow.name, event, ref,
-            headSha: sha, inputs, displayTitle: title.trim() === '' ? workflow.name : title, runNumber: row.runNumberNext++,
-            attempt: 1, status: 'queued', conclusion: null, actor, triggeringActor: actor, createdAt: now,
-            startedAt: now, updatedAt: now, suite, jobs: [], readableAt: now, listedAt: now,
-            timer: undefined, log: '', script: {}, cancelling: false, kill: undefined, history: [],
+            id: this.world.id('run', 17_400_000_001),
+            repo,
+            workflow: row,
+            name: workflow.name,
+            event,
+            ref,
+            headSha: sha,
+            inputs,
+            displayTitle: title.trim() === '' ? workflow.name : title,
+            runNumber: row.runNumberNext++,
+            attempt: 1,
+            status: 'queued',
+            conclusion: null,
+            actor,
+            triggeringActor: actor,
+            createdAt: now,
+            startedAt: now,
+            updatedAt: now,
+            suite,
+            jobs: [],
+            readableAt: now,
+            listedAt: now,
+            timer: undefined,
+            log: '',
+            script: {},
+            cancelling: false,
+            kill: undefined,
+            history: [],
             group: workflow.group ? render(workflow.group, at) : undefined,
         };
         this.hide(run, now);
@@ -120,14 +174,20 @@ export class Runs {
         run.startedAt = run.updatedAt = now;
         run.cancelling = false;
         run.script = this.scriptFor(run);
-        const jobs = run.jobs.map((job) => ({ id: job.name, name: job.name, environment: job.environment, labels: job.labels }));
+        const jobs = run.jobs.map((job) => ({
+            id: job.name,
+            name: job.name,
+            environment: job.environment,
+            labels: job.labels,
+        }));
         run.jobs = this.jobsOf(run, jobs);
         this.queue(run, false);
     }
 
     /** Somebody with the right pressed approve (or reject) on the waiting environment. */
     approve(run: Run, isApproved: boolean, who: User): void {
-        if (run.status !== 'waiting') throw new HttpError(422, 'The run is not waiting for approval');
+        if (run.status !== 'waiting')
+            throw new HttpError(422, 'The run is not waiting for approval');
         void this.events.review(isApproved ? 'approved' : 'rejected', run, who);
         if (isApproved) this.enqueue(run);
         else this.complete(run, 'failure');
@@ -149,7 +209,10 @@ export class Runs {
     private hide(run: Run, nowMs: number): void {
         run.readableAt += this.delays.readableMs;
         run.listedAt += this.delays.readableMs + this.delays.listedMs;
-        for (const fault of this.faults.forCall(`GET /repos/${fullName(run.repo)}/actions/runs/${run.id}`, true)) {
+        for (const fault of this.faults.forCall(
+            `GET /repos/${fullName(run.repo)}/actions/runs/${run.id}`,
+            true,
+        )) {
             run.readableAt = nowMs + (fault.ms ?? 1000);
             run.listedAt = nowMs + (fault.ms ?? 1000);
         }
@@ -157,16 +220,30 @@ export class Runs {
 
     private refSha(repo: Repo, ref: string): string {
         const git = repo.git;
-        const sha = ref.startsWith('refs/') ? git.refs.get(ref)
-            : git.refs.get('refs/heads/' + ref) ?? git.refs.get('refs/tags/' + ref);
+        const sha = ref.startsWith('refs/')
+            ? git.refs.get(ref)
+            : (git.refs.get('refs/heads/' + ref) ?? git.refs.get('refs/tags/' + ref));
         if (!sha) throw new HttpError(422, `No ref found for: ${ref}`);
         return sha;
     }
 
-    private contextOf(repo: Repo, event: string, ref: string, sha: string, actor: User, workflow: Workflow): Json {
+    private contextOf(
+        repo: Repo,
+        event: string,
+        ref: string,
+        sha: string,
+        actor: User,
+        workflow: Workflow,
+    ): Json {
         return {
-            repository: fullName(repo), repository_owner: repo.owner.login, event_name: event, ref_name: ref,
-            ref: `refs/heads/${ref}`, sha, actor: actor.login, workflow: workflow.name,
+            repository: fullName(repo),
+            repository_owner: repo.owner.login,
+            event_name: event,
+            ref_name: ref,
+            ref: `refs/heads/${ref}`,
+            sha,
+            actor: actor.login,
+            workflow: workflow.name,
         };
     }
 
@@ -184,15 +261,37 @@ export class Runs {
         return jobs.map((job) => {
             const id = this.world.id('check', 49_000_000_001);
             const checkRun: CheckRun = {
-                id, suite: run.suite, name: job.name, sha: run.headSha, status: 'queued', conclusion: null,
-                externalId: '', detailsUrl: null, startedAt: now, completedAt: null, annotations: [],
-                output: { title: null, summary: null, text: null }, actions: [], app: 'actions', revisions: [],
+                id,
+                suite: run.suite,
+                name: job.name,
+                sha: run.headSha,
+                status: 'queued',
+                conclusion: null,
+                externalId: '',
+                detailsUrl: null,
+                startedAt: now,
+                completedAt: null,
+                annotations: [],
+                output: { title: null, summary: null, text: null },
+                actions: [],
+                app: 'actions',
+                revisions: [],
             };
-            const environment = job.environment === undefined ? undefined
-                : render(job.environment, { inputs: run.inputs, github: {} });
+            const environment =
+                job.environment === undefined
+                    ? undefined
+                    : render(job.environment, { inputs: run.inputs, github: {} });
             return {
-                id, name: job.name, status: 'queued', conclusion: null, createdAt: now, startedAt: now,
-                completedAt: null, labels: job.labels, environment, checkRun,
+                id,
+                name: job.name,
+                status: 'queued',
+                conclusion: null,
+                createdAt: now,
+                startedAt: now,
+                completedAt: null,
+                labels: job.labels,
+                environment,
+                checkRun,
             };
         });
     }
@@ -215,8 +314,11 @@ export class Runs {
     }
 
     private admit(run: Run): void {
-        const isProtected = run.jobs.some((job) => job.environment !== undefined
-            && (run.repo.environments.get(job.environment)?.reviewers.length ?? 0) > 0);
+        const isProtected = run.jobs.some(
+            (job) =>
+                job.environment !== undefined &&
+                (run.repo.environments.get(job.environment)?.reviewers.length ?? 0) > 0,
+        );
         if (run.script.approval || (isProtected && run.script.approval !== false)) {
             this.move(run, 'waiting');
             for (const job of run.jobs) this.events.job('waiting', run, job);
@@ -242,23 +344,32 @@ export class Runs {
             return;
         }
         const conclusion = run.script.conclusion ?? 'success';
-        run.timer = setTimeout(() => this.complete(run, conclusion), run.script.runMs ?? this.delays.runMs);
+        run.timer = setTimeout(
+            () => this.complete(run, conclusion),
+            run.script.runMs ?? this.delays.runMs,
+        );
     }
 
     /** Runs a real program the way a runner would; its exit code decides. */
     private execute(run: Run, argv: string[]): void {
         const [program = '', ...rest] = argv;
         const child = spawn(program, rest, {
-            cwd: run.script.cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
+            cwd: run.script.cwd,
+            stdio: ['ignore', 'pipe', 'pipe'],
+            detached: true,
             env: { ...this.runners.environmentOf(run), ...run.script.env },
         });
-        const keep = (part: Buffer) => { run.log = (run.log + part.toString('utf8')).slice(-1_000_000); };
+        const keep = (part: Buffer) => {
+            run.log = (run.log + part.toString('utf8')).slice(-1_000_000);
+        };
         child.stdout.on('data', keep);
         child.stderr.on('data', keep);
         run.kill = () => {
             try {
                 if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-            } catch { /* it ended by itself */ }
+            } catch {
+                /* it ended by itself */
+            }
         };
         child.on('error', (error) => {
             run.log += `cannot start ${program}: ${error.message}\n`;
@@ -282,7 +393,12 @@ export class Runs {
     }
 
     private note(run: Run): void {
-        run.history.push({ at: Date.now(), attempt: run.attempt, status: run.status, conclusion: run.conclusion });
+        run.history.push({
+            at: Date.now(),
+            attempt: run.attempt,
+            status: run.status,
+            conclusion: run.conclusion,
+        });
     }
 
     private complete(run: Run, conclusion: string): void {
@@ -294,18 +410,21 @@ export class Runs {
         run.updatedAt = now;
         for (const job of run.jobs) {
             job.status = job.checkRun.status = 'completed';
-            job.conclusion = job.checkRun.conclusion = conclusion === 'startup_failure' ? 'failure' : conclusion;
+            job.conclusion = job.checkRun.conclusion =
+                conclusion === 'startup_failure' ? 'failure' : conclusion;
             job.completedAt = job.checkRun.completedAt = now;
         }
         this.note(run);
         run.kill?.();
-        if (hadStarted || run.group === undefined) for (const job of run.jobs) this.events.job('completed', run, job);
+        if (hadStarted || run.group === undefined)
+            for (const job of run.jobs) this.events.job('completed', run, job);
         void this.events.run('completed', run);
         this.leaveLane(run);
     }
 
     private leaveLane(run: Run): void {
-        const lane = run.group === undefined ? undefined : this.lanes.get(`${run.repo.id}:${run.group}`);
+        const lane =
+            run.group === undefined ? undefined : this.lanes.get(`${run.repo.id}:${run.group}`);
         if (!lane) return;
         if (lane.pending === run) lane.pending = undefined;
         if (lane.running !== run) return;
@@ -320,8 +439,14 @@ function scriptMatches(script: Script, run: Run): boolean {
     const file = run.workflow.path.slice(run.workflow.path.lastIndexOf('/') + 1);
     if (match.workflow !== undefined && !globMatches(match.workflow, file)) return false;
     if (match.ref !== undefined && !globMatches(match.ref, run.ref)) return false;
-    if (match.stack !== undefined && !globMatches(match.stack, run.inputs['stack'] ?? '')) return false;
-    if (match.component !== undefined && !globMatches(match.component, run.inputs['component'] ?? '')) return false;
-    return Object.entries(match.inputs ?? {}).every(([name, value]) => globMatches(value, run.inputs[name] ?? ''));
+    if (match.stack !== undefined && !globMatches(match.stack, run.inputs['stack'] ?? ''))
+        return false;
+    if (
+        match.component !== undefined &&
+        !globMatches(match.component, run.inputs['component'] ?? '')
+    )
+        return false;
+    return Object.entries(match.inputs ?? {}).every(([name, value]) =>
+        globMatches(value, run.inputs[name] ?? ''),
+    );
 }
-

@@ -12,10 +12,15 @@ import { HttpError, sleep } from './util.ts';
 const body_bytes_max = 26_214_400;
 export const api_versions = ['2022-11-28', '2026-03-10'];
 const documentation = 'https://docs.github.com/rest';
-const html_502 = '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n'
-    + '<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n';
+const html_502 =
+    '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n' +
+    '<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n';
 
-interface Raw { request: http.IncomingMessage; response: http.ServerResponse; raw: Buffer }
+interface Raw {
+    request: http.IncomingMessage;
+    response: http.ServerResponse;
+    raw: Buffer;
+}
 
 /** The REST listener: what happens around every call, before and after its handler. */
 export class ApiServer {
@@ -28,11 +33,15 @@ export class ApiServer {
     constructor(forge: Forge, routes: Route[]) {
         this.forge = forge;
         this.router.add(routes);
-        this.server = http.createServer({ keepAliveTimeout: 65_000, maxHeaderSize: 65_536 },
+        this.server = http.createServer(
+            { keepAliveTimeout: 65_000, maxHeaderSize: 65_536 },
             (request, response) => {
                 const path = (request.url ?? '/').split('?')[0] ?? '/';
-                void (isGitPath(path) ? gitServe(forge, request, response) : this.receive(request, response));
-            });
+                void (isGitPath(path)
+                    ? gitServe(forge, request, response)
+                    : this.receive(request, response));
+            },
+        );
     }
 
     async listen(port: number): Promise<string> {
@@ -45,7 +54,10 @@ export class ApiServer {
         this.server.close();
     }
 
-    private async receive(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    private async receive(
+        request: http.IncomingMessage,
+        response: http.ServerResponse,
+    ): Promise<void> {
         try {
             const parts: Buffer[] = [];
             let size = 0;
@@ -69,7 +81,10 @@ export class ApiServer {
         const referee = this.forge.referee;
         const label = `${method} ${path}`;
         const found = this.router.find(method, path);
-        referee.count(referee.callsByRoute, found ? `${method} ${found.route.template}` : `${method} unknown`);
+        referee.count(
+            referee.callsByRoute,
+            found ? `${method} ${found.route.template}` : `${method} unknown`,
+        );
         referee.inFlight++;
         referee.inFlightMax = Math.max(referee.inFlightMax, referee.inFlight);
         this.noteHeaders(request);
@@ -81,14 +96,21 @@ export class ApiServer {
         }
     }
 
-    private async limited(at: Raw, caller: string, label: string,
-        found: ReturnType<Router<Route>['find']>, where: { path: string; query: URLSearchParams; method: string }): Promise<void> {
+    private async limited(
+        at: Raw,
+        caller: string,
+        label: string,
+        found: ReturnType<Router<Route>['find']>,
+        where: { path: string; query: URLSearchParams; method: string },
+    ): Promise<void> {
         const { limits, faults, referee } = this.forge;
         const arrived = Date.now();
         const isMutation = where.method !== 'GET' && where.method !== 'HEAD';
         if (limits.isLimited(caller, arrived)) referee.callsWhileLimited++;
-        const refusal = where.path === '/rate_limit' ? undefined
-            : limits.enter(caller, isMutation, found?.route.content ?? false, arrived);
+        const refusal =
+            where.path === '/rate_limit'
+                ? undefined
+                : limits.enter(caller, isMutation, found?.route.content ?? false, arrived);
         let reply: Reply | undefined;
         const fired = faults.forCall(label, false);
         for (const fault of fired) referee.count(referee.faultsFired, fault.kind);
@@ -99,7 +121,8 @@ export class ApiServer {
             if (await this.after(at, reply, fired)) return;
             this.send(at, caller, reply);
         } finally {
-            if (where.path !== '/rate_limit') limits.leave(caller, Date.now(), reply?.status === 304);
+            if (where.path !== '/rate_limit')
+                limits.leave(caller, Date.now(), reply?.status === 304);
         }
     }
 
@@ -107,14 +130,24 @@ export class ApiServer {
     private async before(at: Raw, caller: string, fired: Fault[]): Promise<Reply | undefined> {
         for (const fault of fired) {
             switch (fault.kind) {
-                case 'latency': await sleep(fault.ms ?? 1000); break;
-                case 'error500': return { status: 500, body: { message: 'Server Error' } };
-                case 'html502': return { status: 502, raw: html_502, type: 'text/html' };
+                case 'latency':
+                    await sleep(fault.ms ?? 1000);
+                    break;
+                case 'error500':
+                    return { status: 500, body: { message: 'Server Error' } };
+                case 'html502':
+                    return { status: 502, raw: html_502, type: 'text/html' };
                 case 'unavailable503':
-                    return { status: 503, body: { message: 'Service unavailable', documentation_url: documentation } };
-                case 'unauthorized': return errorReply(new HttpError(401, 'Bad credentials'));
-                case 'forbidden': return errorReply(new HttpError(403, 'Resource not accessible by integration'));
-                case 'not-found': return errorReply(new HttpError(404, 'Not Found'));
+                    return {
+                        status: 503,
+                        body: { message: 'Service unavailable', documentation_url: documentation },
+                    };
+                case 'unauthorized':
+                    return errorReply(new HttpError(401, 'Bad credentials'));
+                case 'forbidden':
+                    return errorReply(new HttpError(403, 'Resource not accessible by integration'));
+                case 'not-found':
+                    return errorReply(new HttpError(404, 'Not Found'));
                 case 'reset-before':
                     at.request.socket.resetAndDestroy();
                     return { status: 0 };
@@ -124,7 +157,8 @@ export class ApiServer {
                     if (this.lies.has('no-retry-after')) delete refusal.headers['retry-after'];
                     return refusalReply(refusal);
                 }
-                default: break;
+                default:
+                    break;
             }
         }
         return undefined;
@@ -145,13 +179,18 @@ export class ApiServer {
                 return true;
             }
             if (fault.kind === 'html502-after') {
-                at.response.writeHead(502, { 'content-type': 'text/html', 'content-length': html_502.length });
+                at.response.writeHead(502, {
+                    'content-type': 'text/html',
+                    'content-length': html_502.length,
+                });
                 at.response.end(html_502);
                 return true;
             }
             if (fault.kind === 'truncated') {
                 const text = JSON.stringify(reply.body ?? {});
-                at.response.writeHead(reply.status, { 'content-type': 'application/json; charset=utf-8' });
+                at.response.writeHead(reply.status, {
+                    'content-type': 'application/json; charset=utf-8',
+                });
                 at.response.end(text.slice(0, Math.floor(text.length / 2)));
                 return true;
             }
@@ -159,25 +198,37 @@ export class ApiServer {
         return false;
     }
 
-    private async handled(at: Raw, found: ReturnType<Router<Route>['find']>,
-        where: { path: string; query: URLSearchParams; method: string }): Promise<Reply> {
+    private async handled(
+        at: Raw,
+        found: ReturnType<Router<Route>['find']>,
+        where: { path: string; query: URLSearchParams; method: string },
+    ): Promise<Reply> {
         try {
             if (!at.request.headers['user-agent']) {
                 return {
-                    status: 403, type: 'text/html', raw: 'Request forbidden by administrative rules. Please make '
-                        + 'sure your request has a User-Agent header (https://docs.github.com/en/rest/using-the-'
-                        + 'rest-api/troubleshooting-the-rest-api#user-agent-required).',
+                    status: 403,
+                    type: 'text/html',
+                    raw:
+                        'Request forbidden by administrative rules. Please make ' +
+                        'sure your request has a User-Agent header (https://docs.github.com/en/rest/using-the-' +
+                        'rest-api/troubleshooting-the-rest-api#user-agent-required).',
                 };
             }
             if (!found) throw new HttpError(404, 'Not Found');
             versionCheck(at.request.headers['x-github-api-version']);
             const call = {
-                forge: this.forge, method: where.method, path: where.path, query: where.query,
-                headers: at.request.headers, body: jsonOf(at), raw: at.raw, params: found.params,
+                forge: this.forge,
+                method: where.method,
+                path: where.path,
+                query: where.query,
+                headers: at.request.headers,
+                body: jsonOf(at),
+                raw: at.raw,
+                params: found.params,
                 nowMs: Date.now(),
             } as Call;
             const moved = this.authorize(call, found.route);
-            return moved ?? await found.route.handle(call);
+            return moved ?? (await found.route.handle(call));
         } catch (error) {
             if (error instanceof HttpError) return errorReply(error);
             console.error('forge-sim: handler failed:', error);
@@ -212,13 +263,17 @@ export class ApiServer {
         const referee = this.forge.referee;
         const text = reply.raw ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
         const headers: Record<string, string | number> = {
-            'server': 'github.com', 'date': new Date().toUTCString(),
+            'server': 'github.com',
+            'date': new Date().toUTCString(),
             'x-github-request-id': randomBytes(12).toString('hex').toUpperCase(),
             'x-github-media-type': 'github.v3; format=json',
-            'x-github-api-version-selected': String(request.headers['x-github-api-version'] ?? '2022-11-28'),
+            'x-github-api-version-selected': String(
+                request.headers['x-github-api-version'] ?? '2022-11-28',
+            ),
             ...this.forge.limits.headers(caller, Date.now()),
         };
-        if (reply.status !== 204) headers['content-type'] = reply.type ?? 'application/json; charset=utf-8';
+        if (reply.status !== 204)
+            headers['content-type'] = reply.type ?? 'application/json; charset=utf-8';
         if (request.method === 'GET' && reply.status === 200) {
             const tag = 'W/"' + createHash('sha1').update(text).digest('hex') + '"';
             headers['etag'] = tag;
@@ -230,7 +285,8 @@ export class ApiServer {
         }
         Object.assign(headers, reply.headers);
         const body = reply.status === 304 || reply.status === 204 ? '' : text;
-        if (reply.status !== 304 && reply.status !== 204) headers['content-length'] = Buffer.byteLength(body);
+        if (reply.status !== 304 && reply.status !== 204)
+            headers['content-length'] = Buffer.byteLength(body);
         referee.count(referee.statuses, String(reply.status));
         response.writeHead(reply.status, headers);
         response.end(body);
@@ -262,13 +318,17 @@ export class ApiServer {
 
 function versionCheck(version: string | string[] | undefined): void {
     if (!version || api_versions.includes(String(version))) return;
-    throw new HttpError(400, `"${String(version)}" is not a supported version. See the documentation for more information.`);
+    throw new HttpError(
+        400,
+        `"${String(version)}" is not a supported version. See the documentation for more information.`,
+    );
 }
 
 function accessCheck(call: Call, route: Route, repositoryId: number): void {
     const token = call.token;
-    const isInside = token.installation.repositoryIds.has(repositoryId)
-        && (token.repositoryIds === null || token.repositoryIds.has(repositoryId));
+    const isInside =
+        token.installation.repositoryIds.has(repositoryId) &&
+        (token.repositoryIds === null || token.repositoryIds.has(repositoryId));
     if (!isInside) throw new HttpError(404, 'Not Found');
     if (!route.needs) return;
     const alternatives = route.needs.split(' or ');
@@ -279,14 +339,17 @@ function accessCheck(call: Call, route: Route, repositoryId: number): void {
     });
     if (isAllowed) return;
     throw new HttpError(403, 'Resource not accessible by integration', undefined, {
-        'x-accepted-github-permissions': alternatives.map((need) => need.replace(':', '=')).join('; '),
+        'x-accepted-github-permissions': alternatives
+            .map((need) => need.replace(':', '='))
+            .join('; '),
     });
 }
 
 function jsonOf(at: Raw): unknown {
     if (at.raw.length === 0) return undefined;
     const type = at.request.headers['content-type'] ?? '';
-    if (type.includes('x-www-form-urlencoded')) return Object.fromEntries(new URLSearchParams(at.raw.toString('utf8')));
+    if (type.includes('x-www-form-urlencoded'))
+        return Object.fromEntries(new URLSearchParams(at.raw.toString('utf8')));
     try {
         return JSON.parse(at.raw.toString('utf8')) as unknown;
     } catch {
@@ -296,20 +359,26 @@ function jsonOf(at: Raw): unknown {
 
 function refusalReply(refusal: Refusal): Reply {
     return {
-        status: refusal.status, headers: refusal.headers,
+        status: refusal.status,
+        headers: refusal.headers,
         body: {
-            message: refusal.message, status: String(refusal.status),
-            documentation_url: 'https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api',
+            message: refusal.message,
+            status: String(refusal.status),
+            documentation_url:
+                'https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api',
         },
     };
 }
 
 function errorReply(error: HttpError): Reply {
     return {
-        status: error.status, headers: error.headers,
+        status: error.status,
+        headers: error.headers,
         body: {
-            message: error.message, ...(error.errors ? { errors: error.errors } : {}),
-            documentation_url: documentation, status: String(error.status),
+            message: error.message,
+            ...(error.errors ? { errors: error.errors } : {}),
+            documentation_url: documentation,
+            status: String(error.status),
         },
     };
 }

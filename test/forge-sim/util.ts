@@ -50,8 +50,13 @@ export function isObject(value: unknown): value is Json {
 
 export function uuidOf(bytes: Buffer): string {
     const hex = bytes.toString('hex');
-    return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)]
-        .join('-');
+    return [
+        hex.slice(0, 8),
+        hex.slice(8, 12),
+        hex.slice(12, 16),
+        hex.slice(16, 20),
+        hex.slice(20, 32),
+    ].join('-');
 }
 
 /** An answer in GitHub's error form; thrown by handlers, written by the server. */
@@ -60,7 +65,12 @@ export class HttpError extends Error {
     errors: Json[] | undefined;
     headers: Record<string, string>;
 
-    constructor(status: number, message: string, errors?: Json[], headers?: Record<string, string>) {
+    constructor(
+        status: number,
+        message: string,
+        errors?: Json[],
+        headers?: Record<string, string>,
+    ) {
         super(message);
         this.status = status;
         this.errors = errors;
@@ -72,8 +82,13 @@ export function notFound(): HttpError {
     return new HttpError(404, 'Not Found');
 }
 
-export function invalid(message: string, resource?: string, field?: string, code = 'invalid'): HttpError {
-    const errors = resource === undefined ? undefined
-        : [{ resource, field: field ?? 'base', code, message }];
+export function invalid(
+    message: string,
+    resource?: string,
+    field?: string,
+    code = 'invalid',
+): HttpError {
+    const errors =
+        resource === undefined ? undefined : [{ resource, field: field ?? 'base', code, message }];
     return new HttpError(422, message, errors);
 }

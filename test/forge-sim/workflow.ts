@@ -2,13 +2,26 @@ import { parse } from 'yaml';
 import { HttpError, isObject, type Json } from './util.ts';
 
 export interface WorkflowInput {
-    required: boolean; type: string; options: string[]; default: string | undefined;
+    required: boolean;
+    type: string;
+    options: string[];
+    default: string | undefined;
 }
-export interface WorkflowJob { id: string; name: string; environment: string | undefined; labels: string[] }
+export interface WorkflowJob {
+    id: string;
+    name: string;
+    environment: string | undefined;
+    labels: string[];
+}
 export interface Workflow {
-    path: string; name: string; runName: string | undefined; triggers: Set<string>;
-    inputs: Map<string, WorkflowInput>; jobs: WorkflowJob[];
-    group: string | undefined; cancelInProgress: boolean;
+    path: string;
+    name: string;
+    runName: string | undefined;
+    triggers: Set<string>;
+    inputs: Map<string, WorkflowInput>;
+    jobs: WorkflowJob[];
+    group: string | undefined;
+    cancelInProgress: boolean;
 }
 
 function triggersOf(on: unknown): { names: Set<string>; dispatch: unknown } {
@@ -56,7 +69,8 @@ export function workflowParse(path: string, text: string): Workflow {
     const concurrency = root['concurrency'];
     const group = isObject(concurrency) ? concurrency['group'] : concurrency;
     return {
-        path, inputs,
+        path,
+        inputs,
         name: typeof root['name'] === 'string' ? root['name'] : path,
         runName: typeof root['run-name'] === 'string' ? root['run-name'] : undefined,
         triggers: triggers.names,
@@ -70,10 +84,17 @@ export const inputs_max = 25;
 export const inputs_max_ghes = 10;
 
 /** The full set of inputs a run gets, or GitHub's 422. */
-export function inputsResolve(workflow: Workflow, given: Json, max: number): Record<string, string> {
+export function inputsResolve(
+    workflow: Workflow,
+    given: Json,
+    max: number,
+): Record<string, string> {
     if (Object.keys(given).length > max) {
-        throw new HttpError(422, `Invalid request.\n\nNo more than ${max} properties are allowed;` +
-            ` ${Object.keys(given).length} were supplied.`);
+        throw new HttpError(
+            422,
+            `Invalid request.\n\nNo more than ${max} properties are allowed;` +
+                ` ${Object.keys(given).length} were supplied.`,
+        );
     }
     const unexpected = Object.keys(given).filter((name) => !workflow.inputs.has(name));
     if (unexpected.length > 0) {
@@ -81,8 +102,13 @@ export function inputsResolve(workflow: Workflow, given: Json, max: number): Rec
     }
     const resolved: Record<string, string> = {};
     for (const [name, input] of workflow.inputs) {
-        const value = given[name] === undefined || given[name] === null ? undefined : String(given[name]);
-        if ((value === undefined || value === '') && input.required && input.default === undefined) {
+        const value =
+            given[name] === undefined || given[name] === null ? undefined : String(given[name]);
+        if (
+            (value === undefined || value === '') &&
+            input.required &&
+            input.default === undefined
+        ) {
             throw new HttpError(422, `Required input '${name}' not provided`);
         }
         const used = value ?? input.default ?? (input.type === 'boolean' ? 'false' : '');
@@ -95,7 +121,10 @@ export function inputsResolve(workflow: Workflow, given: Json, max: number): Rec
 function checkValue(name: string, input: WorkflowInput, value: string, isGiven: boolean): void {
     if (!isGiven) return;
     if (input.type === 'choice' && !input.options.includes(value)) {
-        throw new HttpError(422, `Provided value '${value}' for input '${name}' not in the list of allowed values`);
+        throw new HttpError(
+            422,
+            `Provided value '${value}' for input '${name}' not in the list of allowed values`,
+        );
     }
     if (input.type === 'boolean' && value !== 'true' && value !== 'false') {
         throw new HttpError(422, `Provided value '${value}' for input '${name}' is not a boolean`);
@@ -105,13 +134,17 @@ function checkValue(name: string, input: WorkflowInput, value: string, isGiven: 
     }
 }
 
-export interface Expressions { inputs: Record<string, string>; github: Json }
+export interface Expressions {
+    inputs: Record<string, string>;
+    github: Json;
+}
 
 function lookup(path: string, at: Expressions): string {
     const normal = path.replace(/^github\.event\.inputs\./, 'inputs.');
     if (normal.startsWith('inputs.')) return at.inputs[normal.slice(7)] ?? '';
     let value: unknown = normal.startsWith('github.') ? at.github : undefined;
-    for (const step of normal.split('.').slice(1)) value = isObject(value) ? value[step] : undefined;
+    for (const step of normal.split('.').slice(1))
+        value = isObject(value) ? value[step] : undefined;
     return value === undefined || value === null ? '' : String(value);
 }
 
@@ -122,7 +155,10 @@ function term(text: string, at: Expressions): string {
     const format = /^format\((.*)\)$/s.exec(trimmed);
     if (format) {
         const args = splitOutside(format[1] ?? '', ',').map((part) => expression(part, at));
-        return (args[0] ?? '').replace(/\{(\d+)\}/g, (_, index: string) => args[Number(index) + 1] ?? '');
+        return (args[0] ?? '').replace(
+            /\{(\d+)\}/g,
+            (_, index: string) => args[Number(index) + 1] ?? '',
+        );
     }
     return /^[\w.-]+$/.test(trimmed) ? lookup(trimmed, at) : '';
 }

@@ -3,20 +3,39 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Git, folderFiles, isGitFolder, type Files } from './git.ts';
 import {
-    events_default, fullName, permissions_default, type App, type Installation, type Permission,
-    type Repo, type User, type WorkflowRow,
+    events_default,
+    fullName,
+    permissions_default,
+    type App,
+    type Installation,
+    type Permission,
+    type Repo,
+    type User,
+    type WorkflowRow,
 } from './model.ts';
 import { notFound } from './util.ts';
 import { workflowParse, type Workflow } from './workflow.ts';
 
 export interface AppConfig {
-    id?: number; slug?: string; privateKeyPem?: string; webhookSecret?: string; webhookUrl?: string;
-    events?: string[]; permissions?: Record<string, string>; owner?: string;
+    id?: number;
+    slug?: string;
+    privateKeyPem?: string;
+    webhookSecret?: string;
+    webhookUrl?: string;
+    events?: string[];
+    permissions?: Record<string, string>;
+    owner?: string;
 }
 
 export interface RepoOrder {
-    owner?: string; name: string; private?: boolean; defaultBranch?: string; files?: Files;
-    folder?: string; installation?: number; createdAt?: number;
+    owner?: string;
+    name: string;
+    private?: boolean;
+    defaultBranch?: string;
+    files?: Files;
+    folder?: string;
+    installation?: number;
+    createdAt?: number;
 }
 
 /** Everything the forge knows: accounts, repositories, installations. Moves nothing by itself. */
@@ -25,7 +44,12 @@ export class World {
     users: Map<string, User> = new Map();
     repos: Map<number, Repo> = new Map();
     installations: Map<number, Installation> = new Map();
-    actionsBot: User = { id: 41898282, login: 'github-actions[bot]', type: 'Bot', name: 'github-actions' };
+    actionsBot: User = {
+        id: 41898282,
+        login: 'github-actions[bot]',
+        type: 'Bot',
+        name: 'github-actions',
+    };
     manifests: Map<string, { app: App; at: number }> = new Map();
     /** owner/name in lower case, renamed ones too → repository id */
     names: Map<string, number> = new Map();
@@ -57,18 +81,33 @@ export class World {
     appMake(config: AppConfig): App {
         const id = config.id ?? this.id('app', 424_242);
         const slug = config.slug ?? 'signalbox-test';
-        const pem = config.privateKeyPem ?? String(generateKeyPairSync('rsa', { modulusLength: 2048 })
-            .privateKey.export({ type: 'pkcs1', format: 'pem' }));
+        const pem =
+            config.privateKeyPem ??
+            String(
+                generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
+                    type: 'pkcs1',
+                    format: 'pem',
+                }),
+            );
         const owner = this.user(config.owner ?? 'acme', 'Organization');
         return {
-            id, slug, name: slug, clientId: `Iv23li${id}`, clientSecret: randomBytes(20).toString('hex'), owner,
+            id,
+            slug,
+            name: slug,
+            clientId: `Iv23li${id}`,
+            clientSecret: randomBytes(20).toString('hex'),
+            owner,
             privateKeyPem: pem,
             publicKeyPem: String(createPublicKey(pem).export({ type: 'spki', format: 'pem' })),
             webhookSecret: config.webhookSecret ?? randomBytes(16).toString('hex'),
-            webhookUrl: config.webhookUrl ?? null, contentType: 'json', insecureSsl: '0',
-            hookId: this.id('hook', 512_000_001), createdAt: Date.now(),
+            webhookUrl: config.webhookUrl ?? null,
+            contentType: 'json',
+            insecureSsl: '0',
+            hookId: this.id('hook', 512_000_001),
+            createdAt: Date.now(),
             permissions: config.permissions ?? { ...permissions_default },
-            events: config.events ?? [...events_default], bot: this.user(`${slug}[bot]`, 'Bot'),
+            events: config.events ?? [...events_default],
+            bot: this.user(`${slug}[bot]`, 'Bot'),
             externalUrl: 'http://127.0.0.1/',
         };
     }
@@ -78,8 +117,13 @@ export class World {
             if (one.account === account && !one.deleted) return one;
         }
         const made: Installation = {
-            id: this.id('installation', 61_000_001), account, repositoryIds: new Set(), suspendedAt: null,
-            deleted: false, createdAt: Date.now(), permissions: { ...this.app.permissions },
+            id: this.id('installation', 61_000_001),
+            account,
+            repositoryIds: new Set(),
+            suspendedAt: null,
+            deleted: false,
+            createdAt: Date.now(),
+            permissions: { ...this.app.permissions },
             events: [...this.app.events],
         };
         this.installations.set(made.id, made);
@@ -100,11 +144,30 @@ export class World {
         const defaultBranch = order.defaultBranch ?? 'main';
         const git = await Git.create(join(this.dir, 'repos', `${id}.git`), defaultBranch);
         const repo: Repo = {
-            id, name: order.name, owner, isPrivate: order.private ?? true, defaultBranch, archived: false, isFork: false,
-            createdAt: order.createdAt ?? now, pushedAt: now, updatedAt: now, git, permissions: new Map(),
-            environments: new Map(), pulls: new Map(), numberNext: 1, mergeableDelayMs: 0,
-            comments: new Map(), suites: new Map(), checkRuns: new Map(), statuses: [], workflows: new Map(),
-            runs: new Map(), releases: new Map(), mergeGroups: new Map(),
+            id,
+            name: order.name,
+            owner,
+            isPrivate: order.private ?? true,
+            defaultBranch,
+            archived: false,
+            isFork: false,
+            createdAt: order.createdAt ?? now,
+            pushedAt: now,
+            updatedAt: now,
+            git,
+            permissions: new Map(),
+            environments: new Map(),
+            pulls: new Map(),
+            numberNext: 1,
+            mergeableDelayMs: 0,
+            comments: new Map(),
+            suites: new Map(),
+            checkRuns: new Map(),
+            statuses: [],
+            workflows: new Map(),
+            runs: new Map(),
+            releases: new Map(),
+            mergeGroups: new Map(),
         };
         if (order.folder && isGitFolder(order.folder)) await git.importRepository(order.folder);
         else if (order.folder) await this.seed(repo, folderFiles(order.folder));
@@ -120,7 +183,12 @@ export class World {
         const key = `${repo.id}:${login}`;
         const known = this.forks.get(key);
         if (known) return known;
-        const made = { ...repo, id: this.id('repo', 712_000_001), owner: this.user(login), isFork: true };
+        const made = {
+            ...repo,
+            id: this.id('repo', 712_000_001),
+            owner: this.user(login),
+            isFork: true,
+        };
         this.forks.set(key, made);
         return made;
     }
@@ -146,7 +214,13 @@ export class World {
     workflowRow(repo: Repo, path: string): WorkflowRow {
         let row = repo.workflows.get(path);
         if (!row) {
-            row = { id: this.id('workflow', 150_000_001), path, createdAt: Date.now(), runNumberNext: 1, disabled: false };
+            row = {
+                id: this.id('workflow', 150_000_001),
+                path,
+                createdAt: Date.now(),
+                runNumberNext: 1,
+                disabled: false,
+            };
             repo.workflows.set(path, row);
         }
         return row;
@@ -158,7 +232,8 @@ export class World {
         const cached = this.parsed.get(key);
         if (cached !== undefined) return cached ?? undefined;
         const found = await repo.git.object(`${sha}:${path}`);
-        const parsed = found?.type === 'blob' ? workflowParse(path, found.data.toString('utf8')) : null;
+        const parsed =
+            found?.type === 'blob' ? workflowParse(path, found.data.toString('utf8')) : null;
         this.parsed.set(key, parsed);
         return parsed ?? undefined;
     }
@@ -169,7 +244,13 @@ export class World {
     }
 
     private async seed(repo: Repo, files: Files): Promise<void> {
-        await repo.git.commitFiles(`refs/heads/${repo.defaultBranch}`, files, 'Initial commit', undefined,
-            Date.now(), undefined);
+        await repo.git.commitFiles(
+            `refs/heads/${repo.defaultBranch}`,
+            files,
+            'Initial commit',
+            undefined,
+            Date.now(),
+            undefined,
+        );
     }
 }

@@ -15,19 +15,33 @@ async function dispatch(call: Call): Promise<Reply> {
     }
     const inputs = body['inputs'] ?? {};
     if (!isObject(inputs)) {
-        throw new HttpError(422, 'Invalid request.\n\nFor \'properties/inputs\', the value is not an object.');
+        throw new HttpError(
+            422,
+            "Invalid request.\n\nFor 'properties/inputs', the value is not an object.",
+        );
     }
     const isDotcom = forge.dispatchStyle === 'dotcom';
     if (forge.dispatchStyle === 'ghes-strict' && body['return_run_details'] !== undefined) {
-        throw new HttpError(422, 'Invalid request.\n\n"return_run_details" is not a permitted key.');
+        throw new HttpError(
+            422,
+            'Invalid request.\n\n"return_run_details" is not a permitted key.',
+        );
     }
     const runs = forge.runs;
     runs.dispatching++;
     runs.dispatchingMax = Math.max(runs.dispatchingMax, runs.dispatching);
     try {
-        const run = await runs.dispatch(repo, call.params['file'] ?? '', ref, inputs, token.actor,
-            isDotcom ? inputs_max : inputs_max_ghes);
-        return isDotcom ? dispatchReply(call, run, body['return_run_details'] === true) : { status: 204 };
+        const run = await runs.dispatch(
+            repo,
+            call.params['file'] ?? '',
+            ref,
+            inputs,
+            token.actor,
+            isDotcom ? inputs_max : inputs_max_ghes,
+        );
+        return isDotcom
+            ? dispatchReply(call, run, body['return_run_details'] === true)
+            : { status: 204 };
     } finally {
         runs.dispatching--;
     }
@@ -43,7 +57,8 @@ function dispatchReply(call: Call, run: Run, isDetailed: boolean): Reply {
 }
 
 function createdFilter(text: string): (atMs: number) => boolean {
-    const seconds = (part: string) => Math.floor(Date.parse(part.length === 10 ? part + 'T00:00:00Z' : part) / 1000);
+    const seconds = (part: string) =>
+        Math.floor(Date.parse(part.length === 10 ? part + 'T00:00:00Z' : part) / 1000);
     const range = /^(.+)\.\.(.+)$/.exec(text);
     if (range) {
         const low = range[1] === '*' ? -Infinity : seconds(range[1] ?? '');
@@ -54,11 +69,16 @@ function createdFilter(text: string): (atMs: number) => boolean {
     const bound = seconds(match?.[2] ?? '');
     if (Number.isNaN(bound)) throw new HttpError(422, 'Invalid created filter');
     switch (match?.[1]) {
-        case '>=': return (at) => at >= bound;
-        case '<=': return (at) => at <= bound;
-        case '>': return (at) => at > bound;
-        case '<': return (at) => at < bound;
-        default: return (at) => at >= bound && at < bound + (text.length === 10 ? 86_400 : 1);
+        case '>=':
+            return (at) => at >= bound;
+        case '<=':
+            return (at) => at <= bound;
+        case '>':
+            return (at) => at > bound;
+        case '<':
+            return (at) => at < bound;
+        default:
+            return (at) => at >= bound && at < bound + (text.length === 10 ? 86_400 : 1);
     }
 }
 
@@ -72,8 +92,10 @@ function runFilter(query: URLSearchParams): (run: Run) => boolean {
     };
     const status = query.get('status');
     const checks = [
-        equals('event', (run) => run.event), equals('branch', (run) => run.ref),
-        equals('head_sha', (run) => run.headSha), equals('check_suite_id', (run) => String(run.suite.id)),
+        equals('event', (run) => run.event),
+        equals('branch', (run) => run.ref),
+        equals('head_sha', (run) => run.headSha),
+        equals('check_suite_id', (run) => String(run.suite.id)),
         (run: Run) => actor === undefined || run.actor.login.toLowerCase() === actor,
         (run: Run) => status === null || run.status === status || run.conclusion === status,
         (run: Run) => isCreated === undefined || isCreated(Math.floor(run.createdAt / 1000)),
@@ -83,8 +105,10 @@ function runFilter(query: URLSearchParams): (run: Run) => boolean {
 
 async function runList(call: Call, only: (run: Run) => boolean): Promise<Reply> {
     const matches = runFilter(call.query);
-    const found = [...call.repo.runs.values()].reverse()
-        .filter((run) => run.listedAt <= call.nowMs && only(run) && matches(run)).slice(0, filtered_max);
+    const found = [...call.repo.runs.values()]
+        .reverse()
+        .filter((run) => run.listedAt <= call.nowMs && only(run) && matches(run))
+        .slice(0, filtered_max);
     const reply = paged(call, found);
     const page = await Promise.all((reply.body as Run[]).map((run) => shapeOf(call, run)));
     return { ...reply, body: { total_count: found.length, workflow_runs: page } };
@@ -126,39 +150,107 @@ async function workflow(call: Call): Promise<Reply> {
 function pendingDeployments(call: Call): Reply {
     const run = runOf(call);
     if (run.status !== 'waiting') return ok([]);
-    const names = [...new Set(run.jobs.map((job) => job.environment).filter((name) => name !== undefined))];
-    return ok(names.map((name) => ({
-        environment: { id: call.repo.environments.get(name)?.id ?? 1, name, node_id: 'EN_1' },
-        wait_timer: 0, wait_timer_started_at: null, current_user_can_approve: false, reviewers: [],
-    })));
+    const names = [
+        ...new Set(run.jobs.map((job) => job.environment).filter((name) => name !== undefined)),
+    ];
+    return ok(
+        names.map((name) => ({
+            environment: { id: call.repo.environments.get(name)?.id ?? 1, name, node_id: 'EN_1' },
+            wait_timer: 0,
+            wait_timer_started_at: null,
+            current_user_can_approve: false,
+            reviewers: [],
+        })),
+    );
 }
 
 const base = '/repos/:owner/:repo/actions';
 
 export const actionsRoutes: Route[] = [
-    { method: 'POST', template: `${base}/workflows/:file/dispatches`, auth: 'token', needs: 'actions:write', handle: dispatch },
-    { method: 'GET', template: `${base}/runs`, auth: 'token', needs: 'actions:read', handle: (call) => runList(call, () => true) },
     {
-        method: 'GET', template: `${base}/workflows/:file/runs`, auth: 'token', needs: 'actions:read',
+        method: 'POST',
+        template: `${base}/workflows/:file/dispatches`,
+        auth: 'token',
+        needs: 'actions:write',
+        handle: dispatch,
+    },
+    {
+        method: 'GET',
+        template: `${base}/runs`,
+        auth: 'token',
+        needs: 'actions:read',
+        handle: (call) => runList(call, () => true),
+    },
+    {
+        method: 'GET',
+        template: `${base}/workflows/:file/runs`,
+        auth: 'token',
+        needs: 'actions:read',
         handle: async (call) => {
             const row = await call.forge.runs.rowOf(call.repo, call.params['file'] ?? '');
             return runList(call, (run) => run.workflow === row);
         },
     },
-    { method: 'GET', template: `${base}/workflows/:file`, auth: 'token', needs: 'actions:read', handle: workflow },
     {
-        method: 'GET', template: `${base}/runs/:run`, auth: 'token', needs: 'actions:read',
+        method: 'GET',
+        template: `${base}/workflows/:file`,
+        auth: 'token',
+        needs: 'actions:read',
+        handle: workflow,
+    },
+    {
+        method: 'GET',
+        template: `${base}/runs/:run`,
+        auth: 'token',
+        needs: 'actions:read',
         handle: async (call) => ok(await shapeOf(call, runOf(call))),
     },
-    { method: 'GET', template: `${base}/runs/:run/jobs`, auth: 'token', needs: 'actions:read', handle: jobs },
-    { method: 'GET', template: `${base}/runs/:run/pending_deployments`, auth: 'token', needs: 'actions:read', handle: pendingDeployments },
     {
-        method: 'POST', template: `${base}/runs/:run/cancel`, auth: 'token', needs: 'actions:write',
+        method: 'GET',
+        template: `${base}/runs/:run/jobs`,
+        auth: 'token',
+        needs: 'actions:read',
+        handle: jobs,
+    },
+    {
+        method: 'GET',
+        template: `${base}/runs/:run/pending_deployments`,
+        auth: 'token',
+        needs: 'actions:read',
+        handle: pendingDeployments,
+    },
+    {
+        method: 'POST',
+        template: `${base}/runs/:run/cancel`,
+        auth: 'token',
+        needs: 'actions:write',
         handle: (call) => {
             call.forge.runs.cancel(runOf(call));
             return ok({}, 202);
         },
     },
-    { method: 'POST', template: `${base}/runs/:run/rerun`, auth: 'token', needs: 'actions:write', handle: rerun },
-    { method: 'POST', template: `${base}/runs/:run/rerun-failed-jobs`, auth: 'token', needs: 'actions:write', handle: rerun },
+    {
+        method: 'POST',
+        template: `${base}/runs/:run/force-cancel`,
+        auth: 'token',
+        needs: 'actions:write',
+        handle: (call) => {
+            call.forge.runs.cancel(runOf(call));
+            return ok({}, 202);
+        },
+    },
+    {
+        method: 'POST',
+        template: `${base}/runs/:run/rerun`,
+        auth: 'token',
+        needs: 'actions:write',
+        handle: rerun,
+    },
+    {
+        method: 'POST',
+        template: `${base}/runs/:run/rerun-failed-jobs`,
+        auth: 'token',
+        needs: 'actions:write',
+        handle: rerun,
+    },
 ];

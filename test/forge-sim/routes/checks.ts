@@ -7,7 +7,15 @@ import { asString, HttpError, isObject, notFound, type Json } from '../util.ts';
 export const check_text_chars_max = 65_535;
 const annotations_max = 50;
 const actions_max = 3;
-const conclusions = ['action_required', 'cancelled', 'failure', 'neutral', 'success', 'skipped', 'timed_out'];
+const conclusions = [
+    'action_required',
+    'cancelled',
+    'failure',
+    'neutral',
+    'success',
+    'skipped',
+    'timed_out',
+];
 
 function invalidCheck(message: string): HttpError {
     return new HttpError(422, `Invalid request.\n\n${message}`);
@@ -20,24 +28,36 @@ function outputCheck(output: unknown): void {
     for (const name of ['summary', 'text']) {
         const text = output[name];
         if (typeof text === 'string' && [...text].length > check_text_chars_max) {
-            throw invalidCheck(`Only ${check_text_chars_max} characters are allowed; ${[...text].length} were supplied.`);
+            throw invalidCheck(
+                `Only ${check_text_chars_max} characters are allowed; ${[...text].length} were supplied.`,
+            );
         }
     }
     const annotations = output['annotations'];
     if (Array.isArray(annotations) && annotations.length > annotations_max) {
-        throw invalidCheck(`No more than ${annotations_max} items are allowed; ${annotations.length} were supplied.`);
+        throw invalidCheck(
+            `No more than ${annotations_max} items are allowed; ${annotations.length} were supplied.`,
+        );
     }
 }
 
 function actionsCheck(actions: unknown): void {
     if (actions === undefined) return;
-    if (!Array.isArray(actions) || actions.length > actions_max) throw invalidCheck('No more than 3 items are allowed.');
+    if (!Array.isArray(actions) || actions.length > actions_max)
+        throw invalidCheck('No more than 3 items are allowed.');
     for (const one of actions as unknown[]) {
-        const limits: [string, number][] = [['label', 20], ['identifier', 20], ['description', 40]];
+        const limits: [string, number][] = [
+            ['label', 20],
+            ['identifier', 20],
+            ['description', 40],
+        ];
         for (const [name, max] of limits) {
             const text = isObject(one) ? one[name] : undefined;
             if (typeof text !== 'string') throw invalidCheck(`"${name}" wasn't supplied.`);
-            if ([...text].length > max) throw invalidCheck(`Only ${max} characters are allowed; ${[...text].length} were supplied.`);
+            if ([...text].length > max)
+                throw invalidCheck(
+                    `Only ${max} characters are allowed; ${[...text].length} were supplied.`,
+                );
         }
     }
 }
@@ -61,17 +81,27 @@ function apply(run: CheckRun, body: Json, nowMs: number): void {
     run.externalId = asString(body['external_id']) ?? run.externalId;
     run.detailsUrl = asString(body['details_url']) ?? run.detailsUrl;
     if (status !== undefined) run.status = status;
-    run.conclusion = run.status === 'completed' ? conclusion ?? run.conclusion : null;
-    run.completedAt = run.status === 'completed' ? timeOf(body['completed_at']) ?? nowMs : null;
+    run.conclusion = run.status === 'completed' ? (conclusion ?? run.conclusion) : null;
+    run.completedAt = run.status === 'completed' ? (timeOf(body['completed_at']) ?? nowMs) : null;
     run.startedAt = timeOf(body['started_at']) ?? run.startedAt;
     if (Array.isArray(body['actions'])) run.actions = body['actions'] as Json[];
     const output = body['output'];
     if (isObject(output)) {
         const text = asString(output['text']) ?? null;
-        run.output = { title: asString(output['title']) ?? run.output.title, summary: asString(output['summary']) ?? null, text };
-        if (Array.isArray(output['annotations'])) run.annotations.push(...output['annotations'] as Json[]);
+        run.output = {
+            title: asString(output['title']) ?? run.output.title,
+            summary: asString(output['summary']) ?? null,
+            text,
+        };
+        if (Array.isArray(output['annotations']))
+            run.annotations.push(...(output['annotations'] as Json[]));
     }
-    run.revisions.push({ at: nowMs, status: run.status, conclusion: run.conclusion, output: { ...run.output } });
+    run.revisions.push({
+        at: nowMs,
+        status: run.status,
+        conclusion: run.conclusion,
+        output: { ...run.output },
+    });
 }
 
 function timeOf(value: unknown): number | undefined {
@@ -87,12 +117,25 @@ function create(call: Call): Reply {
     if (name === undefined) throw invalidCheck('"name" wasn\'t supplied.');
     if (sha === undefined) throw invalidCheck('"head_sha" wasn\'t supplied.');
     if (!/^[0-9a-f]{40}$/.test(sha)) throw new HttpError(422, `No commit found for SHA: ${sha}`);
-    const branch = [...repo.git.refs].find(([ref, tip]) => tip === sha && ref.startsWith('refs/heads/'));
+    const branch = [...repo.git.refs].find(
+        ([ref, tip]) => tip === sha && ref.startsWith('refs/heads/'),
+    );
     const suite = forge.people.suite(repo, sha, branch?.[0].slice(11) ?? null, null);
     const run: CheckRun = {
-        id: forge.world.id('check', 49_000_000_001), suite, name, sha, status: 'queued', conclusion: null,
-        externalId: '', detailsUrl: null, startedAt: call.nowMs, completedAt: null, annotations: [],
-        output: { title: null, summary: null, text: null }, actions: [], revisions: [],
+        id: forge.world.id('check', 49_000_000_001),
+        suite,
+        name,
+        sha,
+        status: 'queued',
+        conclusion: null,
+        externalId: '',
+        detailsUrl: null,
+        startedAt: call.nowMs,
+        completedAt: null,
+        annotations: [],
+        output: { title: null, summary: null, text: null },
+        actions: [],
+        revisions: [],
         app: call.token.viaApp ? 'ours' : 'actions',
     };
     apply(run, body, call.nowMs);
@@ -112,10 +155,12 @@ function runOf(call: Call): CheckRun {
 function update(call: Call): Reply {
     const { repo, forge } = call;
     const run = runOf(call);
-    if (run.app === 'ours' && !call.token.viaApp) throw new HttpError(403, 'Resource not accessible by integration');
+    if (run.app === 'ours' && !call.token.viaApp)
+        throw new HttpError(403, 'Resource not accessible by integration');
     const wasDone = run.status === 'completed';
     apply(run, bodyOf(call), call.nowMs);
-    if (run.status === 'completed' && !wasDone) forge.events.checkRun('completed', repo, run, call.token.actor);
+    if (run.status === 'completed' && !wasDone)
+        forge.events.checkRun('completed', repo, run, call.token.actor);
     return ok(checkRunShape(repo, run, forge.world.app, forge.origin));
 }
 
@@ -127,13 +172,24 @@ function listForRef(call: Call): Reply {
     const name = call.query.get('check_name');
     const status = call.query.get('status');
     const app = call.query.get('app_id');
-    const all = [...repo.checkRuns.values()].filter((run) => run.sha === sha
-        && (name === null || run.name === name) && (status === null || run.status === status)
-        && (app === null || Number(app) === (run.app === 'ours' ? forge.world.app.id : 15368)));
-    const latest = call.query.get('filter') === 'all' ? all
-        : all.filter((run) => !all.some((other) => other.name === run.name && other.id > run.id));
-    return paged(call, latest.map((run) => checkRunShape(repo, run, forge.world.app, forge.origin)),
-        (page) => ({ total_count: latest.length, check_runs: page }));
+    const all = [...repo.checkRuns.values()].filter(
+        (run) =>
+            run.sha === sha &&
+            (name === null || run.name === name) &&
+            (status === null || run.status === status) &&
+            (app === null || Number(app) === (run.app === 'ours' ? forge.world.app.id : 15368)),
+    );
+    const latest =
+        call.query.get('filter') === 'all'
+            ? all
+            : all.filter(
+                  (run) => !all.some((other) => other.name === run.name && other.id > run.id),
+              );
+    return paged(
+        call,
+        latest.map((run) => checkRunShape(repo, run, forge.world.app, forge.origin)),
+        (page) => ({ total_count: latest.length, check_runs: page }),
+    );
 }
 
 async function suites(call: Call): Promise<Reply> {
@@ -143,22 +199,32 @@ async function suites(call: Call): Promise<Reply> {
     const commit = await repo.git.commit(sha);
     if (!suite || !commit) return ok({ total_count: 0, check_suites: [] });
     const shape = suiteShape(repo, suite, commit, forge.world.app, forge.origin);
-    return ok({ total_count: 1, check_suites: [{ ...shape, repository: repoMinimalShape(repo, forge.origin) }] });
+    return ok({
+        total_count: 1,
+        check_suites: [{ ...shape, repository: repoMinimalShape(repo, forge.origin) }],
+    });
 }
 
 function combined(call: Call): Reply {
     const { repo, forge } = call;
     const sha = repo.git.resolve(call.params['ref'] ?? '');
     if (!sha) throw notFound();
-    const latest = new Map(repo.statuses.filter((one) => one.sha === sha).map((one) => [one.context.toLowerCase(), one]));
+    const latest = new Map(
+        repo.statuses
+            .filter((one) => one.sha === sha)
+            .map((one) => [one.context.toLowerCase(), one]),
+    );
     const states = [...latest.values()].map((one) => one.state);
     const isBad = states.some((state) => state === 'error' || state === 'failure');
     const isPending = states.length === 0 || states.includes('pending');
     const url = repoUrl(repo, forge.origin);
     return ok({
-        state: isBad ? 'failure' : isPending ? 'pending' : 'success', sha, total_count: latest.size,
+        state: isBad ? 'failure' : isPending ? 'pending' : 'success',
+        sha,
+        total_count: latest.size,
         statuses: [...latest.values()].map((one) => statusShape(repo, one, forge.origin)),
-        repository: repoMinimalShape(repo, forge.origin), commit_url: `${url}/commits/${sha}`,
+        repository: repoMinimalShape(repo, forge.origin),
+        commit_url: `${url}/commits/${sha}`,
         url: `${url}/commits/${sha}/status`,
     });
 }
@@ -166,13 +232,47 @@ function combined(call: Call): Reply {
 const base = '/repos/:owner/:repo';
 
 export const checkRoutes: Route[] = [
-    { method: 'POST', template: `${base}/check-runs`, auth: 'token', needs: 'checks:write', handle: create },
-    { method: 'PATCH', template: `${base}/check-runs/:check`, auth: 'token', needs: 'checks:write', handle: update },
     {
-        method: 'GET', template: `${base}/check-runs/:check`, auth: 'token', needs: 'checks:read',
-        handle: (call) => ok(checkRunShape(call.repo, runOf(call), call.forge.world.app, call.forge.origin)),
+        method: 'POST',
+        template: `${base}/check-runs`,
+        auth: 'token',
+        needs: 'checks:write',
+        handle: create,
     },
-    { method: 'GET', template: `${base}/commits/*ref/check-runs`, auth: 'token', needs: 'checks:read', handle: listForRef },
-    { method: 'GET', template: `${base}/commits/*ref/check-suites`, auth: 'token', needs: 'checks:read', handle: suites },
-    { method: 'GET', template: `${base}/commits/*ref/status`, auth: 'token', needs: 'statuses:read', handle: combined },
+    {
+        method: 'PATCH',
+        template: `${base}/check-runs/:check`,
+        auth: 'token',
+        needs: 'checks:write',
+        handle: update,
+    },
+    {
+        method: 'GET',
+        template: `${base}/check-runs/:check`,
+        auth: 'token',
+        needs: 'checks:read',
+        handle: (call) =>
+            ok(checkRunShape(call.repo, runOf(call), call.forge.world.app, call.forge.origin)),
+    },
+    {
+        method: 'GET',
+        template: `${base}/commits/*ref/check-runs`,
+        auth: 'token',
+        needs: 'checks:read',
+        handle: listForRef,
+    },
+    {
+        method: 'GET',
+        template: `${base}/commits/*ref/check-suites`,
+        auth: 'token',
+        needs: 'checks:read',
+        handle: suites,
+    },
+    {
+        method: 'GET',
+        template: `${base}/commits/*ref/status`,
+        auth: 'token',
+        needs: 'statuses:read',
+        handle: combined,
+    },
 ];

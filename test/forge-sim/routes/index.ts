@@ -7,5 +7,9 @@ import type { Route } from '../router.ts';
 
 /** The whole REST surface. */
 export const routes: Route[] = [
-    ...actionsRoutes, ...checkRoutes, ...pullRoutes, ...repoRoutes, ...appRoutes,
+    ...actionsRoutes,
+    ...checkRoutes,
+    ...pullRoutes,
+    ...repoRoutes,
+    ...appRoutes,
 ];

@@ -7,7 +7,9 @@ import { fileShape } from './repos.ts';
 
 const reactions = ['+1', '-1', 'laugh', 'confused', 'heart', 'hooray', 'rocket', 'eyes'];
 const review_states: Record<string, string> = {
-    APPROVE: 'APPROVED', REQUEST_CHANGES: 'CHANGES_REQUESTED', COMMENT: 'COMMENTED',
+    APPROVE: 'APPROVED',
+    REQUEST_CHANGES: 'CHANGES_REQUESTED',
+    COMMENT: 'COMMENTED',
 };
 
 function pullOf(call: Call, name = 'number'): Pull {
@@ -26,17 +28,32 @@ function pullList(call: Call): Reply {
     const state = call.query.get('state') ?? 'open';
     const head = call.query.get('head');
     const base = call.query.get('base');
-    const found = [...call.repo.pulls.values()].reverse().filter((pull) => (state === 'all' || pull.state === state)
-        && (head === null || `${call.repo.owner.login}:${pull.headRef}`.toLowerCase() === head.toLowerCase())
-        && (base === null || pull.baseRef === base));
-    return paged(call, found.map((pull) => versioned(call, pullSimpleShape(call.repo, pull, call.forge.origin))));
+    const found = [...call.repo.pulls.values()]
+        .reverse()
+        .filter(
+            (pull) =>
+                (state === 'all' || pull.state === state) &&
+                (head === null ||
+                    `${call.repo.owner.login}:${pull.headRef}`.toLowerCase() ===
+                        head.toLowerCase()) &&
+                (base === null || pull.baseRef === base),
+        );
+    return paged(
+        call,
+        found.map((pull) => versioned(call, pullSimpleShape(call.repo, pull, call.forge.origin))),
+    );
 }
 
 /** Open ones that contain the commit as their head, merged ones that it came from. */
 function pullsOfCommit(call: Call): Reply {
     const sha = call.params['ref'] ?? '';
-    const found = [...call.repo.pulls.values()].filter((pull) => pull.headSha === sha || pull.mergeSha === sha);
-    return paged(call, found.map((pull) => versioned(call, pullSimpleShape(call.repo, pull, call.forge.origin))));
+    const found = [...call.repo.pulls.values()].filter(
+        (pull) => pull.headSha === sha || pull.mergeSha === sha,
+    );
+    return paged(
+        call,
+        found.map((pull) => versioned(call, pullSimpleShape(call.repo, pull, call.forge.origin))),
+    );
 }
 
 function commentOf(call: Call): Comment {
@@ -51,13 +68,20 @@ function shapeOf(call: Call, comment: Comment): Json {
 
 function textOf(call: Call): string {
     const body = asString(bodyOf(call)['body']);
-    if (body === undefined) throw new HttpError(422, 'Invalid request.\n\n"body" wasn\'t supplied.');
+    if (body === undefined)
+        throw new HttpError(422, 'Invalid request.\n\n"body" wasn\'t supplied.');
     return body;
 }
 
 function commentCreate(call: Call): Reply {
     const number = idParam(call, 'number');
-    const comment = call.forge.people.comment(call.repo, number, textOf(call), call.token.actor, call.token.viaApp);
+    const comment = call.forge.people.comment(
+        call.repo,
+        number,
+        textOf(call),
+        call.token.actor,
+        call.token.viaApp,
+    );
     return ok(shapeOf(call, comment), 201);
 }
 
@@ -79,9 +103,13 @@ function commentList(call: Call): Reply {
     const number = idParam(call, 'number');
     call.forge.people.pull(call.repo, number);
     const since = Date.parse(call.query.get('since') ?? '1970-01-01T00:00:00Z');
-    const all = [...call.repo.comments.values()]
-        .filter((one) => one.number === number && !one.deleted && one.updatedAt >= since);
-    return paged(call, all.map((one) => shapeOf(call, one)));
+    const all = [...call.repo.comments.values()].filter(
+        (one) => one.number === number && !one.deleted && one.updatedAt >= since,
+    );
+    return paged(
+        call,
+        all.map((one) => shapeOf(call, one)),
+    );
 }
 
 function commentDelete(call: Call): Reply {
@@ -92,15 +120,29 @@ function commentDelete(call: Call): Reply {
 function react(call: Call): Reply {
     const comment = commentOf(call);
     const content = asString(bodyOf(call)['content']) ?? '';
-    if (!reactions.includes(content)) throw new HttpError(422, 'Validation Failed', [{ resource: 'Reaction', field: 'content', code: 'invalid' }]);
+    if (!reactions.includes(content))
+        throw new HttpError(422, 'Validation Failed', [
+            { resource: 'Reaction', field: 'content', code: 'invalid' },
+        ]);
     const actor = call.token.actor;
     const known = comment.reactions.find((one) => one.user === actor && one.content === content);
-    const reaction = known ?? { id: call.forge.world.id('reaction', 330_000_001), user: actor, content, at: call.nowMs };
+    const reaction = known ?? {
+        id: call.forge.world.id('reaction', 330_000_001),
+        user: actor,
+        content,
+        at: call.nowMs,
+    };
     if (!known) comment.reactions.push(reaction);
-    return ok({
-        id: reaction.id, node_id: nodeId('REA', reaction.id), user: userShape(actor, call.forge.origin),
-        content, created_at: iso(reaction.at),
-    }, known ? 200 : 201);
+    return ok(
+        {
+            id: reaction.id,
+            node_id: nodeId('REA', reaction.id),
+            user: userShape(actor, call.forge.origin),
+            content,
+            created_at: iso(reaction.at),
+        },
+        known ? 200 : 201,
+    );
 }
 
 function review(call: Call): Reply {
@@ -112,9 +154,14 @@ function review(call: Call): Reply {
         throw new HttpError(422, 'Unprocessable Entity: body is required');
     }
     const made: Review = {
-        id: call.forge.world.id('review', 3_100_000_001), user: call.token.actor, body: text,
-        state: review_states[event] ?? 'PENDING', commitId: asString(body['commit_id']) ?? pull.headSha,
-        submittedAt: call.nowMs, viaApp: call.token.viaApp, event,
+        id: call.forge.world.id('review', 3_100_000_001),
+        user: call.token.actor,
+        body: text,
+        state: review_states[event] ?? 'PENDING',
+        commitId: asString(body['commit_id']) ?? pull.headSha,
+        submittedAt: call.nowMs,
+        viaApp: call.token.viaApp,
+        event,
     };
     pull.reviews.push(made);
     return ok(reviewShape(call.repo, pull, made, call.forge.origin));
@@ -130,7 +177,12 @@ function dismiss(call: Call): Reply {
 
 function issueOf(call: Call): Reply {
     const pull = pullOf(call);
-    return ok({ number: pull.number, title: pull.title, state: pull.state, url: `${repoUrl(call.repo, call.forge.origin)}/issues/${pull.number}` });
+    return ok({
+        number: pull.number,
+        title: pull.title,
+        state: pull.state,
+        url: `${repoUrl(call.repo, call.forge.origin)}/issues/${pull.number}`,
+    });
 }
 
 const base = '/repos/:owner/:repo';
@@ -138,36 +190,117 @@ const comment_write = 'issues:write or pull_requests:write';
 const comment_read = 'issues:read or pull_requests:read';
 
 export const pullRoutes: Route[] = [
-    { method: 'GET', template: `${base}/pulls`, auth: 'token', needs: 'pull_requests:read', handle: pullList },
     {
-        method: 'GET', template: `${base}/pulls/:number`, auth: 'token', needs: 'pull_requests:read',
-        handle: (call) => ok(versioned(call, pullShape(call.repo, pullOf(call), call.forge.origin, call.nowMs))),
+        method: 'GET',
+        template: `${base}/pulls`,
+        auth: 'token',
+        needs: 'pull_requests:read',
+        handle: pullList,
     },
     {
-        method: 'GET', template: `${base}/pulls/:number/files`, auth: 'token', needs: 'pull_requests:read',
+        method: 'GET',
+        template: `${base}/pulls/:number`,
+        auth: 'token',
+        needs: 'pull_requests:read',
+        handle: (call) =>
+            ok(versioned(call, pullShape(call.repo, pullOf(call), call.forge.origin, call.nowMs))),
+    },
+    {
+        method: 'GET',
+        template: `${base}/pulls/:number/files`,
+        auth: 'token',
+        needs: 'pull_requests:read',
         handle: (call) => {
             const pull = pullOf(call);
-            return paged(call, pull.files.map((path) => fileShape(call, path, pull.headSha)));
+            return paged(
+                call,
+                pull.files.map((path) => fileShape(call, path, pull.headSha)),
+            );
         },
     },
-    { method: 'GET', template: `${base}/commits/:ref/pulls`, auth: 'token', needs: 'pull_requests:read', handle: pullsOfCommit },
     {
-        method: 'GET', template: `${base}/pulls/:number/reviews`, auth: 'token', needs: 'pull_requests:read',
+        method: 'GET',
+        template: `${base}/commits/:ref/pulls`,
+        auth: 'token',
+        needs: 'pull_requests:read',
+        handle: pullsOfCommit,
+    },
+    {
+        method: 'GET',
+        template: `${base}/pulls/:number/reviews`,
+        auth: 'token',
+        needs: 'pull_requests:read',
         handle: (call) => {
             const pull = pullOf(call);
-            return paged(call, pull.reviews.map((one) => reviewShape(call.repo, pull, one, call.forge.origin)));
+            return paged(
+                call,
+                pull.reviews.map((one) => reviewShape(call.repo, pull, one, call.forge.origin)),
+            );
         },
     },
-    { method: 'POST', template: `${base}/pulls/:number/reviews`, auth: 'token', needs: 'pull_requests:write', content: true, handle: review },
-    { method: 'PUT', template: `${base}/pulls/:number/reviews/:review/dismissals`, auth: 'token', needs: 'pull_requests:write', handle: dismiss },
-    { method: 'GET', template: `${base}/issues/:number/comments`, auth: 'token', needs: comment_read, handle: commentList },
-    { method: 'POST', template: `${base}/issues/:number/comments`, auth: 'token', needs: comment_write, content: true, handle: commentCreate },
     {
-        method: 'GET', template: `${base}/issues/comments/:comment`, auth: 'token', needs: comment_read,
+        method: 'POST',
+        template: `${base}/pulls/:number/reviews`,
+        auth: 'token',
+        needs: 'pull_requests:write',
+        content: true,
+        handle: review,
+    },
+    {
+        method: 'PUT',
+        template: `${base}/pulls/:number/reviews/:review/dismissals`,
+        auth: 'token',
+        needs: 'pull_requests:write',
+        handle: dismiss,
+    },
+    {
+        method: 'GET',
+        template: `${base}/issues/:number/comments`,
+        auth: 'token',
+        needs: comment_read,
+        handle: commentList,
+    },
+    {
+        method: 'POST',
+        template: `${base}/issues/:number/comments`,
+        auth: 'token',
+        needs: comment_write,
+        content: true,
+        handle: commentCreate,
+    },
+    {
+        method: 'GET',
+        template: `${base}/issues/comments/:comment`,
+        auth: 'token',
+        needs: comment_read,
         handle: (call) => ok(shapeOf(call, commentOf(call))),
     },
-    { method: 'PATCH', template: `${base}/issues/comments/:comment`, auth: 'token', needs: comment_write, handle: commentEdit },
-    { method: 'DELETE', template: `${base}/issues/comments/:comment`, auth: 'token', needs: comment_write, handle: commentDelete },
-    { method: 'POST', template: `${base}/issues/comments/:comment/reactions`, auth: 'token', needs: comment_write, handle: react },
-    { method: 'GET', template: `${base}/issues/:number`, auth: 'token', needs: comment_read, handle: issueOf },
+    {
+        method: 'PATCH',
+        template: `${base}/issues/comments/:comment`,
+        auth: 'token',
+        needs: comment_write,
+        handle: commentEdit,
+    },
+    {
+        method: 'DELETE',
+        template: `${base}/issues/comments/:comment`,
+        auth: 'token',
+        needs: comment_write,
+        handle: commentDelete,
+    },
+    {
+        method: 'POST',
+        template: `${base}/issues/comments/:comment/reactions`,
+        auth: 'token',
+        needs: comment_write,
+        handle: react,
+    },
+    {
+        method: 'GET',
+        template: `${base}/issues/:number`,
+        auth: 'token',
+        needs: comment_read,
+        handle: issueOf,
+    },
 ];

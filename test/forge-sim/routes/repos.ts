@@ -22,11 +22,17 @@ async function commit(call: Call): Promise<Reply> {
     if (call.headers.accept?.includes('application/vnd.github.sha')) {
         return { status: 200, raw: found.sha, type: 'application/vnd.github.sha' };
     }
-    const stat = found.parents[0] ? await call.repo.git.diffStat(found.parents[0], sha)
+    const stat = found.parents[0]
+        ? await call.repo.git.diffStat(found.parents[0], sha)
         : { additions: 0, deletions: 0 };
     return ok({
-        ...commitShape(call.repo, found, call.forge.origin), files: [],
-        stats: { total: stat.additions + stat.deletions, additions: stat.additions, deletions: stat.deletions },
+        ...commitShape(call.repo, found, call.forge.origin),
+        files: [],
+        stats: {
+            total: stat.additions + stat.deletions,
+            additions: stat.additions,
+            deletions: stat.deletions,
+        },
     });
 }
 
@@ -40,15 +46,27 @@ async function contents(call: Call): Promise<Reply> {
     if (!found) throw notFound();
     if (found.type === 'tree') return folder(call, sha, path, ref);
     if (call.headers.accept?.includes('raw')) {
-        return { status: 200, raw: found.data, type: 'application/vnd.github.raw+json; charset=utf-8' };
+        return {
+            status: 200,
+            raw: found.data,
+            type: 'application/vnd.github.raw+json; charset=utf-8',
+        };
     }
     return ok({
-        ...entry(call, path, found.oid, 'file', found.data.length, ref), encoding: 'base64',
+        ...entry(call, path, found.oid, 'file', found.data.length, ref),
+        encoding: 'base64',
         content: found.data.toString('base64').replace(/.{60}/g, '$&\n') + '\n',
     });
 }
 
-function entry(call: Call, path: string, oid: string, type: string, size: number, ref: string): Json {
+function entry(
+    call: Call,
+    path: string,
+    oid: string,
+    type: string,
+    size: number,
+    ref: string,
+): Json {
     const base = repoUrl(call.repo, call.forge.origin);
     const html = `${call.forge.origin.html}/${fullName(call.repo)}`;
     const encoded = path.split('/').map(encodeURIComponent).join('/');
@@ -57,15 +75,26 @@ function entry(call: Call, path: string, oid: string, type: string, size: number
     const git = `${base}/git/${kind}s/${oid}`;
     const page = `${html}/${kind}/${encodeURIComponent(ref)}/${encoded}`;
     return {
-        type, size, name: path.slice(path.lastIndexOf('/') + 1), path, sha: oid, url: self, git_url: git,
-        html_url: page, download_url: type === 'dir' ? null : `${html}/raw/${encodeURIComponent(ref)}/${encoded}`,
+        type,
+        size,
+        name: path.slice(path.lastIndexOf('/') + 1),
+        path,
+        sha: oid,
+        url: self,
+        git_url: git,
+        html_url: page,
+        download_url: type === 'dir' ? null : `${html}/raw/${encodeURIComponent(ref)}/${encoded}`,
         _links: { self, git, html: page },
     };
 }
 
 async function folder(call: Call, sha: string, path: string, ref: string): Promise<Reply> {
     const rows = await call.repo.git.list(sha, path);
-    return ok(rows.map((row) => entry(call, row.path, row.oid, row.type === 'tree' ? 'dir' : 'file', 0, ref)));
+    return ok(
+        rows.map((row) =>
+            entry(call, row.path, row.oid, row.type === 'tree' ? 'dir' : 'file', 0, ref),
+        ),
+    );
 }
 
 async function branch(call: Call): Promise<Reply> {
@@ -76,9 +105,14 @@ async function branch(call: Call): Promise<Reply> {
     if (!found) throw new HttpError(404, 'Branch not found');
     const url = `${repoUrl(repo, call.forge.origin)}/branches/${encodeURIComponent(name)}`;
     return ok({
-        name, commit: commitShape(repo, found, call.forge.origin), protected: false,
+        name,
+        commit: commitShape(repo, found, call.forge.origin),
+        protected: false,
         _links: { self: url, html: `${call.forge.origin.html}/${fullName(repo)}/tree/${name}` },
-        protection: { enabled: false, required_status_checks: { enforcement_level: 'off', contexts: [], checks: [] } },
+        protection: {
+            enabled: false,
+            required_status_checks: { enforcement_level: 'off', contexts: [], checks: [] },
+        },
         protection_url: `${url}/protection`,
     });
 }
@@ -86,10 +120,14 @@ async function branch(call: Call): Promise<Reply> {
 function branches(call: Call): Reply {
     const { repo } = call;
     const rows = [...repo.git.refs].filter(([name]) => name.startsWith('refs/heads/'));
-    return paged(call, rows.map(([name, sha]) => ({
-        name: name.slice(11), protected: false,
-        commit: { sha, url: `${repoUrl(repo, call.forge.origin)}/commits/${sha}` },
-    })));
+    return paged(
+        call,
+        rows.map(([name, sha]) => ({
+            name: name.slice(11),
+            protected: false,
+            commit: { sha, url: `${repoUrl(repo, call.forge.origin)}/commits/${sha}` },
+        })),
+    );
 }
 
 function gitRef(call: Call): Reply {
@@ -99,7 +137,9 @@ function gitRef(call: Call): Reply {
     if (!sha) throw notFound();
     const url = `${repoUrl(repo, call.forge.origin)}/git`;
     return ok({
-        ref, node_id: nodeId('REF', `${repo.id}:${ref}`), url: `${url}/${ref}`,
+        ref,
+        node_id: nodeId('REF', `${repo.id}:${ref}`),
+        url: `${url}/${ref}`,
         object: { sha, type: 'commit', url: `${url}/commits/${sha}` },
     });
 }
@@ -111,17 +151,35 @@ async function compare(call: Call): Promise<Reply> {
     const headSha = repo.git.resolve(head);
     if (!baseSha || !headSha) throw notFound();
     const mergeBase = await repo.git.mergeBase(baseSha, headSha);
-    const commits = await Promise.all([baseSha, mergeBase ?? baseSha, headSha].map((sha) => repo.git.commit(sha)));
-    const shapes = commits.map((one) => one ? commitShape(repo, one, call.forge.origin) : null);
+    const commits = await Promise.all(
+        [baseSha, mergeBase ?? baseSha, headSha].map((sha) => repo.git.commit(sha)),
+    );
+    const shapes = commits.map((one) => (one ? commitShape(repo, one, call.forge.origin) : null));
     const stat = await repo.git.diffStat(baseSha, headSha);
     const behind = (await repo.git.diffStat(headSha, baseSha)).commits;
-    const status = stat.commits === 0 ? (behind === 0 ? 'identical' : 'behind') : behind === 0 ? 'ahead' : 'diverged';
+    const status =
+        stat.commits === 0
+            ? behind === 0
+                ? 'identical'
+                : 'behind'
+            : behind === 0
+              ? 'ahead'
+              : 'diverged';
     const url = `${repoUrl(repo, call.forge.origin)}/compare/${baseSha}...${headSha}`;
     const html = `${call.forge.origin.html}/${fullName(repo)}/compare/${baseSha}...${headSha}`;
     return ok({
-        url, html_url: html, permalink_url: html, diff_url: `${html}.diff`, patch_url: `${html}.patch`,
-        base_commit: shapes[0], merge_base_commit: shapes[1], status, ahead_by: stat.commits,
-        behind_by: behind, total_commits: stat.commits, commits: stat.commits > 0 ? [shapes[2]] : [],
+        url,
+        html_url: html,
+        permalink_url: html,
+        diff_url: `${html}.diff`,
+        patch_url: `${html}.patch`,
+        base_commit: shapes[0],
+        merge_base_commit: shapes[1],
+        status,
+        ahead_by: stat.commits,
+        behind_by: behind,
+        total_commits: stat.commits,
+        commits: stat.commits > 0 ? [shapes[2]] : [],
         files: stat.files.map((path) => fileShape(call, path, headSha)),
     });
 }
@@ -129,10 +187,16 @@ async function compare(call: Call): Promise<Reply> {
 export function fileShape(call: Call, path: string, sha: string): Json {
     const html = `${call.forge.origin.html}/${fullName(call.repo)}`;
     return {
-        sha: '0'.repeat(40), filename: path, status: 'modified', additions: 1, deletions: 0, changes: 1,
+        sha: '0'.repeat(40),
+        filename: path,
+        status: 'modified',
+        additions: 1,
+        deletions: 0,
+        changes: 1,
         blob_url: `${html}/blob/${sha}/${encodeURIComponent(path)}`,
         raw_url: `${html}/raw/${sha}/${encodeURIComponent(path)}`,
-        contents_url: `${repoUrl(call.repo, call.forge.origin)}/contents/${path}?ref=${sha}`, patch: '',
+        contents_url: `${repoUrl(call.repo, call.forge.origin)}/contents/${path}?ref=${sha}`,
+        patch: '',
     };
 }
 
@@ -144,12 +208,17 @@ function permission(call: Call): Reply {
     const role = world.permissionOf(call.repo, login);
     const isAtLeast = (...roles: string[]) => roles.includes(role);
     return ok({
-        permission: collapsed[role] ?? role, role_name: role,
+        permission: collapsed[role] ?? role,
+        role_name: role,
         user: {
-            ...userShape(user, origin), role_name: role, permissions: {
-                admin: isAtLeast('admin'), maintain: isAtLeast('admin', 'maintain'),
+            ...userShape(user, origin),
+            role_name: role,
+            permissions: {
+                admin: isAtLeast('admin'),
+                maintain: isAtLeast('admin', 'maintain'),
                 push: isAtLeast('admin', 'maintain', 'write'),
-                triage: isAtLeast('admin', 'maintain', 'write', 'triage'), pull: role !== 'none',
+                triage: isAtLeast('admin', 'maintain', 'write', 'triage'),
+                pull: role !== 'none',
             },
         },
     });
@@ -161,18 +230,28 @@ function statusCreate(call: Call): Reply {
     const sha = call.params['sha'] ?? '';
     if (!repo.git.resolve(sha)) throw new HttpError(422, `No commit found for SHA: ${sha}`);
     const state = asString(body['state']) ?? '';
-    if (!['error', 'failure', 'pending', 'success'].includes(state)) throw invalid('Validation Failed', 'Status', 'state');
+    if (!['error', 'failure', 'pending', 'success'].includes(state))
+        throw invalid('Validation Failed', 'Status', 'state');
     const description = asString(body['description']) ?? null;
     if ((description ?? '').length > status_description_chars_max) {
-        throw new HttpError(422, 'Validation Failed', [{
-            resource: 'Status', code: 'custom', field: 'description',
-            message: `description is too long (maximum is ${status_description_chars_max} characters)`,
-        }]);
+        throw new HttpError(422, 'Validation Failed', [
+            {
+                resource: 'Status',
+                code: 'custom',
+                field: 'description',
+                message: `description is too long (maximum is ${status_description_chars_max} characters)`,
+            },
+        ]);
     }
     const status = {
-        id: call.forge.world.id('status', 38_000_000_001), sha, state, description,
-        context: asString(body['context']) ?? 'default', targetUrl: asString(body['target_url']) ?? null,
-        creator: token.actor, createdAt: call.nowMs,
+        id: call.forge.world.id('status', 38_000_000_001),
+        sha,
+        state,
+        description,
+        context: asString(body['context']) ?? 'default',
+        targetUrl: asString(body['target_url']) ?? null,
+        creator: token.actor,
+        createdAt: call.nowMs,
     };
     repo.statuses.push(status);
     return ok(statusShape(repo, status, call.forge.origin), 201);
@@ -182,15 +261,29 @@ function environments(call: Call): Reply {
     const { repo } = call;
     const url = `${repoUrl(repo, call.forge.origin)}/environments`;
     const all = [...repo.environments.values()].map((one) => ({
-        id: one.id, node_id: nodeId('EN', one.id), name: one.name, url: `${url}/${encodeURIComponent(one.name)}`,
+        id: one.id,
+        node_id: nodeId('EN', one.id),
+        name: one.name,
+        url: `${url}/${encodeURIComponent(one.name)}`,
         html_url: `${call.forge.origin.html}/${fullName(repo)}/deployments/activity_log?environments_filter=${encodeURIComponent(one.name)}`,
-        created_at: iso(one.createdAt), updated_at: iso(one.createdAt), can_admins_bypass: true,
-        protection_rules: one.reviewers.length === 0 ? [] : [{
-            id: one.id + 1, node_id: nodeId('GA', one.id), type: 'required_reviewers', prevent_self_review: false,
-            reviewers: one.reviewers.map((login) => ({
-                type: 'User', reviewer: userShape(call.forge.world.user(login), call.forge.origin),
-            })),
-        }],
+        created_at: iso(one.createdAt),
+        updated_at: iso(one.createdAt),
+        can_admins_bypass: true,
+        protection_rules:
+            one.reviewers.length === 0
+                ? []
+                : [
+                      {
+                          id: one.id + 1,
+                          node_id: nodeId('GA', one.id),
+                          type: 'required_reviewers',
+                          prevent_self_review: false,
+                          reviewers: one.reviewers.map((login) => ({
+                              type: 'User',
+                              reviewer: userShape(call.forge.world.user(login), call.forge.origin),
+                          })),
+                      },
+                  ],
         deployment_branch_policy: null,
     }));
     return paged(call, all, (page) => ({ total_count: all.length, environments: page }));
@@ -198,21 +291,87 @@ function environments(call: Call): Reply {
 
 export const repoRoutes: Route[] = [
     {
-        method: 'GET', template: '/repos/:owner/:repo', auth: 'token', needs: 'metadata:read',
+        method: 'GET',
+        template: '/repos/:owner/:repo',
+        auth: 'token',
+        needs: 'metadata:read',
         handle: (call) => ok(repoFullShape(call.repo, call.forge.origin)),
     },
-    { method: 'GET', template: '/repos/:owner/:repo/commits/*ref', auth: 'token', needs: 'contents:read', handle: commit },
-    { method: 'GET', template: '/repos/:owner/:repo/contents/*path', auth: 'token', needs: 'contents:read', handle: contents },
-    { method: 'GET', template: '/repos/:owner/:repo/contents', auth: 'token', needs: 'contents:read', handle: contents },
-    { method: 'GET', template: '/repos/:owner/:repo/branches', auth: 'token', needs: 'contents:read', handle: branches },
-    { method: 'GET', template: '/repos/:owner/:repo/branches/*branch', auth: 'token', needs: 'contents:read', handle: branch },
-    { method: 'GET', template: '/repos/:owner/:repo/git/ref/*ref', auth: 'token', needs: 'contents:read', handle: gitRef },
-    { method: 'GET', template: '/repos/:owner/:repo/compare/*range', auth: 'token', needs: 'contents:read', handle: compare },
-    { method: 'GET', template: '/repos/:owner/:repo/collaborators/:user/permission', auth: 'token', needs: 'metadata:read', handle: permission },
-    { method: 'POST', template: '/repos/:owner/:repo/statuses/:sha', auth: 'token', needs: 'statuses:write', handle: statusCreate },
-    { method: 'GET', template: '/repos/:owner/:repo/environments', auth: 'token', needs: 'actions:read', handle: environments },
     {
-        method: 'GET', template: '/repos/:owner/:repo/releases/:release', auth: 'token', needs: 'contents:read',
+        method: 'GET',
+        template: '/repos/:owner/:repo/commits/*ref',
+        auth: 'token',
+        needs: 'contents:read',
+        handle: commit,
+    },
+    {
+        method: 'GET',
+        template: '/repos/:owner/:repo/contents/*path',
+        auth: 'token',
+        needs: 'contents:read',
+        handle: contents,
+    },
+    {
+        method: 'GET',
+        template: '/repos/:owner/:repo/contents',
+        auth: 'token',
+        needs: 'contents:read',
+        handle: contents,
+    },
+    {
+        method: 'GET',
+        template: '/repos/:owner/:repo/branches',
+        auth: 'token',
+        needs: 'contents:read',
+        handle: branches,
+    },
+    {
+        method: 'GET',
+        template: '/repos/:owner/:repo/branches/*branch',
+        auth: 'token',
+        needs: 'contents:read',
+        handle: branch,
+    },
+    {
+        method: 'GET',
+        template: '/repos/:owner/:repo/git/ref/*ref',
+        auth: 'token',
+        needs: 'contents:read',
+        handle: gitRef,
+    },
+    {
+        method: 'GET',
+        template: '/repos/:owner/:repo/compare/*range',
+        auth: 'token',
+        needs: 'contents:read',
+        handle: compare,
+    },
+    {
+        method: 'GET',
+        template: '/repos/:owner/:repo/collaborators/:user/permission',
+        auth: 'token',
+        needs: 'metadata:read',
+        handle: permission,
+    },
+    {
+        method: 'POST',
+        template: '/repos/:owner/:repo/statuses/:sha',
+        auth: 'token',
+        needs: 'statuses:write',
+        handle: statusCreate,
+    },
+    {
+        method: 'GET',
+        template: '/repos/:owner/:repo/environments',
+        auth: 'token',
+        needs: 'actions:read',
+        handle: environments,
+    },
+    {
+        method: 'GET',
+        template: '/repos/:owner/:repo/releases/:release',
+        auth: 'token',
+        needs: 'contents:read',
         handle: (call) => {
             const release = call.repo.releases.get(idParam(call, 'release'));
             if (!release) throw notFound();

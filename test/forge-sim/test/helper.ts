@@ -25,11 +25,19 @@ export const files = {
     'README.md': '# infra\n',
     '.github/workflows/plan.yaml': plan_workflow,
     '.github/workflows/push.yaml': 'on: push\njobs: { a: { runs-on: ubuntu-latest } }\n',
-    '.github/workflows/apply.yaml': plan_workflow.replace('  plan:\n', '  apply:\n    environment: production\n'),
+    '.github/workflows/apply.yaml': plan_workflow.replace(
+        '  plan:\n',
+        '  apply:\n    environment: production\n',
+    ),
     'stacks/dev.yaml': 'vars: {}\n',
 };
 
-export interface Received { event: string; headers: http.IncomingHttpHeaders; raw: Buffer; body: Json }
+export interface Received {
+    event: string;
+    headers: http.IncomingHttpHeaders;
+    raw: Buffer;
+    body: Json;
+}
 
 /** A webhook receiver that answers what it is told to. */
 export class Receiver {
@@ -40,7 +48,9 @@ export class Receiver {
     private server: http.Server;
 
     constructor() {
-        this.server = http.createServer((request, response) => { void this.take(request, response); });
+        this.server = http.createServer((request, response) => {
+            void this.take(request, response);
+        });
     }
 
     async listen(): Promise<void> {
@@ -49,7 +59,9 @@ export class Receiver {
     }
 
     of(event: string, action?: string): Received[] {
-        return this.got.filter((one) => one.event === event && (action === undefined || one.body['action'] === action));
+        return this.got.filter(
+            (one) => one.event === event && (action === undefined || one.body['action'] === action),
+        );
     }
 
     close(): void {
@@ -57,21 +69,38 @@ export class Receiver {
         this.server.close();
     }
 
-    private async take(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    private async take(
+        request: http.IncomingMessage,
+        response: http.ServerResponse,
+    ): Promise<void> {
         const parts: Buffer[] = [];
         for await (const part of request) parts.push(part as Buffer);
         const raw = Buffer.concat(parts);
         const text = raw.toString('utf8');
         let body: Json = {};
         try {
-            body = JSON.parse(text.startsWith('payload=') ? decodeURIComponent(text.slice(8)) : text) as Json;
-        } catch { /* a fault may have altered it; the test looks at raw */ }
-        this.got.push({ event: String(request.headers['x-github-event']), headers: request.headers, raw, body });
+            body = JSON.parse(
+                text.startsWith('payload=') ? decodeURIComponent(text.slice(8)) : text,
+            ) as Json;
+        } catch {
+            /* a fault may have altered it; the test looks at raw */
+        }
+        this.got.push({
+            event: String(request.headers['x-github-event']),
+            headers: request.headers,
+            raw,
+            body,
+        });
         setTimeout(() => response.writeHead(this.status).end(), this.delayMs);
     }
 }
 
-export interface Answer { status: number; body: Json; headers: Headers; text: string }
+export interface Answer {
+    status: number;
+    body: Json;
+    headers: Headers;
+    text: string;
+}
 
 /** One simulator with one repository and a receiver, and calls with the right headers. */
 export class Rig {
@@ -91,9 +120,14 @@ export class Rig {
         const hook = new Receiver();
         await hook.listen();
         const sim = await ForgeSim.start({
-            ...config, app: { webhookUrl: hook.url, webhookSecret: 'a webhook secret', ...config.app },
+            ...config,
+            app: { webhookUrl: hook.url, webhookSecret: 'a webhook secret', ...config.app },
         });
-        const rig = new Rig(sim, hook, await sim.createRepo({ owner: 'acme', name: 'infra', files }));
+        const rig = new Rig(
+            sim,
+            hook,
+            await sim.createRepo({ owner: 'acme', name: 'infra', files }),
+        );
         const { app } = await sim.settings();
         rig.jwt = appJwt(app.id, app.private_key);
         rig.token = await rig.newToken();
@@ -107,27 +141,48 @@ export class Rig {
 
     async newToken(body?: Json, headers: Record<string, string> = {}): Promise<string> {
         const path = `/app/installations/${this.repo.installation_id}/access_tokens`;
-        const answer = await this.call('POST', path, body, { authorization: `Bearer ${this.jwt}`, ...headers });
+        const answer = await this.call('POST', path, body, {
+            authorization: `Bearer ${this.jwt}`,
+            ...headers,
+        });
         return String(answer.body['token']);
     }
 
-    async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    async call(
+        method: string,
+        path: string,
+        body?: unknown,
+        headers: Record<string, string> = {},
+    ): Promise<Answer> {
         const response = await fetch(path.startsWith('http') ? path : this.sim.ready.api + path, {
-            method, redirect: 'manual', body: body === undefined ? undefined : JSON.stringify(body),
+            method,
+            redirect: 'manual',
+            body: body === undefined ? undefined : JSON.stringify(body),
             headers: {
-                'accept': 'application/vnd.github+json', 'authorization': `Bearer ${this.token}`,
-                'user-agent': 'forge-sim-test', 'x-github-api-version': '2022-11-28',
-                'content-type': 'application/json', ...headers,
+                'accept': 'application/vnd.github+json',
+                'authorization': `Bearer ${this.token}`,
+                'user-agent': 'forge-sim-test',
+                'x-github-api-version': '2022-11-28',
+                'content-type': 'application/json',
+                ...headers,
             },
         });
         const text = await response.text();
         const isJson = response.headers.get('content-type')?.includes('json') && text !== '';
-        return { status: response.status, body: (isJson ? safeParse(text) : {}) as Json, headers: response.headers, text };
+        return {
+            status: response.status,
+            body: (isJson ? safeParse(text) : {}) as Json,
+            headers: response.headers,
+            text,
+        };
     }
 
     dispatch(inputs: Json, file = 'plan.yaml', more: Json = {}): Promise<Answer> {
         return this.call('POST', `/repos/acme/infra/actions/workflows/${file}/dispatches`, {
-            ref: 'main', inputs, return_run_details: true, ...more,
+            ref: 'main',
+            inputs,
+            return_run_details: true,
+            ...more,
         });
     }
 }

@@ -9,7 +9,9 @@ import type { Lie } from '../forge.ts';
 describe('a lie of the simulator is noticed', () => {
     let rig: Rig;
     const schemas = new WebhookSchemas();
-    before(async () => { rig = await Rig.start(); });
+    before(async () => {
+        rig = await Rig.start();
+    });
     after(() => rig.stop());
     afterEach(async () => {
         await rig.sim.idle();
@@ -22,7 +24,9 @@ describe('a lie of the simulator is noticed', () => {
         await rig.dispatch(inputs('lie'));
         await rig.sim.idle();
         assert.equal(rig.hook.of('workflow_run').length, 3);
-        return rig.hook.of('workflow_run').flatMap((one) => schemas.complaints(one.event, one.body));
+        return rig.hook
+            .of('workflow_run')
+            .flatMap((one) => schemas.complaints(one.event, one.body));
     }
 
     const bodies: [Lie, RegExp][] = [
@@ -48,7 +52,13 @@ describe('a lie of the simulator is noticed', () => {
 
     it('no-retry-after: by the header that a limit was ordered with', async () => {
         const hint = async () => {
-            await rig.sim.fault({ on: 'api', kind: 'secondary', route: 'GET /repos/acme/infra', count: 1, seconds: 1 });
+            await rig.sim.fault({
+                on: 'api',
+                kind: 'secondary',
+                route: 'GET /repos/acme/infra',
+                count: 1,
+                seconds: 1,
+            });
             return (await rig.call('GET', '/repos/acme/infra')).headers.get('retry-after');
         };
         assert.equal(await hint(), '1');
@@ -60,7 +70,10 @@ describe('a lie of the simulator is noticed', () => {
         const verifier = new Webhooks({ secret: 'a webhook secret' });
         const isValid = async () => {
             const [one] = rig.hook.of('workflow_run');
-            return verifier.verify(one?.raw.toString('utf8') ?? '', String(one?.headers['x-hub-signature-256']));
+            return verifier.verify(
+                one?.raw.toString('utf8') ?? '',
+                String(one?.headers['x-hub-signature-256']),
+            );
         };
         await runWith(undefined);
         assert.equal(await isValid(), true);

@@ -15,9 +15,12 @@ export class WebhookSchemas {
     private operations: Operations;
 
     constructor() {
-        const path = require.resolve('@octokit/openapi-webhooks').replace(/index\.js$/, 'generated/api.github.com.json');
+        const path = require
+            .resolve('@octokit/openapi-webhooks')
+            .replace(/index\.js$/, 'generated/api.github.com.json');
         const description = JSON.parse(readFileSync(path, 'utf8')) as {
-            webhooks: Operations; components: Json;
+            webhooks: Operations;
+            components: Json;
         };
         this.operations = description.webhooks;
         this.ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: true });
@@ -32,14 +35,19 @@ export class WebhookSchemas {
         const validate = this.validator(name);
         if (!validate) return [`no such webhook: ${name}`];
         if (validate(body)) return [];
-        return (validate.errors ?? []).map((error) => `${name} ${error.instancePath} ${error.message}`);
+        return (validate.errors ?? []).map(
+            (error) => `${name} ${error.instancePath} ${error.message}`,
+        );
     }
 
     /** Headers GitHub declares as required for this event, in lower case. */
     requiredHeaders(event: string): string[] {
-        const key = Object.keys(this.operations).find((name) => name.startsWith(event.replaceAll('_', '-')));
+        const key = Object.keys(this.operations).find((name) =>
+            name.startsWith(event.replaceAll('_', '-')),
+        );
         const parameters = this.operations[key ?? '']?.post.parameters ?? [];
-        return parameters.filter((one) => one['in'] === 'header' && one['required'] === true)
+        return parameters
+            .filter((one) => one['in'] === 'header' && one['required'] === true)
             .map((one) => String(one['name']).toLowerCase());
     }
 
@@ -47,7 +55,9 @@ export class WebhookSchemas {
         const known = this.compiled.get(name);
         if (known) return known;
         if (!this.operations[name]) return undefined;
-        const body = this.operations[name].post.requestBody as { content: Record<string, { schema: { $ref: string } }> };
+        const body = this.operations[name].post.requestBody as {
+            content: Record<string, { schema: { $ref: string } }>;
+        };
         const ref = body.content['application/json']?.schema.$ref ?? '';
         const made = this.ajv.compile({ $ref: `gh${ref}` });
         this.compiled.set(name, made);

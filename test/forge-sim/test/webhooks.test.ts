@@ -5,19 +5,53 @@ import { files, inputs, Rig } from './helper.ts';
 import { WebhookSchemas } from './schemas.ts';
 
 const wanted = [
-    'ping', 'installation.created', 'installation.suspend', 'installation.unsuspend',
-    'installation_repositories.added', 'installation_repositories.removed', 'pull_request.opened',
-    'pull_request.synchronize', 'pull_request.closed', 'pull_request.reopened', 'pull_request.edited',
-    'pull_request.labeled', 'pull_request.unlabeled', 'pull_request.converted_to_draft',
-    'pull_request.ready_for_review', 'pull_request.enqueued', 'pull_request.dequeued', 'push',
-    'release.created', 'release.published', 'release.released', 'merge_group.checks_requested',
-    'merge_group.destroyed', 'check_suite.requested', 'check_suite.rerequested', 'check_run.created',
-    'check_run.completed', 'check_run.rerequested', 'check_run.requested_action', 'workflow_run.requested',
-    'workflow_run.in_progress', 'workflow_run.completed', 'workflow_job.queued', 'workflow_job.waiting',
-    'workflow_job.in_progress', 'workflow_job.completed', 'issue_comment.created', 'issue_comment.edited',
-    'issue_comment.deleted', 'repository.renamed', 'repository.archived', 'repository.edited',
-    'deployment_review.requested', 'deployment_review.approved', 'deployment_review.rejected',
-    'pull_request.locked', 'release.prereleased',
+    'ping',
+    'installation.created',
+    'installation.suspend',
+    'installation.unsuspend',
+    'installation_repositories.added',
+    'installation_repositories.removed',
+    'pull_request.opened',
+    'pull_request.synchronize',
+    'pull_request.closed',
+    'pull_request.reopened',
+    'pull_request.edited',
+    'pull_request.labeled',
+    'pull_request.unlabeled',
+    'pull_request.converted_to_draft',
+    'pull_request.ready_for_review',
+    'pull_request.enqueued',
+    'pull_request.dequeued',
+    'push',
+    'release.created',
+    'release.published',
+    'release.released',
+    'merge_group.checks_requested',
+    'merge_group.destroyed',
+    'check_suite.requested',
+    'check_suite.rerequested',
+    'check_run.created',
+    'check_run.completed',
+    'check_run.rerequested',
+    'check_run.requested_action',
+    'workflow_run.requested',
+    'workflow_run.in_progress',
+    'workflow_run.completed',
+    'workflow_job.queued',
+    'workflow_job.waiting',
+    'workflow_job.in_progress',
+    'workflow_job.completed',
+    'issue_comment.created',
+    'issue_comment.edited',
+    'issue_comment.deleted',
+    'repository.renamed',
+    'repository.archived',
+    'repository.edited',
+    'deployment_review.requested',
+    'deployment_review.approved',
+    'deployment_review.rejected',
+    'pull_request.locked',
+    'release.prereleased',
 ];
 
 /** Does everything once that makes a webhook. */
@@ -29,13 +63,21 @@ async function everything(rig: Rig): Promise<void> {
     const other = await sim.createRepo({ owner: 'acme', name: 'other', files });
     await sim.installation(id, 'repositories', { remove: [other.id] });
     await sim.installation(id, 'repositories', { add: [other.id] });
-    const pull = await sim.openPull('acme/infra', { head: 'feature', files: { 'stacks/dev.yaml': 'vars: { a: 1 }\n' } });
+    const pull = await sim.openPull('acme/infra', {
+        head: 'feature',
+        files: { 'stacks/dev.yaml': 'vars: { a: 1 }\n' },
+    });
     const at = (number: number) => ['acme/infra', number] as const;
     const check = await rig.call('POST', '/repos/acme/infra/check-runs', {
-        name: 'Signalbox', head_sha: pull.head_sha, status: 'in_progress', output: { title: 't', summary: 's' },
+        name: 'Signalbox',
+        head_sha: pull.head_sha,
+        status: 'in_progress',
+        output: { title: 't', summary: 's' },
     });
     assert.equal(check.status, 201);
-    await rig.call('PATCH', `/repos/acme/infra/check-runs/${check.body['id']}`, { conclusion: 'success' });
+    await rig.call('PATCH', `/repos/acme/infra/check-runs/${check.body['id']}`, {
+        conclusion: 'success',
+    });
     await sim.checkRequest('acme/infra', Number(check.body['id']));
     await sim.checkRequest('acme/infra', Number(check.body['id']), 'release');
     await sim.control('POST', `/repos/acme%2Finfra/check-suites/${pull.head_sha}/rerequest`, {});
@@ -55,7 +97,10 @@ async function everything(rig: Rig): Promise<void> {
     const first = await sim.mergeGroup(...at(1));
     await sim.mergeGroupEnd('acme/infra', first.head_sha, 'dequeued');
     await sim.mergePull(...at(1));
-    await sim.openPull('acme/infra', { head: 'queued', files: { 'stacks/prod.yaml': 'vars: {}\n' } });
+    await sim.openPull('acme/infra', {
+        head: 'queued',
+        files: { 'stacks/prod.yaml': 'vars: {}\n' },
+    });
     const group = await sim.mergeGroup(...at(2));
     await sim.mergeGroupEnd('acme/infra', group.head_sha, 'merged');
     await sim.release('acme/infra', { tag: 'v1.0.0' });
@@ -83,21 +128,30 @@ describe('emitted webhooks', () => {
     after(() => rig.stop());
 
     it('cover every event the App is promised', () => {
-        const got = new Set(rig.hook.got.map((one) => {
-            const action = one.body['action'];
-            return typeof action === 'string' ? `${one.event}.${action}` : one.event;
-        }));
-        assert.deepEqual(wanted.filter((name) => !got.has(name)), []);
+        const got = new Set(
+            rig.hook.got.map((one) => {
+                const action = one.body['action'];
+                return typeof action === 'string' ? `${one.event}.${action}` : one.event;
+            }),
+        );
+        assert.deepEqual(
+            wanted.filter((name) => !got.has(name)),
+            [],
+        );
     });
 
     it("have bodies that pass GitHub's current schemas", () => {
-        const complaints = new Set(rig.hook.got.flatMap((one) => schemas.complaints(one.event, one.body)));
+        const complaints = new Set(
+            rig.hook.got.flatMap((one) => schemas.complaints(one.event, one.body)),
+        );
         assert.deepEqual([...complaints], []);
     });
 
     it('carry the headers GitHub declares as required', () => {
         for (const one of rig.hook.got) {
-            const missing = schemas.requiredHeaders(one.event).filter((name) => one.headers[name] === undefined);
+            const missing = schemas
+                .requiredHeaders(one.event)
+                .filter((name) => one.headers[name] === undefined);
             assert.deepEqual(missing, [], one.event);
             assert.match(String(one.headers['user-agent']), /^GitHub-Hookshot\//);
         }
