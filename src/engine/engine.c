@@ -330,6 +330,31 @@ bool engine_start(const struct engine_config *c, struct engine **out, struct err
     return true;
 }
 
+struct app_job { struct engine *en; int64_t app_id; str bot_login; };
+
+/* On the writer thread, where everybody reads them. */
+static bool app_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct app_job *x = arg;
+    (void)db;
+    (void)mem;
+    (void)e;
+    x->en->config.app_id = x->app_id;
+    x->en->config.bot_login = x->bot_login;
+    x->en->config.heal_deliveries = true;
+    return true;
+}
+
+void engine_set_app(struct engine *en, int64_t app_id, str slug)
+{
+    struct err ignored = { 0 };
+    pthread_mutex_lock(&en->mutex);
+    struct app_job x = { .en = en, .app_id = app_id, .bot_login = arena_print(en->mem, PRI_STR "[bot]", FMT_STR(slug)) };
+    pthread_mutex_unlock(&en->mutex);
+    if (!engine_write_wait(en, app_body, &x, &ignored))
+        log_warn("the new App is known after the next start", LZ("why", ignored.text));
+}
+
 static bool stop_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct engine *en = arg;

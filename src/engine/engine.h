@@ -71,6 +71,8 @@ struct engine_config {
     int64_t  find_settle_ms;        /* how long a run may stay unlisted after a dispatch whose answer was lost; default 20000 */
 };
 bool engine_start(const struct engine_config *c, struct engine **out, struct err *e) MUST_CHECK;
+/* An App was made by the set-up page: its checks and comments are ours from now on, and failed deliveries are healed. */
+void engine_set_app(struct engine *en, int64_t app_id, str slug);
 void engine_stop(struct engine *en);            /* finishes what is queued; leaves the rest for the next start */
 
 struct engine_health { bool database_ok; int64_t facts_pending, effects_open, oldest_fact_ms; char why[200]; };

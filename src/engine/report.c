@@ -156,11 +156,10 @@ static bool view_change(struct step *s, const struct change *c, struct change_vi
             out->kind = (enum change_kind)k;
     if (!batches_of_change(s->db, s->mem, c->id, 8, &row, &row_count, e))
         return false;
-    for (size_t i = 0; i < row_count && out->batch_count < BATCHES_SHOWN; i++) {
-        bool here = str_eq(row[i].head_sha, c->head_sha) || (c->merge_sha.len && str_eq(row[i].head_sha, c->merge_sha));
-        if (here && !view_batch(s, c, &row[i], &b[out->batch_count++], e))
+    /* Newest first; also those of an older head, so that a comment that exists goes on telling the truth about them. */
+    for (size_t i = 0; i < row_count && out->batch_count < BATCHES_SHOWN; i++)
+        if (!view_batch(s, c, &row[i], &b[out->batch_count++], e))
             return false;
-    }
     return wait_of(s, c, out, e);
 }
 

@@ -37,7 +37,7 @@ static void note_health(struct work *w, bool ok, const struct err *e)
     if (ok == atomic_load(&w->healthy))
         return;
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
-    snprintf(w->why, sizeof w->why, "%s", ok ? "" : e->text);
+    snprintf(w->why, sizeof w->why, "%.199s", ok ? "" : e->text);
     atomic_store(&w->healthy, ok);
     if (ok)
         log_info("the database is back", LI("healthy", 1));

@@ -1,0 +1,17 @@
+/* Picks the subcommand. */
+#include <stdio.h>
+
+#include "base/io.h"
+#include "base/str.h"
+#include "cli/cli.h"
+#include "serve.h"
+
+int main(int argc, char **argv)
+{
+    io_sanitize_fds();
+    if (argc >= 2 && str_eq(str_of(argv[1]), STR("serve")))
+        return serve_main(argc - 2, argv + 2);
+    if (argc >= 2 && str_eq(str_of(argv[1]), STR("bootstrap")))
+        return bootstrap_main(argc - 2, argv + 2);
+    return cli_main(argc, argv);
+}

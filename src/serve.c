@@ -1,0 +1,370 @@
+#include "serve.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/secret.h"
+#include "config.h"
+#include "engine/engine.h"
+#include "forge/forge.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "store/repositories.h"
+#include "store/tokens.h"
+
+enum { LIST_MAX = 16, STOP_GRACE_MS = 5000, PEM_BYTES_MAX = 64 << 10, ARENAS_MAX = 2 };
+
+struct serve {
+    struct arena       *mem;
+    struct config       config;
+    uint8_t             key[SECRET_KEY_BYTES];
+    struct jwt_key     *session_key;
+    struct http_client *client;
+    struct github      *github;
+    struct forge_port   port;
+    struct oidc        *oidc;
+    struct engine      *engine;
+    struct api         *api;
+    struct http_server *server;
+    str                 workspace, public_url, address;
+    uint16_t            listen_port;
+    int64_t             app_id;
+    str                 app_slug, private_key, webhook_secret[2];
+    size_t              webhook_secrets;
+};
+
+static int64_t now_ms(void *self)
+{
+    (void)self;
+    return clock_utc_ms();
+}
+
+/* ---- the parts, in the order of their start ---------------------------------------------------------------------------------- */
+
+static bool is_postgres(str database)
+{
+    return str_starts(database, STR("postgres://")) || str_starts(database, STR("postgresql://"));
+}
+
+/* The key beside an embedded database is made at the first start. Servers that share a PostgreSQL have to be given one. */
+static bool load_key(struct serve *s, struct err *e)
+{
+    str path = s->config.secret_key_file, text;
+    if (!path.len && is_postgres(s->config.database))
+        return fail(e, ERR_INVALID, "with PostgreSQL set secret_key_file to a file of 32 random bytes that all servers share "
+                    "(head -c 32 /dev/urandom > signalbox.key)");
+    if (!path.len)
+        path = arena_print(s->mem, PRI_STR ".key", FMT_STR(s->config.database));
+    const char *z = arena_z(s->mem, path);
+    struct err why = { 0 };
+    if (!io_read_file(s->mem, z, 4096, &text, &why)) {
+        if (why.code != ERR_NOT_FOUND || s->config.secret_key_file.len) {
+            *e = why;
+            return false;
+        }
+        random_bytes(s->key, sizeof s->key);
+        return io_replace_file(z, (str){ (const char *)s->key, sizeof s->key }, 0600, e);
+    }
+    if (text.len != SECRET_KEY_BYTES)
+        return fail(e, ERR_INVALID, "%s must hold exactly 32 bytes, it has %zu", z, text.len);
+    memcpy(s->key, text.ptr, sizeof s->key);
+    return true;
+}
+
+/* Sessions are signed with a key of their own, derived: what seals the database never signs. */
+static bool derive_session_key(struct serve *s, struct err *e)
+{
+    uint8_t derived[SHA256_BYTES];
+    hmac_sha256((str){ (const char *)s->key, sizeof s->key }, STR("signalbox session"), derived);
+    bool ok = jwt_key_from_secret((str){ (const char *)derived, sizeof derived }, &s->session_key, e);
+    secret_wipe(derived, sizeof derived);
+    return ok;
+}
+
+static bool stored_app(struct serve *s, struct db *db, struct err *e)
+{
+    str id = STR_NONE, slug, key, secret;
+    bool found;
+    if (!app_value_get(db, s->mem, STR(APP_VALUE_ID), NULL, &id, &found, e))
+        return false;
+    if (!found)
+        return true;
+    if (!app_value_get(db, s->mem, STR(APP_VALUE_SLUG), NULL, &slug, &found, e) ||
+        !app_value_get(db, s->mem, STR(APP_VALUE_PRIVATE_KEY), s->key, &key, &found, e) ||
+        !app_value_get(db, s->mem, STR(APP_VALUE_WEBHOOK_SECRET), s->key, &secret, &found, e))
+        return fail_ctx(e, "reading the App that the set-up page stored (is secret_key_file the same as then?)");
+    if (!str_to_i64(id, 1, INT64_MAX, &s->app_id))
+        return fail(e, ERR_INTERNAL, "the stored App id is no number");
+    s->app_slug = slug;
+    s->private_key = key;
+    s->webhook_secret[s->webhook_secrets++] = secret;
+    return true;
+}
+
+static bool configured_app(struct serve *s, struct err *e)
+{
+    const struct config *c = &s->config;
+    s->app_id = config_number(c->github_app_id);
+    s->app_slug = c->github_app_slug;
+    if (c->github_private_key_file.len &&
+        !io_read_file(s->mem, arena_z(s->mem, c->github_private_key_file), PEM_BYTES_MAX, &s->private_key, e))
+        return fail_ctx(e, "github_private_key_file");
+    if (c->github_webhook_secret.len)
+        s->webhook_secret[s->webhook_secrets++] = c->github_webhook_secret;
+    if (c->github_webhook_secret_before.len)
+        s->webhook_secret[s->webhook_secrets++] = c->github_webhook_secret_before;
+    if (!s->app_id || s->private_key.len)
+        return true;
+    return fail(e, ERR_INVALID, "github_app_id is set, so github_private_key_file must be, too");
+}
+
+static bool choose_workspace(struct serve *s, struct db *db, struct err *e)
+{
+    struct db_rows r;
+    s->workspace = s->config.workspace;
+    if (!s->workspace.len) {
+        if (!db_query(db, s->mem, e, &r, "select id from workspace order by created_ms, id limit 1", NO_ARGS))
+            return false;
+        s->workspace = r.count ? db_at(&r, 0, 0)->s : id_new(s->mem, "ws_", clock_utc_ms());
+    }
+    return workspaces_ensure(db, s->workspace, STR("default"), clock_utc_ms(), e);
+}
+
+/* Before the engine: migrations, the workspace, and the App that may be stored there. */
+static bool prepare_database(struct serve *s, struct err *e)
+{
+    SCOPED(db) struct db *db = NULL;
+    if (!db_open(s->config.database, false, &db, e) || !db_migrate(db, clock_utc_ms(), e) || !db_begin(db, e))
+        return false;
+    if (!choose_workspace(s, db, e) || !(s->app_id || stored_app(s, db, e)))
+        return false;
+    return db_commit(db, e);
+}
+
+static size_t split(struct arena *mem, str list, str *out)
+{
+    size_t n = 0;
+    while (list.len && n < LIST_MAX) {
+        str rest, item = str_trim(str_cut(list, ' ', &rest));
+        list = rest;
+        if (item.len)
+            out[n++] = arena_copy(mem, item);
+    }
+    return n;
+}
+
+static bool start_forge(struct serve *s, struct err *e)
+{
+    const struct config *c = &s->config;
+    str *issuers = arena_make(s->mem, str, LIST_MAX), *audiences = arena_make(s->mem, str, LIST_MAX);
+    struct http_client_config client = { .ca_file = c->ca_file.len ? arena_z(s->mem, c->ca_file) : NULL,
+                                         .user_agent = "signalbox/" SIGNALBOX_VERSION, .per_host_max = 100 };
+    struct github_config github = { .api_base = c->github_api, .api_version = c->github_api_version, .app_id = s->app_id,
+                                    .app_slug = s->app_slug, .private_key_pem = s->private_key, .now_ms = now_ms };
+    struct oidc_config oidc = { .issuers = issuers, .audiences = audiences };
+    if (!http_client_start(&client, &s->client, e))
+        return false;
+    github.client = oidc.client = s->client;
+    oidc.issuer_count = split(s->mem, c->oidc_issuers, issuers);
+    oidc.audience_count = split(s->mem, c->oidc_audiences, audiences);
+    if (!github_new(&github, &s->github, e) || !oidc_new(&oidc, &s->oidc, e))
+        return false;
+    s->port = github_port(s->github);
+    return true;
+}
+
+/* "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/path" */
+static bool split_listen(struct serve *s, struct err *e)
+{
+    str listen = s->config.listen, port = str_after_last(listen, ':');
+    int64_t n;
+    if (str_starts(listen, STR("unix:"))) {
+        s->address = listen;
+        return true;
+    }
+    if (port.len == listen.len || !str_to_i64(port, 0, 65535, &n))
+        return fail(e, ERR_INVALID, "listen must be ADDRESS:PORT or unix:/path, got " PRI_STR, FMT_STR(listen));
+    s->listen_port = (uint16_t)n;
+    s->address = str_sub(listen, 0, listen.len - port.len - 1);
+    if (s->address.len > 1 && s->address.ptr[0] == '[')
+        s->address = str_sub(s->address, 1, s->address.len - 1);
+    if (!s->address.len)
+        s->address = STR("0.0.0.0");
+    return true;
+}
+
+static bool start_engine(struct serve *s, struct err *e)
+{
+    const struct config *c = &s->config;
+    struct engine_config engine = {
+        .database = c->database, .workspace_id = s->workspace, .public_url = s->public_url, .forge = &s->port,
+        .readers = (unsigned)config_number(c->readers), .lease_ms = config_number(c->lease_ms),
+        .sweep_ms = config_number(c->sweep_ms), .silent_ms = config_number(c->silent_ms),
+        .find_settle_ms = config_number(c->find_settle_ms), .app_id = s->app_id,
+        .heal_deliveries = s->app_id != 0 && config_number(c->heal_deliveries) != 0,
+        .bot_login = arena_print(s->mem, PRI_STR "[bot]", FMT_STR(s->app_slug)),
+    };
+    return engine_start(&engine, &s->engine, e);
+}
+
+static void app_created(void *self, const struct app_identity *app)
+{
+    struct serve *s = self;
+    engine_set_app(s->engine, app->id, app->slug);
+}
+
+static bool start_api(struct serve *s, struct err *e)
+{
+    struct api_config api = {
+        .engine = s->engine, .oidc = s->oidc, .github = s->github, .session_key = s->session_key, .seal_key = s->key,
+        .webhook_secrets = s->webhook_secret, .webhook_secret_count = s->webhook_secrets, .default_workspace = s->workspace,
+        .public_url = s->public_url, .forge_web = s->config.github_web, .version = STR(SIGNALBOX_VERSION),
+        .app_ready = s->app_id != 0, .upload_bytes_max = (size_t)config_number(s->config.upload_bytes_max),
+        .app_created = app_created, .app_created_self = s,
+    };
+    return api_new(&api, &s->api, e);
+}
+
+static bool start_http(struct serve *s, struct err *e)
+{
+    struct http_server_config http = { .address = s->address, .port = s->listen_port,
+                                       .workers = (unsigned)config_number(s->config.workers) };
+    struct http_hooks hooks = api_hooks(s->api);
+    if (!http_server_start(&http, &hooks, &s->server, e))
+        return false;
+    api_attach(s->api, s->server);
+    return true;
+}
+
+static str own_url(struct serve *s)
+{
+    bool v6 = str_has(s->address, STR(":"));
+    if (str_starts(s->address, STR("unix:")))
+        return s->address;
+    return arena_print(s->mem, "http://%s" PRI_STR "%s:%u", v6 ? "[" : "", FMT_STR(s->address), v6 ? "]" : "",
+                       (unsigned)(s->server ? http_server_port(s->server) : s->listen_port));
+}
+
+static bool start_all(struct serve *s, struct err *e)
+{
+    if (!split_listen(s, e) || !load_key(s, e) || !derive_session_key(s, e) || !configured_app(s, e) ||
+        !prepare_database(s, e))
+        return false;
+    s->public_url = s->config.public_url.len ? s->config.public_url : own_url(s);
+    return start_forge(s, e) && start_engine(s, e) && start_api(s, e) && start_http(s, e);
+}
+
+/* Nothing new comes in, what is stored stays stored, calls under way are answered or given up. */
+static void stop_all(struct serve *s)
+{
+    http_server_stop(s->server, STOP_GRACE_MS);
+    http_client_stop(s->client);
+    engine_stop(s->engine);
+    api_free(s->api);
+    github_free(s->github);
+    oidc_free(s->oidc);
+    jwt_key_free(s->session_key);
+    secret_wipe(s->key, sizeof s->key);
+    arena_free(s->mem);
+}
+
+/* ---- the program -------------------------------------------------------------------------------------------------------------- */
+
+static bool log_setup_from(const struct config *c, struct err *e)
+{
+    static const char *const levels[] = { "debug", "info", "warn", "error" };
+    for (int i = 0; i < 4; i++)
+        if (str_eq(c->log_level, str_of(levels[i]))) {
+            log_setup((enum log_level)i, str_eq(c->log_format, STR("json")));
+            return true;
+        }
+    return fail(e, ERR_INVALID, "log_level must be debug, info, warn or error, got " PRI_STR, FMT_STR(c->log_level));
+}
+
+static int block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    sigaction(SIGPIPE, &ignore, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static int failed(struct arena *mem, const struct err *e)
+{
+    fprintf(stderr, "signalbox: %s\n", e->text);
+    int code = err_exit(e->code);
+    arena_free(mem);
+    return code;
+}
+
+int serve_main(int argc, char **argv)
+{
+    struct serve s = { .mem = arena_new((size_t)16 << 20, (size_t)256 << 20) };
+    struct err e = { 0 };
+    struct signalfd_siginfo info;
+
+    if (argc == 1 && str_eq(str_of(argv[0]), STR("--help"))) {
+        printf(PRI_STR, FMT_STR(config_help(s.mem)));
+        arena_free(s.mem);
+        return 0;
+    }
+    if (argc == 1 && str_eq(str_of(argv[0]), STR("--print-settings"))) {
+        printf(PRI_STR, FMT_STR(config_print(s.mem)));
+        arena_free(s.mem);
+        return 0;
+    }
+    if (!config_read(s.mem, argc, argv, &s.config, &e) || !log_setup_from(&s.config, &e) || !secret_start(&e))
+        return failed(s.mem, &e);
+    /* Few malloc arenas: a dozen threads would otherwise keep a dozen of them. */
+    mallopt(M_ARENA_MAX, ARENAS_MAX);
+    umask(077);
+    SCOPED(fd) int signals = block_signals();
+    if (!start_all(&s, &e)) {
+        fprintf(stderr, "signalbox: cannot start: %s\n", e.text);
+        int code = err_exit(e.code);
+        stop_all(&s);
+        return code;
+    }
+    log_info("serving", LS("url", own_url(&s)), LS("workspace", s.workspace), LS("version", STR(SIGNALBOX_VERSION)),
+             LZ("app", s.app_id ? "configured" : "none: open /setup"));
+    while (read(signals, &info, sizeof info) < 0 && errno == EINTR) {
+    }
+    log_info("stopping", LI("signal", info.ssi_signo));
+    stop_all(&s);
+    return 0;
+}
+
+/* The first token has to come from somewhere: whoever can write the database may have one. */
+int bootstrap_main(int argc, char **argv)
+{
+    struct serve s = { .mem = arena_new((size_t)16 << 20, (size_t)64 << 20) };
+    struct err e = { 0 };
+    SCOPED(db) struct db *db = NULL;
+    str text;
+    if (!config_read(s.mem, argc, argv, &s.config, &e) || !secret_start(&e) || !db_open(s.config.database, false, &db, &e) ||
+        !db_migrate(db, clock_utc_ms(), &e) || !db_begin(db, &e) || !choose_workspace(&s, db, &e))
+        return failed(s.mem, &e);
+    struct token t = { .workspace_id = s.workspace, .name = STR("bootstrap"), .role = STR("admin"), .created_by = STR("bootstrap") };
+    if (!tokens_create(db, s.mem, &t, clock_utc_ms(), &text, &e) || !db_commit(db, &e))
+        return failed(s.mem, &e);
+    printf(PRI_STR "\n", FMT_STR(text));
+    fprintf(stderr, "An admin token of workspace " PRI_STR ". It is not shown again.\n", FMT_STR(s.workspace));
+    db_close(db);
+    db = NULL;
+    arena_free(s.mem);
+    return 0;
+}
