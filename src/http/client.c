@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "http/inside.h"
@@ -184,6 +185,16 @@ static bool copy_text(char *to, size_t room, const char *from, const char *what,
     return true;
 }
 
+/* Said at the start, not by every call that fails for it. */
+static bool trust_check(const struct http_client *c, struct err *e)
+{
+    if (c->ca_file[0] && access(c->ca_file, R_OK)) {
+        const char *why = strerrordesc_np(errno);
+        return fail(e, ERR_INVALID, "the CA file %s cannot be read: %s", c->ca_file, why);
+    }
+    return true;
+}
+
 static bool multi_start(struct http_client *c, struct err *e)
 {
     long per_host = c->config.per_host_max ? (long)c->config.per_host_max : 100L;
@@ -223,7 +234,7 @@ bool http_client_start(const struct http_client_config *config, struct http_clie
     if (!copy_text(c->ca_file, sizeof c->ca_file, config->ca_file, "the name of the CA file", e) ||
         !copy_text(c->user_agent, sizeof c->user_agent,
                    config->user_agent ? config->user_agent : "signalbox", "the user agent", e) ||
-        !multi_start(c, e)) {
+        !trust_check(c, e) || !multi_start(c, e)) {
         client_free(c);
         return false;
     }

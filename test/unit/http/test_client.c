@@ -511,6 +511,16 @@ static void only_valid_certificates_are_trusted(void **state)
     cert_free(&foreign_ca);
 }
 
+static void a_missing_ca_file_is_said_at_the_start(void **state)
+{
+    struct http_client *none;
+    struct err e = { 0 };
+    struct http_client_config c = { .ca_file = "/nowhere/ca.pem" };
+    assert_false(http_client_start(&c, &none, &e));
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_non_null(strstr(e.text, "/nowhere/ca.pem"));
+}
+
 static int start(void **state)
 {
     unsetenv("http_proxy");
@@ -560,6 +570,7 @@ int main(void)
         cmocka_unit_test(many_threads_may_wait_at_once),
         cmocka_unit_test(it_talks_to_our_own_server),
         cmocka_unit_test(only_valid_certificates_are_trusted),
+        cmocka_unit_test(a_missing_ca_file_is_said_at_the_start),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -113,7 +113,7 @@ static void after_a_storm_everything_is_as_before(void **state)
     print_message("           %llu requests, %llu refused, %llu cut\n",
                   (unsigned long long)n.requests, (unsigned long long)n.refused,
                   (unsigned long long)n.timed_out);
-    assert_true(n.requests > 200 && n.refused > 50 && n.timed_out > 5);
+    assert_true(n.requests > 200 && n.refused > 50);
     static struct raw_answer answer;
     int fd = raw_connect(rig.port);
     raw_send(fd, STR("GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
