@@ -1,14 +1,21 @@
 /*
- * feedback: the sticky comment. The order of its parts is the order of a reader's questions (peers.md §5.4): how does it stand, what failed,
- * what waits and who can help, what changes, what runs, and only then, folded, everything.
+ * feedback: the sticky comment. The order of its parts is the order of a reader's questions
+ * (peers.md §5.4): how does it stand, what failed, what waits and who can help, what changes, what
+ * runs, and only then, folded, everything.
  */
 #include "domain/feedback_parts.h"
 
-/* 40 visible lines in the worst case: verdict 1, notes 2, wait 2, failed 1+7+2, waiting 1+6+5, changes 2+6+1, running 1+3+1, fold 1, before 2, footer 1. */
-static const struct page_limits comment_limits = { .failed = 6, .waiting = 5, .changes = 5, .running = 3, .rows = 150, .bytes = COMMENT_BYTES_MAX };
+/* 40 visible lines in the worst case: verdict 1, notes 2, wait 2, failed 1+7+2, waiting 1+6+5,
+ * changes 2+6+1, running 1+3+1, fold 1, before 2, footer 1. */
+static const struct page_limits comment_limits = {
+    .failed = 6, .waiting = 5, .changes = 5, .running = 3, .rows = 150, .bytes = COMMENT_BYTES_MAX
+};
 
-enum { OPEN_TABLE_MAX = 5,      /* up to here the table stands open: folding five rows hides more than it tidies */
-       BEFORE_MAX = 2 };
+enum {
+    OPEN_TABLE_MAX =
+        5, /* up to here the table stands open: folding five rows hides more than it tidies */
+    BEFORE_MAX = 2
+};
 
 str feedback_marker(struct arena *mem, int64_t number)
 {
@@ -27,7 +34,8 @@ int64_t feedback_debounce_ms(uint32_t nodes, bool terminal)
     return LEAST_MS + (int64_t)(nodes - SMALL) * (MOST_MS - LEAST_MS) / (LARGE - SMALL);
 }
 
-/* A newer head than the batch shown, or the same head after another event: one line, so that the rest is not taken for it. */
+/* A newer head than the batch shown, or the same head after another event: one line, so that the
+ * rest is not taken for it. */
 static str wait_line(struct arena *mem, const struct change_view *c, int64_t as_of_ms)
 {
     str sha = words_sha(mem, c->head_sha);
@@ -35,13 +43,16 @@ static str wait_line(struct arena *mem, const struct change_view *c, int64_t as_
     case WAIT_NONE: return STR("");
     case WAIT_UPLOAD:
         if (c->wait_until_ms > 0)
-            return arena_print(mem, "⏳ waiting for the affected stacks of " PRI_STR ", until " PRI_STR, FMT_STR(sha),
-                               FMT_STR(words_time(mem, c->wait_until_ms, as_of_ms)));
-        return arena_print(mem, "⏳ waiting for the affected stacks of " PRI_STR, FMT_STR(sha));
+            return arena_print(mem, "⏳ waiting for the affected stacks of %s, until %s", z(sha),
+                               z(words_time(mem, c->wait_until_ms, as_of_ms)));
+        return arena_print(mem, "⏳ waiting for the affected stacks of %s", z(sha));
     case WAIT_NO_UPLOAD:
-        return arena_print(mem, "⚠️ warning: no list of affected stacks arrived for " PRI_STR "; the check says what to look at", FMT_STR(sha));
-    case WAIT_NOTHING_AFFECTED: return arena_print(mem, "✅ nothing is affected by " PRI_STR, FMT_STR(sha));
-    case WAIT_FORK: return arena_print(mem, "➖ not dispatched: " PRI_STR " comes from a fork", FMT_STR(sha));
+        return arena_print(
+            mem,
+            "⚠️ warning: no list of affected stacks arrived for %s; the check says what to look at",
+            z(sha));
+    case WAIT_NOTHING_AFFECTED: return arena_print(mem, "✅ nothing is affected by %s", z(sha));
+    case WAIT_FORK: return arena_print(mem, "➖ not dispatched: %s comes from a fork", z(sha));
     case WAIT_CLOSED: return STR("➖ closed: nothing more will be dispatched");
     }
     return STR("");
@@ -58,26 +69,30 @@ static void before_lines(struct page *p, const struct change_view *c, const stru
         summary_make(p->mem, b, &s);
         str changes = STR("");
         if (s.counted)
-            changes = arena_print(p->mem, ": " PRI_STR, FMT_STR(words_changes(p->mem, s.changes, s.applied)));
-        page_print(p, "\nBefore: " PRI_STR PRI_STR ". " PRI_STR, FMT_STR(words_verdict(p->mem, &s)), FMT_STR(changes),
-                   FMT_STR(markdown_link(p->mem, STR("Batch"), b->url)));
+            changes = arena_print(p->mem, ": %s", z(words_changes(p->mem, s.changes, s.applied)));
+        page_print(p, "\nBefore: %s%s. %s", z(words_verdict(p->mem, &s)), z(changes),
+                   z(markdown_link(p->mem, STR("Batch"), b->url)));
         told++;
     }
 }
 
 static str footer(struct arena *mem, const struct change_view *c, const struct batch_view *b)
 {
-    str product = c->product.len ? markdown_text(mem, c->product, NAME_CHARS_MAX) : STR("Signalbox");
+    str product =
+        c->product.len ? markdown_text(mem, c->product, NAME_CHARS_MAX) : STR("Signalbox");
     struct buf out;
     buf_init(&out, mem, SIZE_MAX);
-    buf_print(&out, "\n<sub>" PRI_STR " · commit " PRI_STR, FMT_STR(product), FMT_STR(words_sha(mem, b->head_sha)));
+    buf_print(&out, "\n<sub>%s · commit %s", z(product), z(words_sha(mem, b->head_sha)));
     if (b->as_of_ms > 0)
-        buf_print(&out, " · as of " PRI_STR, FMT_STR(words_time(mem, b->as_of_ms, 0)));
-    const struct { const char *text; str url; } link[] = { { "batch", b->url }, { "pull request", c->page_url } };
+        buf_print(&out, " · as of %s", z(words_time(mem, b->as_of_ms, 0)));
+    const struct {
+        const char *text;
+        str url;
+    } link[] = { { "batch", b->url }, { "pull request", c->page_url } };
     for (size_t i = 0; i < sizeof link / sizeof *link; i++) {
         str safe;
         if (markdown_url(mem, link[i].url, &safe))
-            buf_print(&out, " · [%s](" PRI_STR ")", link[i].text, FMT_STR(safe));
+            buf_print(&out, " · [%s](%s)", link[i].text, z(safe));
     }
     buf_add(&out, STR("</sub>"));
     return buf_str(&out);
@@ -88,8 +103,10 @@ static void folded(struct page *p, const struct summary *s, uint32_t rows)
     static const str end = STR_INIT("\n</details>");
     if (s->b->count == 0)
         return;
-    if (!page_print(p, "\n<details%s><summary>All " PRI_STR " %s</summary>\n", s->b->count <= OPEN_TABLE_MAX ? " open" : "",
-                    FMT_STR(words_number(p->mem, s->b->count)), s->b->count == 1 ? "component" : "components"))
+    if (!page_print(p, "\n<details%s><summary>All %s %s</summary>\n",
+                    s->b->count <= OPEN_TABLE_MAX ? " open" : "",
+                    z(words_number(p->mem, s->b->count)),
+                    s->b->count == 1 ? "component" : "components"))
         return;
     section_table(p, s, rows);
     p->end += end.len + 1;
@@ -101,21 +118,23 @@ static bool goes_to_comment(const struct change_view *c)
     return (c->kind == CHANGE_PULL_REQUEST || c->kind == CHANGE_MERGE_GROUP) && c->number > 0;
 }
 
-/* The first line is the verdict of the head as it is now. While a newer head waits, the batch below it is history and says so. */
+/* The first line is the verdict of the head as it is now. While a newer head waits, the batch below
+ * it is history and says so. */
 static void head_lines(struct page *p, const struct change_view *c, const struct summary *s)
 {
     str verdict = words_verdict(p->mem, s), wait = wait_line(p->mem, c, s->b->as_of_ms);
     if (wait.len && c->wait != WAIT_CLOSED && !str_eq(c->head_sha, s->b->head_sha)) {
-        page_print(p, "### " PRI_STR, FMT_STR(wait));
-        page_print(p, "\nThe head before it: " PRI_STR, FMT_STR(verdict));
+        page_print(p, "### %s", z(wait));
+        page_print(p, "\nThe head before it: %s", z(verdict));
         return;
     }
-    page_print(p, "### " PRI_STR, FMT_STR(verdict));
+    page_print(p, "### %s", z(verdict));
     if (wait.len)
-        page_print(p, "\n" PRI_STR, FMT_STR(wait));
+        page_print(p, "\n%s", z(wait));
 }
 
-static void body(struct page *p, const struct change_view *c, const struct summary *s, const struct page_limits *l)
+static void body(struct page *p, const struct change_view *c, const struct summary *s,
+                 const struct page_limits *l)
 {
     page_line(p, feedback_marker(p->mem, c->number));
     head_lines(p, c, s);
@@ -146,50 +165,52 @@ str feedback_comment(struct arena *mem, const struct change_view *c)
 
 /* ---- the digest ---- */
 
-static void add_field(struct buf *out, str field)
+/* Field by field: the names of 50,000 nodes need not be in memory twice. The multiplier is odd, so
+ * nothing is lost. */
+static void mix(uint64_t *h, str field)
 {
-    buf_i64(out, (int64_t)field.len);
-    buf_char(out, ':');
-    buf_add(out, field);
+    *h = (*h ^ str_hash(field)) * UINT64_C(0x9e3779b97f4a7c15);
+    *h ^= *h >> 29;
 }
 
-/* What a reader should know at once: the tone of the first line, who failed and why, what needs a person. Not the counts of what succeeded or
- * runs: they change with every node and may wait. */
-static void digest_node(struct buf *out, const struct summary *s, uint32_t node)
+static void mix_number(uint64_t *h, int64_t n) { mix(h, (str){ (const char *)&n, sizeof n }); }
+
+/* What a reader should know at once: the tone of the first line, who failed and why, what needs a
+ * person. Not the counts of what succeeded or runs: they change with every node and may wait. */
+static void digest_node(uint64_t *h, const struct node_view *n)
 {
-    const struct node_view *n = &s->b->node[node];
     uint32_t told = (uint32_t)STORIES_FAILED | (uint32_t)STORIES_WAITING;
     if (!(told & STATE_BIT(n->state)))
         return;
-    buf_i64(out, n->state);
-    add_field(out, n->component);
-    add_field(out, n->stack);
-    add_field(out, n->workflow);
-    add_field(out, n->error_code);
-    add_field(out, n->error_text);
-    add_field(out, n->lock_message);
-    add_field(out, n->blocked_by);
+    const str field[] = { n->component,  n->stack,        n->workflow,  n->error_code,
+                          n->error_text, n->lock_message, n->blocked_by };
+    mix_number(h, n->state);
+    mix_number(h, n->lock_expires_ms);
+    for (size_t i = 0; i < sizeof field / sizeof *field; i++)
+        mix(h, field[i]);
+}
+
+static void digest_batch(struct arena *mem, uint64_t *h, const struct batch_view *b)
+{
+    struct summary s;
+    summary_make(mem, b, &s);
+    const str field[] = { b->id, str_of(summary_icon(&s)), str_of(b->state), b->error,
+                          b->superseded_by };
+    for (size_t i = 0; i < sizeof field / sizeof *field; i++)
+        mix(h, field[i]);
+    mix_number(h, summary_ended(&s));
+    for (uint32_t i = 0; i < b->count; i++)
+        digest_node(h, &b->node[s.order[i]]);
 }
 
 str feedback_digest(struct arena *mem, const struct change_view *c)
 {
     const struct batch_view *lead = change_lead(c);
-    struct buf out;
-    buf_init(&out, mem, SIZE_MAX);
-    buf_i64(&out, c->wait);
+    uint64_t h = 0;
+    mix_number(&h, c->wait);
     if (c->wait != WAIT_NONE)
-        add_field(&out, c->head_sha);
-    if (lead) {
-        struct summary s;
-        summary_make(mem, lead, &s);
-        add_field(&out, lead->id);
-        add_field(&out, str_of(summary_icon(&s)));
-        add_field(&out, str_of(lead->state));
-        add_field(&out, lead->error);
-        add_field(&out, lead->superseded_by);
-        buf_i64(&out, summary_ended(&s));
-        for (uint32_t i = 0; i < lead->count; i++)
-            digest_node(&out, &s, s.order[i]);
-    }
-    return arena_print(mem, "%016llx", (unsigned long long)str_hash(buf_str(&out)));
+        mix(&h, c->head_sha);
+    if (lead)
+        digest_batch(mem, &h, lead);
+    return arena_print(mem, "%016llx", (unsigned long long)h);
 }

@@ -1,39 +1,50 @@
 /*
- * feedback_check: the composite check of a head, and the review (atmos-pro.md §15.2, §15.4). A check always comes to an end, and one that has
- * nothing to show teaches what to look at.
+ * feedback_check: the composite check of a head, and the review (atmos-pro.md §15.2, §15.4). A
+ * check always comes to an end, and one that has nothing to show teaches what to look at.
  */
 #include "domain/feedback_parts.h"
 
-static const struct page_limits summary_limits = { .failed = 50, .waiting = 50, .changes = 25, .running = 25, .bytes = CHECK_SUMMARY_BYTES_MAX };
+static const struct page_limits summary_limits = {
+    .failed = 50, .waiting = 50, .changes = 25, .running = 25, .bytes = CHECK_SUMMARY_BYTES_MAX
+};
 
 /* ---- texts for a head without a batch ---- */
 
 static const char no_upload_text[] =
-    "The forge told of this commit, but no list of affected stacks came for it, so nothing was dispatched. What to check, in this order:\n"
+    "The forge told of this commit, but no list of affected stacks came for it, so nothing was "
+    "dispatched. What to check, in this order:\n"
     "\n"
-    "1. A workflow runs for this event (for pull requests: `opened`, `synchronize`, `reopened` and, for applies, `closed`) and calls "
+    "1. A workflow runs for this event (for pull requests: `opened`, `synchronize`, `reopened` "
+    "and, for applies, `closed`) and calls "
     "`atmos describe affected --upload`. For a merge queue it must run on `merge_group` too.\n"
     "2. Its job has `permissions: id-token: write` and `contents: read`.\n"
-    "3. `ATMOS_PRO_BASE_URL` names this server, and `ATMOS_PRO_WORKSPACE_ID` names your workspace here.\n"
-    "4. The job has checked out the head commit of the pull request: an upload is matched by that commit.\n"
+    "3. `ATMOS_PRO_BASE_URL` names this server, and `ATMOS_PRO_WORKSPACE_ID` names your "
+    "workspace here.\n"
+    "4. The job has checked out the head commit of the pull request: an upload is matched by "
+    "that commit.\n"
     "5. The log of that job: a refused upload says why, in one line, with a trace id.\n"
     "\n"
     "Then run that workflow again, or push again.";
 
 static const char fork_text[] =
-    "This commit comes from a fork. The forge gives workflows of forks no identity token, so they cannot upload what is affected; and "
+    "This commit comes from a fork. The forge gives workflows of forks no identity token, so "
+    "they cannot upload what is affected; and "
     "dispatching would run their code with this repository's secrets.\n"
     "\n"
-    "To go on, a person with write access reads the code and pushes it to a branch of this repository. Whoever trusts all forks can turn on "
+    "To go on, a person with write access reads the code and pushes it to a branch of this "
+    "repository. Whoever trusts all forks can turn on "
     "`fork_dispatch` in the repository's settings.";
 
 static const char nothing_text[] =
-    "No component of any stack is affected by this commit, or none of those affected has a workflow for this event.\n"
+    "No component of any stack is affected by this commit, or none of those affected has a "
+    "workflow for this event.\n"
     "\n"
-    "If you expected some: run `atmos describe affected` on this branch and see whether they are listed, and look at "
+    "If you expected some: run `atmos describe affected` on this branch and see whether they are "
+    "listed, and look at "
     "`settings.pro` of the component for the workflows of this event.";
 
-static const char closed_text[] = "The pull request is closed. Nothing more will be dispatched for it.";
+static const char closed_text[] =
+    "The pull request is closed. Nothing more will be dispatched for it.";
 
 static void finish(struct check_view *out, const char *conclusion)
 {
@@ -45,10 +56,15 @@ static str upload_text(struct arena *mem, const struct change_view *c)
 {
     str until = STR("");
     if (c->wait_until_ms > 0)
-        until = arena_print(mem, " If none arrives until " PRI_STR ", this check ends neutral and says what to look at.",
-                            FMT_STR(words_time(mem, c->wait_until_ms, 0)));
-    return arena_print(mem, "The forge told of this commit; the list of its affected stacks has not arrived yet. A workflow of this repository makes "
-                       "and sends it with `atmos describe affected --upload`." PRI_STR, FMT_STR(until));
+        until = arena_print(
+            mem, " If none arrives until %s, this check ends neutral and says what to look at.",
+            z(words_time(mem, c->wait_until_ms, 0)));
+    return arena_print(
+        mem,
+        "The forge told of this commit; the list of its affected stacks has not arrived yet. A "
+        "workflow of this repository makes "
+        "and sends it with `atmos describe affected --upload`.%s",
+        z(until));
 }
 
 static void check_wait(struct arena *mem, const struct change_view *c, struct check_view *out)
@@ -111,11 +127,15 @@ static str title_of(struct arena *mem, const struct summary *s)
     buf_init(&out, mem, SIZE_MAX);
     if (is_held(s))
         buf_add(&out, STR("Held: a person must let it go. "));
-    buf_print(&out, PRI_STR " of " PRI_STR " done", FMT_STR(words_number(mem, s->ended)), FMT_STR(words_number(mem, s->total)));
-    static const enum node_state told[] = { NODE_FAILED, NODE_TIMED_OUT, NODE_ERROR, NODE_CANCELLED, NODE_SKIPPED, NODE_APPROVAL, NODE_BLOCKED };
+    buf_print(&out, "%s of %s done", z(words_number(mem, s->ended)),
+              z(words_number(mem, s->total)));
+    static const enum node_state told[] = { NODE_FAILED,    NODE_TIMED_OUT, NODE_ERROR,
+                                            NODE_CANCELLED, NODE_SKIPPED,   NODE_APPROVAL,
+                                            NODE_BLOCKED };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         if (s->by_state[told[i]])
-            buf_print(&out, ", " PRI_STR " %s", FMT_STR(words_number(mem, s->by_state[told[i]])), state_word(told[i]));
+            buf_print(&out, ", %s %s", z(words_number(mem, s->by_state[told[i]])),
+                      state_word(told[i]));
     return buf_str(&out);
 }
 
@@ -127,14 +147,17 @@ static void check_status(const struct summary *s, bool upload_due, struct check_
     else if (is_held(s) && !ended)
         finish(out, "action_required");
     else
-        out->status = s->ended || s->by_state[NODE_RUNNING] || s->by_state[NODE_QUEUED] || s->by_state[NODE_APPROVAL] ? "in_progress" : "queued";
+        out->status = s->ended || s->by_state[NODE_RUNNING] || s->by_state[NODE_QUEUED] ||
+                              s->by_state[NODE_APPROVAL]
+                          ? "in_progress"
+                          : "queued";
 }
 
 static str summary_text(struct arena *mem, const struct summary *s, const struct page_limits *l)
 {
     struct page p;
     page_init(&p, mem, l->bytes - TABLE_TAIL_BYTES);
-    page_print(&p, "**" PRI_STR "**", FMT_STR(words_verdict(mem, s)));
+    page_print(&p, "**%s**", z(words_verdict(mem, s)));
     section_notes(&p, s);
     section_failed(&p, s, l);
     section_waiting(&p, s, l);
@@ -151,7 +174,8 @@ static str table_text(struct arena *mem, const struct summary *s)
     return buf_str(&p.out);
 }
 
-static void check_batch(struct arena *mem, const struct change_view *c, const struct batch_view *b, struct check_view *out)
+static void check_batch(struct arena *mem, const struct change_view *c, const struct batch_view *b,
+                        struct check_view *out)
 {
     struct summary s;
     summary_make(mem, b, &s);
@@ -159,14 +183,15 @@ static void check_batch(struct arena *mem, const struct change_view *c, const st
     check_status(&s, upload_due, out);
     out->title = title_of(mem, &s);
     if (upload_due)
-        out->title = arena_print(mem, "Waiting for the affected stacks; before: " PRI_STR, FMT_STR(out->title));
+        out->title = arena_print(mem, "Waiting for the affected stacks; before: %s", z(out->title));
     out->summary = summary_text(mem, &s, &summary_limits);
     out->text = b->count ? table_text(mem, &s) : STR("");
     if (b->url.len)
         out->details_url = b->url;
 }
 
-/* The batch that the check of this head tells about: never one of another head while this one waits. */
+/* The batch that the check of this head tells about: never one of another head while this one
+ * waits. */
 static const struct batch_view *batch_of_head(const struct change_view *c)
 {
     const struct batch_view *lead = change_lead(c);
@@ -199,13 +224,15 @@ static bool after_merge(str activity)
 
 static str review_body(struct arena *mem, const struct summary *s)
 {
-    static const struct page_limits limits = { .failed = 50, .waiting = 50, .bytes = COMMENT_BYTES_MAX };
+    static const struct page_limits limits = { .failed = 50,
+                                               .waiting = 50,
+                                               .bytes = COMMENT_BYTES_MAX };
     struct page p;
     page_init(&p, mem, limits.bytes);
-    page_print(&p, PRI_STR, FMT_STR(words_verdict(mem, s)));
+    page_print(&p, "%s", z(words_verdict(mem, s)));
     section_failed(&p, s, &limits);
     section_waiting(&p, s, &limits);
-    page_print(&p, "\n" PRI_STR, FMT_STR(markdown_link(mem, STR("The batch"), s->b->url)));
+    page_print(&p, "\n%s", z(markdown_link(mem, STR("The batch"), s->b->url)));
     return buf_str(&p.out);
 }
 
@@ -213,17 +240,20 @@ static str review_body(struct arena *mem, const struct summary *s)
 static bool touches_nothing(const struct change_view *c)
 {
     if (c->wait == WAIT_NOTHING_AFFECTED)
-        return c->batch_count == 0 || !str_eq(c->batch[0].head_sha, c->head_sha) || c->batch[0].count == 0;
-    return c->wait == WAIT_NONE && c->batch_count && c->batch[0].count == 0 && !c->batch[0].error.len;
+        return c->batch_count == 0 || !str_eq(c->batch[0].head_sha, c->head_sha) ||
+               c->batch[0].count == 0;
+    return c->wait == WAIT_NONE && c->batch_count && c->batch[0].count == 0 &&
+           !c->batch[0].error.len;
 }
 
 const char *feedback_review(struct arena *mem, const struct change_view *c, str *body)
 {
     *body = STR("");
-    if (c->kind != CHANGE_PULL_REQUEST || (c->wait != WAIT_NONE && c->wait != WAIT_NOTHING_AFFECTED))
+    if (c->kind != CHANGE_PULL_REQUEST ||
+        (c->wait != WAIT_NONE && c->wait != WAIT_NOTHING_AFFECTED))
         return NULL;
     if (touches_nothing(c)) {
-        *body = arena_print(mem, "✅ nothing is affected by " PRI_STR ".", FMT_STR(words_sha(mem, c->head_sha)));
+        *body = arena_print(mem, "✅ nothing is affected by %s.", z(words_sha(mem, c->head_sha)));
         return "APPROVE";
     }
     const struct batch_view *b = batch_of_head(c);

@@ -3,7 +3,8 @@
  */
 #include "domain/feedback_parts.h"
 
-void sort_indexes(struct arena *mem, uint32_t *at, uint32_t count, node_order *order, const void *ctx)
+void sort_indexes(struct arena *mem, uint32_t *at, uint32_t count, node_order *order,
+                  const void *ctx)
 {
     uint32_t *from = at, *to = arena_make(mem, uint32_t, (size_t)count + 1);
     for (size_t width = 1; width < count; width *= 2) {
@@ -11,7 +12,8 @@ void sort_indexes(struct arena *mem, uint32_t *at, uint32_t count, node_order *o
             size_t mid = lo + width < count ? lo + width : count;
             size_t hi = lo + 2 * width < count ? lo + 2 * width : count;
             for (size_t a = lo, b = mid, k = lo; k < hi; k++)
-                to[k] = a < mid && (b >= hi || order(ctx, from[a], from[b]) <= 0) ? from[a++] : from[b++];
+                to[k] = a < mid && (b >= hi || order(ctx, from[a], from[b]) <= 0) ? from[a++]
+                                                                                  : from[b++];
         }
         uint32_t *swap = from;
         from = to;
@@ -80,11 +82,13 @@ static void put_in_order(struct arena *mem, struct summary *s)
 
 /* ---- causes ---- */
 
-/* How much a node explains of those that are skipped or wait behind it; the lowest is told. 0: nothing. */
+/* How much a node explains of those that are skipped or wait behind it; the lowest is told. 0:
+ * nothing. */
 static int explains(enum node_state of, enum node_state parent)
 {
     static const int skipped[NODE_STATE_COUNT] = {
-        [NODE_FAILED] = 1, [NODE_TIMED_OUT] = 1, [NODE_ERROR] = 2, [NODE_CANCELLED] = 3, [NODE_SUPERSEDED] = 4,
+        [NODE_FAILED] = 1,    [NODE_TIMED_OUT] = 1,  [NODE_ERROR] = 2,
+        [NODE_CANCELLED] = 3, [NODE_SUPERSEDED] = 4,
     };
     static const int waiting[NODE_STATE_COUNT] = {
         [NODE_APPROVAL] = 1,    [NODE_BLOCKED] = 2, [NODE_CANCELLING] = 3, [NODE_RUNNING] = 3,
@@ -99,16 +103,21 @@ static void offer(const struct summary *s, uint32_t node, uint32_t cause)
     if (cause == NO_NODE || had == cause)
         return;
     enum node_state of = s->b->node[node].state;
-    int better = had == NO_NODE ? -1 : explains(of, s->b->node[cause].state) - explains(of, s->b->node[had].state);
+    int better = had == NO_NODE
+                     ? -1
+                     : explains(of, s->b->node[cause].state) - explains(of, s->b->node[had].state);
     if (better < 0 || (better == 0 && s->rank[cause] < s->rank[had]))
         s->cause[node] = cause;
 }
 
-struct step { uint32_t node, next; };
+struct step {
+    uint32_t node, next;
+};
 
 static bool is_behind(enum node_state s) { return s == NODE_SKIPPED || s == NODE_WAITING; }
 
-/* Walks from `start` up through parents in the same state; depth first, without recursion. A loop in the view ends at `seen`. */
+/* Walks from `start` up through parents in the same state; depth first, without recursion. A loop
+ * in the view ends at `seen`. */
 static void find_causes(const struct summary *s, uint32_t start, bool *seen, struct step *stack)
 {
     const struct node_view *node = s->b->node;
@@ -169,7 +178,8 @@ static int64_t sum(int64_t a, int64_t b)
 
 struct changes node_changes(const struct node_view *n)
 {
-    return (struct changes){ at_least_0(n->create), at_least_0(n->change), at_least_0(n->replace), at_least_0(n->destroy) };
+    return (struct changes){ at_least_0(n->create), at_least_0(n->change), at_least_0(n->replace),
+                             at_least_0(n->destroy) };
 }
 
 bool changes_any(struct changes c) { return c.create || c.change || c.replace || c.destroy; }
@@ -183,8 +193,9 @@ static void count_changes(struct summary *s, const struct node_view *n)
         return;
     }
     struct changes c = node_changes(n);
-    s->changes = (struct changes){ sum(s->changes.create, c.create), sum(s->changes.change, c.change),
-                                   sum(s->changes.replace, c.replace), sum(s->changes.destroy, c.destroy) };
+    s->changes =
+        (struct changes){ sum(s->changes.create, c.create), sum(s->changes.change, c.change),
+                          sum(s->changes.replace, c.replace), sum(s->changes.destroy, c.destroy) };
     s->applied = badge_applies(n->badge) && (s->counted == 0 || s->applied);
     s->counted++;
     s->changed += changes_any(c);
@@ -235,10 +246,12 @@ static int by_lock(const struct node_view *a, const struct node_view *b)
 
 /* Which stories are told first. */
 static const int weight[NODE_STATE_COUNT] = {
-    [NODE_FAILED] = 1, [NODE_TIMED_OUT] = 2, [NODE_ERROR] = 3, [NODE_CANCELLED] = 4, [NODE_APPROVAL] = 5, [NODE_BLOCKED] = 6,
+    [NODE_FAILED] = 1,    [NODE_TIMED_OUT] = 2, [NODE_ERROR] = 3,
+    [NODE_CANCELLED] = 4, [NODE_APPROVAL] = 5,  [NODE_BLOCKED] = 6,
 };
 
-/* 0: the two tell one story. A failure without words, and an approval, stand alone: each has a page of its own to look at. */
+/* 0: the two tell one story. A failure without words, and an approval, stand alone: each has a page
+ * of its own to look at. */
 static int by_story(const struct summary *s, uint32_t a, uint32_t b)
 {
     const struct node_view *x = &s->b->node[a], *y = &s->b->node[b];
@@ -260,7 +273,10 @@ static int by_story_then_name(const void *ctx, uint32_t a, uint32_t b)
     return c ? c : order_number(s->rank[a], s->rank[b]);
 }
 
-struct stories_in { const struct summary *s; const struct stories *t; };
+struct stories_in {
+    const struct summary *s;
+    const struct stories *t;
+};
 
 static int by_weight(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -310,7 +326,8 @@ struct stories stories_of(struct arena *mem, const struct summary *s, uint32_t s
     return t;
 }
 
-static struct stories one_each(struct arena *mem, const struct summary *s, bool (*pick)(const struct node_view *), node_order *order)
+static struct stories one_each(struct arena *mem, const struct summary *s,
+                               bool (*pick)(const struct node_view *), node_order *order)
 {
     struct stories t = stories_new(mem, s);
     for (uint32_t i = 0; i < s->b->count; i++)
@@ -322,7 +339,10 @@ static struct stories one_each(struct arena *mem, const struct summary *s, bool 
     return t;
 }
 
-static bool is_changed(const struct node_view *n) { return n->has_counts && changes_any(node_changes(n)); }
+static bool is_changed(const struct node_view *n)
+{
+    return n->has_counts && changes_any(node_changes(n));
+}
 
 static int by_danger(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -338,9 +358,15 @@ static int by_danger(const void *ctx, uint32_t a, uint32_t b)
     return c ? c : order_number(s->rank[a], s->rank[b]);
 }
 
-struct stories stories_changed(struct arena *mem, const struct summary *s) { return one_each(mem, s, is_changed, by_danger); }
+struct stories stories_changed(struct arena *mem, const struct summary *s)
+{
+    return one_each(mem, s, is_changed, by_danger);
+}
 
-static bool is_running(const struct node_view *n) { return n->state == NODE_RUNNING || n->state == NODE_CANCELLING; }
+static bool is_running(const struct node_view *n)
+{
+    return n->state == NODE_RUNNING || n->state == NODE_CANCELLING;
+}
 
 static int by_weight_behind(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -352,4 +378,7 @@ static int by_weight_behind(const void *ctx, uint32_t a, uint32_t b)
     return c ? c : order_number(s->rank[a], s->rank[b]);
 }
 
-struct stories stories_running(struct arena *mem, const struct summary *s) { return one_each(mem, s, is_running, by_weight_behind); }
+struct stories stories_running(struct arena *mem, const struct summary *s)
+{
+    return one_each(mem, s, is_running, by_weight_behind);
+}

@@ -60,7 +60,8 @@ struct stories stories_running(struct arena *mem, const struct summary *s);    /
 enum { STORIES_FAILED  = (int)(STATE_BIT(NODE_FAILED) | STATE_BIT(NODE_TIMED_OUT) | STATE_BIT(NODE_CANCELLED)),
        STORIES_WAITING = (int)(STATE_BIT(NODE_ERROR) | STATE_BIT(NODE_APPROVAL) | STATE_BIT(NODE_BLOCKED)) };
 
-/* Words. All results are safe Markdown, in mem. */
+/* Words. All results are safe Markdown, in mem, and end in NUL like all text made here: z() gives it to a format. */
+static inline const char *z(str s) { return s.ptr ? s.ptr : ""; }
 const char *state_icon(enum node_state s);
 const char *state_word(enum node_state s);
 const char *summary_icon(const struct summary *s);

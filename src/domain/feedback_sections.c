@@ -1,6 +1,6 @@
 /*
- * feedback_sections: the parts of the comment, one function each. A section stops at its lines or its bytes, whichever comes first,
- * and then says how many more there are and where.
+ * feedback_sections: the parts of the comment, one function each. A section stops at its lines or
+ * its bytes, whichever comes first, and then says how many more there are and where.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -37,7 +37,8 @@ bool page_print(struct page *p, const char *fmt, ...)
     return page_line(p, (str){ text, (size_t)n });
 }
 
-typedef str line_of(struct arena *mem, const struct summary *s, const struct stories *t, const struct story *one);
+typedef str line_of(struct arena *mem, const struct summary *s, const struct stories *t,
+                    const struct story *one);
 
 static uint32_t nodes_from(const struct stories *t, uint32_t from)
 {
@@ -48,7 +49,8 @@ static uint32_t nodes_from(const struct stories *t, uint32_t from)
 }
 
 /* At most max lines and `bytes` bytes, then one line about the rest. */
-static void list(struct page *p, const struct summary *s, const struct stories *t, uint32_t max, size_t bytes, line_of *line)
+static void list(struct page *p, const struct summary *s, const struct stories *t, uint32_t max,
+                 size_t bytes, line_of *line)
 {
     if (t->count == max + 1)
         max++; /* the last one takes no more room than a line that there is one more */
@@ -60,8 +62,8 @@ static void list(struct page *p, const struct summary *s, const struct stories *
         shown++;
     p->end = page_end;
     if (shown < t->count)
-        page_print(p, "- … and " PRI_STR " more: " PRI_STR, FMT_STR(words_number(p->mem, nodes_from(t, shown))),
-                   FMT_STR(markdown_link(p->mem, STR("see all"), s->b->url)));
+        page_print(p, "- … and %s more: %s", z(words_number(p->mem, nodes_from(t, shown))),
+                   z(markdown_link(p->mem, STR("see all"), s->b->url)));
 }
 
 /* ", 40 dependents skipped" */
@@ -69,7 +71,7 @@ static str tail_behind(struct arena *mem, uint32_t behind, const char *one, cons
 {
     if (behind == 0)
         return STR("");
-    return arena_print(mem, " " PRI_STR " %s.", FMT_STR(words_number(mem, behind)), behind == 1 ? one : many);
+    return arena_print(mem, " %s %s.", z(words_number(mem, behind)), behind == 1 ? one : many);
 }
 
 static str tail_hint(struct arena *mem, str code)
@@ -83,10 +85,10 @@ static str how_it_ended(struct arena *mem, const struct node_view *n)
 {
     str took = STR(""), code = STR("");
     if (n->started_ms > 0 && n->ended_ms >= n->started_ms)
-        took = arena_print(mem, " after " PRI_STR, FMT_STR(duration_write(mem, n->ended_ms - n->started_ms)));
+        took = arena_print(mem, " after %s", z(duration_write(mem, n->ended_ms - n->started_ms)));
     if (n->has_exit)
         code = arena_print(mem, " (exit code %lld)", (long long)n->exit_code);
-    return arena_print(mem, PRI_STR PRI_STR, FMT_STR(took), FMT_STR(code));
+    return arena_print(mem, "%s%s", z(took), z(code));
 }
 
 static str link_after(struct arena *mem, const char *text, str url)
@@ -94,35 +96,38 @@ static str link_after(struct arena *mem, const char *text, str url)
     str safe;
     if (!markdown_url(mem, url, &safe))
         return STR("");
-    return arena_print(mem, " [%s](" PRI_STR ").", text, FMT_STR(safe));
+    return arena_print(mem, " [%s](%s).", text, z(safe));
 }
 
 static str error_of(struct arena *mem, const struct node_view *n)
 {
     if (n->error_text.len)
-        return arena_print(mem, ": " PRI_STR, FMT_STR(words_sentence(mem, n->error_text, ERROR_CHARS_MAX)));
+        return arena_print(mem, ": %s", z(words_sentence(mem, n->error_text, ERROR_CHARS_MAX)));
     if (n->error_code.len)
-        return arena_print(mem, ": " PRI_STR, FMT_STR(markdown_code(mem, n->error_code, NAME_CHARS_MAX)));
+        return arena_print(mem, ": %s", z(markdown_code(mem, n->error_code, NAME_CHARS_MAX)));
     return STR("");
 }
 
 /* ---- failures, and what could not be dispatched ---- */
 
-static str failed_line(struct arena *mem, const struct summary *s, const struct stories *t, const struct story *one)
+static str failed_line(struct arena *mem, const struct summary *s, const struct stories *t,
+                       const struct story *one)
 {
     const uint32_t *at = t->node + one->first;
     const struct node_view *n = &s->b->node[*at];
     str behind = tail_behind(mem, one->behind, "dependent skipped", "dependents skipped");
     str hint = tail_hint(mem, n->error_code);
     if (one->count == 1)
-        return arena_print(mem, "- %s " PRI_STR " %s" PRI_STR PRI_STR "." PRI_STR PRI_STR PRI_STR, state_icon(n->state),
-                           FMT_STR(words_node(mem, s, *at)), state_word(n->state), FMT_STR(how_it_ended(mem, n)),
-                           FMT_STR(error_of(mem, n)), FMT_STR(hint), FMT_STR(link_after(mem, "Run", n->run_url)), FMT_STR(behind));
+        return arena_print(mem, "- %s %s %s%s%s.%s%s%s", state_icon(n->state),
+                           z(words_node(mem, s, *at)), state_word(n->state),
+                           z(how_it_ended(mem, n)), z(error_of(mem, n)), z(hint),
+                           z(link_after(mem, "Run", n->run_url)), z(behind));
     bool same = n->error_text.len || n->error_code.len;
-    return arena_print(mem, "- %s " PRI_STR " %s%s" PRI_STR ". " PRI_STR "." PRI_STR PRI_STR PRI_STR, state_icon(n->state),
-                       FMT_STR(words_number(mem, one->count)), state_word(n->state), same ? " with one error" : "",
-                       FMT_STR(error_of(mem, n)), FMT_STR(words_nodes(mem, s, at, one->count, 3)), FMT_STR(hint),
-                       FMT_STR(link_after(mem, "First run", n->run_url)), FMT_STR(behind));
+    return arena_print(mem, "- %s %s %s%s%s. %s.%s%s%s", state_icon(n->state),
+                       z(words_number(mem, one->count)), state_word(n->state),
+                       same ? " with one error" : "", z(error_of(mem, n)),
+                       z(words_nodes(mem, s, at, one->count, 3)), z(hint),
+                       z(link_after(mem, "First run", n->run_url)), z(behind));
 }
 
 void section_failed(struct page *p, const struct summary *s, const struct page_limits *l)
@@ -139,7 +144,8 @@ void section_failed(struct page *p, const struct summary *s, const struct page_l
                failed && summary_ended(s) ? " — to try again, press *Re-run* on the check" : "");
     list(p, s, &t, l->failed, l->bytes / 3, failed_line);
     if (untold)
-        page_print(p, "- ⏭️ " PRI_STR " skipped: something before them did not succeed.", FMT_STR(words_number(p->mem, untold)));
+        page_print(p, "- ⏭️ %s skipped: something before them did not succeed.",
+                   z(words_number(p->mem, untold)));
 }
 
 /* ---- what waits for what ---- */
@@ -160,28 +166,32 @@ static str unlock_hint(struct arena *mem, const struct node_view *n, uint32_t co
 {
     if (count != 1 || !is_plain_word(n->component) || !is_plain_word(n->stack))
         return STR("To go on now, release the lock");
-    return arena_print(mem, "To go on now: `signalbox unlock --component " PRI_STR " --stack " PRI_STR "`",
-                       FMT_STR(n->component), FMT_STR(n->stack));
+    return arena_print(mem, "To go on now: `signalbox unlock --component %s --stack %s`",
+                       arena_z(mem, n->component), arena_z(mem, n->stack));
 }
 
-static str lock_words(struct arena *mem, const struct summary *s, const struct node_view *n, uint32_t count)
+static str lock_words(struct arena *mem, const struct summary *s, const struct node_view *n,
+                      uint32_t count)
 {
     if (n->blocked_by.len)
-        return arena_print(mem, "%s for " PRI_STR " to end, then %s by %s.", count == 1 ? "waits" : "wait",
-                           FMT_STR(words_sentence(mem, n->blocked_by, NAME_CHARS_MAX)), count == 1 ? "goes on" : "go on",
-                           count == 1 ? "itself" : "themselves");
+        return arena_print(mem, "%s for %s to end, then %s by %s.", count == 1 ? "waits" : "wait",
+                           z(words_sentence(mem, n->blocked_by, NAME_CHARS_MAX)),
+                           count == 1 ? "goes on" : "go on", count == 1 ? "itself" : "themselves");
     str until = STR(""), actor = STR(""), message = STR("");
     if (n->lock_expires_ms > 0)
-        until = arena_print(mem, " until " PRI_STR, FMT_STR(words_time(mem, n->lock_expires_ms, s->b->as_of_ms)));
+        until =
+            arena_print(mem, " until %s", z(words_time(mem, n->lock_expires_ms, s->b->as_of_ms)));
     if (n->lock_actor.len)
-        actor = arena_print(mem, " by " PRI_STR, FMT_STR(markdown_text(mem, n->lock_actor, NAME_CHARS_MAX)));
+        actor = arena_print(mem, " by %s", z(markdown_text(mem, n->lock_actor, NAME_CHARS_MAX)));
     if (n->lock_message.len)
-        message = arena_print(mem, ": “" PRI_STR "”", FMT_STR(markdown_text(mem, n->lock_message, ERROR_CHARS_MAX)));
-    return arena_print(mem, "%s locked" PRI_STR PRI_STR PRI_STR ". " PRI_STR ".", count == 1 ? "is" : "are", FMT_STR(until),
-                       FMT_STR(actor), FMT_STR(message), FMT_STR(unlock_hint(mem, n, count)));
+        message =
+            arena_print(mem, ": “%s”", z(markdown_text(mem, n->lock_message, ERROR_CHARS_MAX)));
+    return arena_print(mem, "%s locked%s%s%s. %s.", count == 1 ? "is" : "are", z(until), z(actor),
+                       z(message), z(unlock_hint(mem, n, count)));
 }
 
-static str waiting_line(struct arena *mem, const struct summary *s, const struct stories *t, const struct story *one)
+static str waiting_line(struct arena *mem, const struct summary *s, const struct stories *t,
+                        const struct story *one)
 {
     const uint32_t *at = t->node + one->first;
     const struct node_view *n = &s->b->node[*at];
@@ -190,10 +200,10 @@ static str waiting_line(struct arena *mem, const struct summary *s, const struct
     str behind = tail_behind(mem, one->behind, "waits behind it", "wait behind it");
     str names = words_nodes(mem, s, at, one->count, 3);
     if (n->state == NODE_APPROVAL)
-        return arena_print(mem, "- ✋ " PRI_STR " is waiting for approval." PRI_STR PRI_STR, FMT_STR(names),
-                           FMT_STR(link_after(mem, "Review it", n->run_url)), FMT_STR(behind));
-    return arena_print(mem, "- 🔒 " PRI_STR " " PRI_STR PRI_STR, FMT_STR(names), FMT_STR(lock_words(mem, s, n, one->count)),
-                       FMT_STR(behind));
+        return arena_print(mem, "- ✋ %s is waiting for approval.%s%s", z(names),
+                           z(link_after(mem, "Review it", n->run_url)), z(behind));
+    return arena_print(mem, "- 🔒 %s %s%s", z(names), z(lock_words(mem, s, n, one->count)),
+                       z(behind));
 }
 
 /* The node with the most behind it among those that no other line tells about. */
@@ -203,7 +213,8 @@ static uint32_t widest_open(const struct summary *s)
     for (uint32_t i = 0; i < s->b->count; i++) {
         uint32_t node = s->order[i];
         enum node_state state = s->b->node[node].state;
-        if ((state != NODE_READY && state != NODE_DISPATCHING && state != NODE_QUEUED) || s->behind[node] == 0)
+        if ((state != NODE_READY && state != NODE_DISPATCHING && state != NODE_QUEUED) ||
+            s->behind[node] == 0)
             continue;
         if (best == NO_NODE || s->behind[node] > s->behind[best])
             best = node;
@@ -215,40 +226,49 @@ static void queue_lines(struct page *p, const struct summary *s)
 {
     uint32_t ready = s->by_state[NODE_READY], widest = widest_open(s);
     if (widest != NO_NODE)
-        page_print(p, "- %s " PRI_STR " is %s." PRI_STR, state_icon(s->b->node[widest].state), FMT_STR(words_node(p->mem, s, widest)),
-                   state_word(s->b->node[widest].state), FMT_STR(tail_behind(p->mem, s->behind[widest], "waits behind it", "wait behind it")));
+        page_print(p, "- %s %s is %s.%s", state_icon(s->b->node[widest].state),
+                   z(words_node(p->mem, s, widest)), state_word(s->b->node[widest].state),
+                   z(tail_behind(p->mem, s->behind[widest], "waits behind it", "wait behind it")));
     if (ready)
-        page_print(p, "- ⏳ " PRI_STR " ready, waiting for a free place.", FMT_STR(words_number(p->mem, ready)));
+        page_print(p, "- ⏳ %s ready, waiting for a free place.", z(words_number(p->mem, ready)));
 }
 
 void section_waiting(struct page *p, const struct summary *s, const struct page_limits *l)
 {
     bool held = str_eq(str_of(s->b->state), STR("held")) && !summary_ended(s);
     struct stories t = stories_of(p->mem, s, STORIES_WAITING);
-    if (!held && !s->b->error.len && !t.count && !s->by_state[NODE_READY] && widest_open(s) == NO_NODE)
+    if (!held && !s->b->error.len && !t.count && !s->by_state[NODE_READY] &&
+        widest_open(s) == NO_NODE)
         return;
     bool errors = s->by_state[NODE_ERROR] || s->b->error.len, waits = !summary_ended(s) && s->total;
-    page_print(p, "\n**%s**", errors && waits ? "Waiting, or needs mending" : errors ? "Needs mending" : "Waiting");
+    page_print(p, "\n**%s**",
+               errors && waits ? "Waiting, or needs mending"
+               : errors        ? "Needs mending"
+                               : "Waiting");
     if (s->b->error.len)
-        page_print(p, "- ❌ not planned: " PRI_STR ". Nothing was dispatched. Correct the configuration and push again.",
-                   FMT_STR(words_sentence(p->mem, s->b->error, 2 * ERROR_CHARS_MAX)));
+        page_print(
+            p,
+            "- ❌ not planned: %s. Nothing was dispatched. Correct the configuration and push "
+            "again.",
+            z(words_sentence(p->mem, s->b->error, 2 * ERROR_CHARS_MAX)));
     if (held)
-        page_print(p, "- ✋ held: nothing is dispatched until a person lets it go. " PRI_STR,
-                   FMT_STR(markdown_link(p->mem, STR("Open the batch"), s->b->url)));
+        page_print(p, "- ✋ held: nothing is dispatched until a person lets it go. %s",
+                   z(markdown_link(p->mem, STR("Open the batch"), s->b->url)));
     list(p, s, &t, l->waiting, l->bytes / 4, waiting_line);
     queue_lines(p, s);
 }
 
 /* ---- changes ---- */
 
-static str changes_line(struct arena *mem, const struct summary *s, const struct stories *t, const struct story *one)
+static str changes_line(struct arena *mem, const struct summary *s, const struct stories *t,
+                        const struct story *one)
 {
     uint32_t at = t->node[one->first];
     const struct node_view *n = &s->b->node[at];
     struct changes c = node_changes(n);
     str words = words_changes(mem, c, badge_applies(n->badge));
-    return arena_print(mem, "- %s" PRI_STR ": " PRI_STR "." PRI_STR, c.destroy || c.replace ? "⚠️ " : "",
-                       FMT_STR(words_node(mem, s, at)), FMT_STR(words), FMT_STR(link_after(mem, "Run", n->run_url)));
+    return arena_print(mem, "- %s%s: %s.%s", c.destroy || c.replace ? "⚠️ " : "",
+                       z(words_node(mem, s, at)), z(words), z(link_after(mem, "Run", n->run_url)));
 }
 
 static void deleted_line(struct page *p, const struct summary *s)
@@ -257,8 +277,9 @@ static void deleted_line(struct page *p, const struct summary *s)
     for (uint32_t i = 0; i < s->b->count; i++)
         if (node_is_deleted(&s->b->node[s->order[i]]))
             gone[n++] = s->order[i];
-    page_print(p, "\n🗑️ **Removed from the configuration: not dispatched; destroy by hand.** " PRI_STR ".",
-               FMT_STR(words_nodes(p->mem, s, gone, n, 3)));
+    page_print(p,
+               "\n🗑️ **Removed from the configuration: not dispatched; destroy by hand.** %s.",
+               z(words_nodes(p->mem, s, gone, n, 3)));
 }
 
 void section_changes(struct page *p, const struct summary *s, const struct page_limits *l)
@@ -266,14 +287,15 @@ void section_changes(struct page *p, const struct summary *s, const struct page_
     if (s->counted || s->uncounted) {
         str of = STR(""), more = STR("");
         if (s->counted)
-            of = arena_print(p->mem, PRI_STR " in " PRI_STR " of " PRI_STR, FMT_STR(words_changes(p->mem, s->changes, s->applied)),
-                             FMT_STR(words_number(p->mem, s->changed)), FMT_STR(words_number(p->mem, s->counted)));
+            of = arena_print(
+                p->mem, "%s in %s of %s", z(words_changes(p->mem, s->changes, s->applied)),
+                z(words_number(p->mem, s->changed)), z(words_number(p->mem, s->counted)));
         if (s->counted && s->changed == 0)
-            of = arena_print(p->mem, "none in " PRI_STR, FMT_STR(words_number(p->mem, s->counted)));
+            of = arena_print(p->mem, "none in %s", z(words_number(p->mem, s->counted)));
         if (s->uncounted)
-            more = arena_print(p->mem, "%s" PRI_STR " with changes, not counted", s->counted ? "; " : "",
-                               FMT_STR(words_number(p->mem, s->uncounted)));
-        page_print(p, "\n**Changes**: " PRI_STR PRI_STR, FMT_STR(of), FMT_STR(more));
+            more = arena_print(p->mem, "%s%s with changes, not counted", s->counted ? "; " : "",
+                               z(words_number(p->mem, s->uncounted)));
+        page_print(p, "\n**Changes**: %s%s", z(of), z(more));
         struct stories t = stories_changed(p->mem, s);
         list(p, s, &t, l->changes, l->bytes / 6, changes_line);
     }
@@ -283,18 +305,20 @@ void section_changes(struct page *p, const struct summary *s, const struct page_
 
 /* ---- running ---- */
 
-static str running_line(struct arena *mem, const struct summary *s, const struct stories *t, const struct story *one)
+static str running_line(struct arena *mem, const struct summary *s, const struct stories *t,
+                        const struct story *one)
 {
     uint32_t at = t->node[one->first];
     const struct node_view *n = &s->b->node[at];
     str since = STR(""), usual = STR("");
     if (n->started_ms > 0)
-        since = arena_print(mem, " since " PRI_STR, FMT_STR(words_time(mem, n->started_ms, s->b->as_of_ms)));
+        since = arena_print(mem, " since %s", z(words_time(mem, n->started_ms, s->b->as_of_ms)));
     if (n->expected_ms > 1)
-        usual = arena_print(mem, ", usually " PRI_STR, FMT_STR(duration_write(mem, n->expected_ms)));
-    return arena_print(mem, "- %s " PRI_STR " %s" PRI_STR PRI_STR "." PRI_STR PRI_STR, state_icon(n->state),
-                       FMT_STR(words_node(mem, s, at)), state_word(n->state), FMT_STR(since), FMT_STR(usual),
-                       FMT_STR(link_after(mem, "Run", n->run_url)), FMT_STR(tail_behind(mem, one->behind, "waits for it", "wait for it")));
+        usual = arena_print(mem, ", usually %s", z(duration_write(mem, n->expected_ms)));
+    return arena_print(mem, "- %s %s %s%s%s.%s%s", state_icon(n->state), z(words_node(mem, s, at)),
+                       state_word(n->state), z(since), z(usual),
+                       z(link_after(mem, "Run", n->run_url)),
+                       z(tail_behind(mem, one->behind, "waits for it", "wait for it")));
 }
 
 void section_running(struct page *p, const struct summary *s, const struct page_limits *l)
@@ -311,9 +335,13 @@ void section_running(struct page *p, const struct summary *s, const struct page_
 void section_notes(struct page *p, const struct summary *s)
 {
     if (s->b->tree_differs)
-        page_print(p, "\n⚠️ **Warning:** what is applied (" PRI_STR ") is not what is on the base branch now: the pull request was behind it when "
-                   "it was merged. Look at the changes of others before you trust this apply.", FMT_STR(words_sha(p->mem, s->b->head_sha)));
+        page_print(
+            p,
+            "\n⚠️ **Warning:** what is applied (%s) is not what is on the base branch now: the "
+            "pull request was behind it when "
+            "it was merged. Look at the changes of others before you trust this apply.",
+            z(words_sha(p->mem, s->b->head_sha)));
     if (s->b->superseded_by.len)
-        page_print(p, "\n⏩ Superseded by batch " PRI_STR ": what had not started was left to it.",
-                   FMT_STR(markdown_code(p->mem, s->b->superseded_by, NAME_CHARS_MAX)));
+        page_print(p, "\n⏩ Superseded by batch %s: what had not started was left to it.",
+                   z(markdown_code(p->mem, s->b->superseded_by, NAME_CHARS_MAX)));
 }

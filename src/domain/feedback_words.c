@@ -1,11 +1,13 @@
 /*
- * feedback_words: plain words for states, counts, names and times. A state is always an icon and a word: colour blind people,
- * screen readers and plain-text mail get the word.
+ * feedback_words: plain words for states, counts, names and times. A state is always an icon and a
+ * word: colour blind people, screen readers and plain-text mail get the word.
  */
 #include "base/rfc3339.h"
 #include "domain/feedback_parts.h"
 
-static const struct { const char *icon, *word; } states[] = {
+static const struct {
+    const char *icon, *word;
+} states[] = {
     [NODE_WAITING] = { "⏳", "waiting" },
     [NODE_READY] = { "⏳", "ready" },
     [NODE_BLOCKED] = { "🔒", "locked" },
@@ -30,8 +32,9 @@ const char *state_word(enum node_state s) { return states[s].word; }
 
 /* The order in which counts are told: bad news, then done, then open. */
 static const enum node_state telling[] = {
-    NODE_FAILED,   NODE_TIMED_OUT, NODE_ERROR,  NODE_CANCELLED,   NODE_SKIPPED, NODE_SUCCEEDED, NODE_APPROVAL,  NODE_BLOCKED,
-    NODE_RUNNING,  NODE_CANCELLING, NODE_QUEUED, NODE_DISPATCHING, NODE_READY,   NODE_WAITING,   NODE_SUPERSEDED,
+    NODE_FAILED,    NODE_TIMED_OUT,   NODE_ERROR,   NODE_CANCELLED, NODE_SKIPPED,
+    NODE_SUCCEEDED, NODE_APPROVAL,    NODE_BLOCKED, NODE_RUNNING,   NODE_CANCELLING,
+    NODE_QUEUED,    NODE_DISPATCHING, NODE_READY,   NODE_WAITING,   NODE_SUPERSEDED,
 };
 
 str words_number(struct arena *mem, int64_t n)
@@ -60,13 +63,17 @@ str words_states(struct arena *mem, const uint32_t by_state[NODE_STATE_COUNT])
     buf_init(&out, mem, SIZE_MAX);
     for (size_t i = 0; i < sizeof telling / sizeof *telling; i++)
         if (by_state[telling[i]])
-            add_item(&out, arena_print(mem, PRI_STR " %s", FMT_STR(words_number(mem, by_state[telling[i]])), state_word(telling[i])));
+            add_item(&out, arena_print(mem, "%s %s", z(words_number(mem, by_state[telling[i]])),
+                                       state_word(telling[i])));
     return buf_str(&out);
 }
 
 str words_changes(struct arena *mem, struct changes c, bool applied)
 {
-    const struct { int64_t n; const char *planned, *done; } part[] = {
+    const struct {
+        int64_t n;
+        const char *planned, *done;
+    } part[] = {
         { c.destroy, "to destroy", "destroyed" },
         { c.replace, "to replace", "replaced" },
         { c.change, "to change", "changed" },
@@ -76,7 +83,8 @@ str words_changes(struct arena *mem, struct changes c, bool applied)
     buf_init(&out, mem, SIZE_MAX);
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
         if (part[i].n)
-            add_item(&out, arena_print(mem, PRI_STR " %s", FMT_STR(words_number(mem, part[i].n)), applied ? part[i].done : part[i].planned));
+            add_item(&out, arena_print(mem, "%s %s", z(words_number(mem, part[i].n)),
+                                       applied ? part[i].done : part[i].planned));
     return out.len ? buf_str(&out) : STR("no changes");
 }
 
@@ -96,8 +104,11 @@ str words_sha(struct arena *mem, str sha)
 
 static const char *command_word(enum command c)
 {
-    static const char *const word[] = { [COMMAND_UNKNOWN] = "run", [COMMAND_PLAN] = "plan", [COMMAND_APPLY] = "apply",
-                                        [COMMAND_DETECT] = "drift detection", [COMMAND_REMEDIATE] = "remediation" };
+    static const char *const word[] = { [COMMAND_UNKNOWN] = "run",
+                                        [COMMAND_PLAN] = "plan",
+                                        [COMMAND_APPLY] = "apply",
+                                        [COMMAND_DETECT] = "drift detection",
+                                        [COMMAND_REMEDIATE] = "remediation" };
     return word[c];
 }
 
@@ -123,7 +134,8 @@ static str words_commands(struct arena *mem, const struct batch_view *b)
 str words_subject(struct arena *mem, const struct summary *s)
 {
     str commands = words_commands(mem, s->b);
-    return arena_print(mem, PRI_STR "%s" PRI_STR "%s", FMT_STR(commands), commands.len ? " of " : "", FMT_STR(words_sha(mem, s->b->head_sha)),
+    return arena_print(mem, "%s%s%s%s", z(commands), commands.len ? " of " : "",
+                       z(words_sha(mem, s->b->head_sha)),
                        s->b->kind == CHANGE_MERGE_GROUP ? " in the merge queue" : "");
 }
 
@@ -137,7 +149,10 @@ const char *summary_icon(const struct summary *s)
     if (s->total == 0)
         return "➖";
     if (summary_ended(s))
-        return n[NODE_CANCELLED] ? "⏹️" : n[NODE_SUPERSEDED] ? "⏩" : n[NODE_SKIPPED] ? "⏭️" : "✅";
+        return n[NODE_CANCELLED]    ? "⏹️"
+               : n[NODE_SUPERSEDED] ? "⏩"
+               : n[NODE_SKIPPED]    ? "⏭️"
+                                    : "✅";
     if (n[NODE_RUNNING] || n[NODE_QUEUED] || n[NODE_DISPATCHING] || n[NODE_CANCELLING])
         return "🔄";
     return n[NODE_APPROVAL] ? "✋" : n[NODE_BLOCKED] ? "🔒" : "⏳";
@@ -146,34 +161,38 @@ const char *summary_icon(const struct summary *s)
 str words_verdict(struct arena *mem, const struct summary *s)
 {
     str counts = words_states(mem, s->by_state);
-    const char *head = str_eq(str_of(s->b->state), STR("held")) && !summary_ended(s) ? "held: " : "";
+    const char *head =
+        str_eq(str_of(s->b->state), STR("held")) && !summary_ended(s) ? "held: " : "";
     if (s->total == 0)
         counts = s->b->error.len ? STR("not planned") : STR("nothing to dispatch");
     str left = STR("");
     if (s->total && !summary_ended(s) && s->b->forecast_ms > 0)
-        left = arena_print(mem, ", about " PRI_STR " left", FMT_STR(duration_write(mem, s->b->forecast_ms)));
-    return arena_print(mem, "%s %s" PRI_STR " — " PRI_STR PRI_STR, summary_icon(s), head, FMT_STR(counts),
-                       FMT_STR(words_subject(mem, s)), FMT_STR(left));
+        left = arena_print(mem, ", about %s left", z(duration_write(mem, s->b->forecast_ms)));
+    return arena_print(mem, "%s %s%s — %s%s", summary_icon(s), head, z(counts),
+                       z(words_subject(mem, s)), z(left));
 }
 
 str words_node(struct arena *mem, const struct summary *s, uint32_t node)
 {
     const struct node_view *n = &s->b->node[node];
-    str component = markdown_code(mem, n->component, NAME_CHARS_MAX), stack = markdown_code(mem, n->stack, NAME_CHARS_MAX);
-    str name = arena_print(mem, PRI_STR " in " PRI_STR, FMT_STR(component), FMT_STR(stack));
+    str component = markdown_code(mem, n->component, NAME_CHARS_MAX),
+        stack = markdown_code(mem, n->stack, NAME_CHARS_MAX);
+    str name = arena_print(mem, "%s in %s", z(component), z(stack));
     if (!s->twin[node] || n->workflow.len == 0)
         return name;
-    return arena_print(mem, PRI_STR " by " PRI_STR, FMT_STR(name), FMT_STR(markdown_code(mem, n->workflow, NAME_CHARS_MAX)));
+    return arena_print(mem, "%s by %s", z(name),
+                       z(markdown_code(mem, n->workflow, NAME_CHARS_MAX)));
 }
 
-str words_nodes(struct arena *mem, const struct summary *s, const uint32_t *at, uint32_t count, uint32_t max)
+str words_nodes(struct arena *mem, const struct summary *s, const uint32_t *at, uint32_t count,
+                uint32_t max)
 {
     struct buf out;
     buf_init(&out, mem, SIZE_MAX);
     for (uint32_t i = 0; i < count && i < max; i++)
         add_item(&out, words_node(mem, s, at[i]));
     if (count > max)
-        buf_print(&out, " and " PRI_STR " more", FMT_STR(words_number(mem, count - max)));
+        buf_print(&out, " and %s more", z(words_number(mem, count - max)));
     return buf_str(&out);
 }
 
@@ -182,7 +201,8 @@ str words_time(struct arena *mem, int64_t at_ms, int64_t as_of_ms)
     struct rfc3339_parts t = rfc3339_parts(at_ms), ref = rfc3339_parts(as_of_ms);
     if (t.year == ref.year && t.month == ref.month && t.day == ref.day)
         return arena_print(mem, "%02d:%02d UTC", (int)t.hour, (int)t.minute);
-    return arena_print(mem, "%04d-%02d-%02d %02d:%02d UTC", (int)t.year, (int)t.month, (int)t.day, (int)t.hour, (int)t.minute);
+    return arena_print(mem, "%04d-%02d-%02d %02d:%02d UTC", (int)t.year, (int)t.month, (int)t.day,
+                       (int)t.hour, (int)t.minute);
 }
 
 str words_sentence(struct arena *mem, str hostile, size_t max_chars)
@@ -195,13 +215,21 @@ str words_sentence(struct arena *mem, str hostile, size_t max_chars)
 
 const char *words_hint(str code)
 {
-    static const struct { str code; const char *hint; } hints[] = {
-        { STR_INIT("workflow_not_found"), "Add the file under `.github/workflows/` of the default branch, or correct its name in `settings.pro`." },
+    static const struct {
+        str code;
+        const char *hint;
+    } hints[] = {
+        { STR_INIT("workflow_not_found"),
+          "Add the file under `.github/workflows/` of the default branch, or correct its name in "
+          "`settings.pro`." },
         { STR_INIT("workflow_not_dispatchable"), "Add `workflow_dispatch` to its `on:`." },
         { STR_INIT("workflow_unreadable"), "Correct its YAML." },
-        { STR_INIT("bad_workflow_name"), "Name a file directly under `.github/workflows/`, ending in `.yml` or `.yaml`." },
-        { STR_INIT("unrendered_template"), "Correct the template in the inputs of `settings.pro`." },
-        { STR_INIT("missing_required_input"), "Give the input in `settings.pro`, or a default in the workflow." },
+        { STR_INIT("bad_workflow_name"),
+          "Name a file directly under `.github/workflows/`, ending in `.yml` or `.yaml`." },
+        { STR_INIT("unrendered_template"),
+          "Correct the template in the inputs of `settings.pro`." },
+        { STR_INIT("missing_required_input"),
+          "Give the input in `settings.pro`, or a default in the workflow." },
         { STR_INIT("input_not_an_option"), "Use a value that the workflow allows." },
         { STR_INIT("too_many_inputs"), "Declare fewer inputs in the workflow." },
         { STR_INIT("inputs_too_large"), "Shorten the inputs in `settings.pro`." },
@@ -209,7 +237,8 @@ const char *words_hint(str code)
         { STR_INIT("no_access"), "Give the App access to this repository, with Actions: write." },
         { STR_INIT("outcome_unknown"), "Look for the run at the forge before you re-run it." },
         { STR_INIT("gave_up"), "Re-run it when the forge answers again." },
-        { STR_INIT("missing_plan_result"), "Add `--upload-status` to the plan step of the workflow." },
+        { STR_INIT("missing_plan_result"),
+          "Add `--upload-status` to the plan step of the workflow." },
         { STR_INIT("app_removed"), "Install the App on this repository again." },
     };
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)

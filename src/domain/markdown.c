@@ -1,13 +1,14 @@
 /*
- * markdown: hostile text made harmless. What could be structure becomes a numeric character reference, which Markdown never takes for
- * structure; what the forge would link after Markdown is done (mentions, issues, shas, addresses) is broken by a zero-width space.
+ * markdown: hostile text made harmless. What could be structure becomes a numeric character
+ * reference, which Markdown never takes for structure; what the forge would link after Markdown is
+ * done (mentions, issues, shas, addresses) is broken by a zero-width space.
  */
 #include "base/buf.h"
 #include "domain/feedback_parts.h"
 
-#define ZERO_WIDTH "\xe2\x80\x8b"
+#define ZERO_WIDTH  "\xe2\x80\x8b"
 #define REPLACEMENT "\xef\xbf\xbd"
-#define ELLIPSIS "\xe2\x80\xa6"
+#define ELLIPSIS    "\xe2\x80\xa6"
 
 static uint32_t code_point(str s, size_t at, size_t len)
 {
@@ -16,7 +17,8 @@ static uint32_t code_point(str s, size_t at, size_t len)
     case 1: return p[0];
     case 2: return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
     case 3: return (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
-    default: return (p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
+    default:
+        return (p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
     }
 }
 
@@ -28,11 +30,14 @@ static bool is_blank(uint32_t c)
 /* Controls, bidirectional marks and what has no width: they make text look like other text. */
 static bool is_hidden(uint32_t c)
 {
-    static const struct { uint32_t from, to; } hidden[] = {
-        { 0x00, 0x1f },     { 0x7f, 0x9f },     { 0xad, 0xad },     { 0x34f, 0x34f },   { 0x61c, 0x61c },
-        { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f }, { 0x200b, 0x200b }, { 0x200e, 0x200f },
-        { 0x202a, 0x202e }, { 0x2060, 0x206f }, { 0x3164, 0x3164 }, { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 },
-        { 0xfff0, 0xfffb }, { 0xe0000, 0xe0fff },
+    static const struct {
+        uint32_t from, to;
+    } hidden[] = {
+        { 0x00, 0x1f },       { 0x7f, 0x9f },     { 0xad, 0xad },     { 0x34f, 0x34f },
+        { 0x61c, 0x61c },     { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },
+        { 0x200b, 0x200b },   { 0x200e, 0x200f }, { 0x202a, 0x202e }, { 0x2060, 0x206f },
+        { 0x3164, 0x3164 },   { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb },
+        { 0xe0000, 0xe0fff },
     };
     for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
         if (c >= hidden[i].from && c <= hidden[i].to)
@@ -40,12 +45,14 @@ static bool is_hidden(uint32_t c)
     return false;
 }
 
-/* One line of valid, visible UTF-8 of at most max_chars characters: blanks folded, the rest replaced, cut with an ellipsis. */
+/* One line of valid, visible UTF-8 of at most max_chars characters: blanks folded, the rest
+ * replaced, cut with an ellipsis. */
 static str tidy(struct arena *mem, str s, size_t max_chars)
 {
     struct buf out;
     buf_init(&out, mem, SIZE_MAX);
-    size_t chars = 0, keep = 0; /* keep: length of the result when the next character turns out to be one too many */
+    size_t chars = 0, keep = 0; /* keep: length of the result when the next character turns out to
+                                   be one too many */
     bool gap = false;
     for (size_t at = 0, len; at < s.len; at += len) {
         len = str_utf8_step(s, at);
@@ -82,7 +89,8 @@ static bool is_hex(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) 
 static char byte_at(str s, size_t at) { return at < s.len ? s.ptr[at] : '\0'; }
 static char byte_before(str s, size_t at) { return at > 0 ? s.ptr[at - 1] : '\0'; }
 
-/* Length of a word that the forge might take for a commit: 7 or more hex digits, one letter at least, alone. 0: none begins here. */
+/* Length of a word that the forge might take for a commit: 7 or more hex digits, one letter at
+ * least, alone. 0: none begins here. */
 static size_t sha_like(str s, size_t at)
 {
     if (is_alnum(byte_before(s, at)) || byte_before(s, at) == '_')
@@ -127,10 +135,12 @@ static bool is_structure(str s, size_t at)
 static bool needs_break(str s, size_t at)
 {
     switch (s.ptr[at]) {
-    case '@': case '#': return true;
+    case '@':
+    case '#': return true;
     case ':': return byte_at(s, at + 1) == '/' && byte_at(s, at + 2) == '/';
     case '-': return follows_nocase(s, at, "gh") && is_digit(byte_at(s, at + 1));
-    case 'w': case 'W': return follows_nocase(s, at, "ww") && byte_at(s, at + 1) == '.';
+    case 'w':
+    case 'W': return follows_nocase(s, at, "ww") && byte_at(s, at + 1) == '.';
     default: return false;
     }
 }
@@ -171,7 +181,8 @@ static size_t longest_fence(str s)
     return longest;
 }
 
-/* References are not read inside code, so what would end a table cell or look like a tag is shown as its double. */
+/* References are not read inside code, so what would end a table cell or look like a tag is shown
+ * as its double. */
 static void add_code(struct buf *out, str s)
 {
     for (size_t at = 0; at < s.len; at++) {
@@ -210,7 +221,8 @@ str markdown_code(struct arena *mem, str hostile, size_t max_chars)
 /* Only plain http(s) addresses; '@' is encoded so that no user part can disguise the host. */
 bool markdown_url(struct arena *mem, str url, str *safe)
 {
-    if (url.len > URL_BYTES_MAX || (!str_starts(url, STR("https://")) && !str_starts(url, STR("http://"))))
+    if (url.len > URL_BYTES_MAX ||
+        (!str_starts(url, STR("https://")) && !str_starts(url, STR("http://"))))
         return false;
     struct buf out;
     buf_init(&out, mem, SIZE_MAX);
@@ -232,5 +244,5 @@ str markdown_link(struct arena *mem, str text, str url)
     str safe;
     if (!markdown_url(mem, url, &safe))
         return text;
-    return arena_print(mem, "[" PRI_STR "](" PRI_STR ")", FMT_STR(text), FMT_STR(safe));
+    return arena_print(mem, "[%s](%s)", z(text), z(safe));
 }

@@ -41,6 +41,7 @@ static void the_check_concludes_as_in_this_table(void **state)
         { "SE", "ended", "", WAIT_NONE, "completed", "failure", "1 could not be dispatched, 1 succeeded" },
         { "SC", "ended", "", WAIT_NONE, "completed", "cancelled", "1 cancelled, 1 succeeded" },
         { "FC", "ended", "", WAIT_NONE, "completed", "failure", "1 failed, 1 cancelled" },
+        { "SK", "ended", "", WAIT_NONE, "completed", "failure", "1 skipped, 1 succeeded" },
         { "SU", "ended", "", WAIT_NONE, "completed", "neutral", "1 succeeded, 1 superseded" },
         { "SAW", "running", "", WAIT_NONE, "in_progress", NULL, "1 of 3 done, 1 waiting for approval" },
         { "SLW", "running", "", WAIT_NONE, "in_progress", NULL, "1 of 3 done, 1 locked" },
@@ -182,6 +183,36 @@ static void every_skipped_node_is_counted_once(void **state)
     arena_free(mem);
 }
 
+static void two_workflows_of_one_instance_are_told_apart(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    given_letters(&g, mem, "FSR", "merged");
+    for (uint32_t i = 0; i < 3; i++) {
+        g.node[i].component = STR("vpc");
+        g.node[i].stack = STR("prod");
+        g.node[i].workflow = i == 0 ? STR("c.yaml") : i == 1 ? STR("a.yaml") : STR("b.yaml");
+        g.node[i].parent_count = 0;
+        g.node[i].level = 0;
+    }
+    str comment = feedback_comment(mem, &g.change);
+    assert_true(given_has(comment, "❌ `vpc` in `prod` by `c.yaml` failed"));
+    assert_true(given_has(comment, "🔄 `vpc` in `prod` by `b.yaml` running"));
+    for (uint64_t seed = 1; seed < 6; seed++) {
+        given_shuffled(&g, seed);
+        assert_true(str_eq(comment, feedback_comment(mem, &g.change)));
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        g.node[i].state = NODE_FAILED;  /* nothing but the workflow tells them apart now */
+    comment = feedback_comment(mem, &g.change);
+    for (uint64_t seed = 1; seed < 6; seed++) {
+        given_shuffled(&g, seed);
+        assert_true(str_eq(comment, feedback_comment(mem, &g.change)));
+    }
+    arena_free(mem);
+}
+
 static void what_needs_a_person_explains_a_wait_before_what_only_takes_time(void **state)
 {
     (void)state;
@@ -282,6 +313,7 @@ static void an_edit_is_urgent_when_the_tone_or_a_failure_changed(void **state)
     static const struct { const char *before, *after; bool urgent; } rows[] = {
         { "SRWW", "SSRW", false }, { "WWW", "RWW", true },  { "SRWW", "SFKK", true }, { "SSR", "SSS", true },   { "FRW", "FSR", false },
         { "FRW", "FFK", true },    { "RAW", "RSR", true },  { "RLW", "RRW", true },   { "FRW", "FEK", true },   { "RRRR", "SRRR", false },
+        { "FR", "FS", true },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct arena *mem = fresh();
@@ -294,6 +326,22 @@ static void an_edit_is_urgent_when_the_tone_or_a_failure_changed(void **state)
         assert_int_equal(before.len, 16);
         arena_free(mem);
     }
+}
+
+static void an_edit_is_urgent_when_what_is_told_of_a_node_changed(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    for (int field = 0; field < 7; field++) {
+        struct given g;
+        given_letters(&g, mem, "FLR", "merged");
+        str before = feedback_digest(mem, &g.change);
+        struct node_view *f = &g.node[0], *l = &g.node[1];
+        str *const fields[] = { &f->error_text, &f->error_code, &f->component, &f->stack, &f->workflow, &l->lock_message, &l->blocked_by };
+        *fields[field] = STR("something else");
+        assert_false(str_eq(before, feedback_digest(mem, &g.change)));
+    }
+    arena_free(mem);
 }
 
 static void edits_wait_longer_the_larger_the_batch(void **state)
@@ -373,6 +421,35 @@ static void everything_stays_within_its_length_at_fifty_thousand_nodes(void **st
     }
 }
 
+/* Whatever the last row that fitted left over, there is room for the line that says how many more there are. */
+static void a_table_cut_by_its_bytes_says_so(void **state)
+{
+    (void)state;
+    char url[590];
+    memset(url, 'u', sizeof url);
+    memcpy(url, "https://box.example/", 20);
+    for (uint32_t extra = 0; extra < 30; extra++) {
+        struct arena *mem = fresh();
+        struct given g;
+        struct check_view v;
+        given_batch(&g, mem, 700, 1, "opened");
+        for (uint32_t i = 0; i < 700; i++) {
+            char *name = arena_make(mem, char, 64);
+            memset(name, '@', 30 + extra);
+            g.node[i].component = (str){ name, (size_t)snprintf(name + 30 + extra, 8, "%03u", i) + 30 + extra };
+            g.node[i].run_url = (str){ url, 300 };
+        }
+        g.batch[0].url = (str){ url, sizeof url };
+        feedback_check(mem, &g.change, &v);
+        assert_true(given_has(v.text, " more: [see all]("));
+        assert_true(v.text.len > 60000 && v.text.len <= 65535);
+        str comment = feedback_comment(mem, &g.change);
+        assert_true(given_has(comment, " more: [see all]("));
+        assert_true(comment.len > 55000 && comment.len <= 60000);
+        arena_free(mem);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,12 +460,15 @@ int main(void)
         cmocka_unit_test(an_empty_batch_does_not_hide_the_one_behind_it),
         cmocka_unit_test(a_failed_parent_and_all_behind_it_are_one_line),
         cmocka_unit_test(every_skipped_node_is_counted_once),
+        cmocka_unit_test(two_workflows_of_one_instance_are_told_apart),
         cmocka_unit_test(what_needs_a_person_explains_a_wait_before_what_only_takes_time),
         cmocka_unit_test(a_broken_view_is_rendered_all_the_same),
         cmocka_unit_test(reviews_are_due_as_in_this_table),
         cmocka_unit_test(a_held_batch_is_never_approved),
         cmocka_unit_test(an_edit_is_urgent_when_the_tone_or_a_failure_changed),
+        cmocka_unit_test(an_edit_is_urgent_when_what_is_told_of_a_node_changed),
         cmocka_unit_test(edits_wait_longer_the_larger_the_batch),
+        cmocka_unit_test(a_table_cut_by_its_bytes_says_so),
         cmocka_unit_test(everything_stays_within_its_length_at_fifty_thousand_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -361,6 +361,27 @@ static void a_command_to_paste_is_only_offered_for_plain_names(void **state)
     arena_free(mem);
 }
 
+static void a_web_address_that_is_too_long_is_no_link(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    given_batch(&g, mem, 1, 1, "opened");
+    given_progress(&g, 0, 1);
+    char *url = arena_make(mem, char, 700);
+    memset(url, 'a', 700);
+    memcpy(url, "https://b/", 10);
+    static const struct { size_t bytes; bool link; } rows[] = { { 600, true }, { 601, false }, { 700, false } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        g.node[0].run_url = (str){ url, rows[i].bytes };
+        assert_int_equal(given_has(feedback_comment(mem, &g.change), "[Run]("), rows[i].link);
+    }
+    memset(url + 10, ' ', 300);     /* short as it came, too long once it is encoded */
+    g.node[0].run_url = (str){ url, 310 };
+    assert_false(given_has(feedback_comment(mem, &g.change), "[Run]("));
+    arena_free(mem);
+}
+
 static void only_plain_web_addresses_become_links(void **state)
 {
     (void)state;
@@ -391,6 +412,7 @@ int main(void)
         cmocka_unit_test(long_names_are_cut_where_a_letter_ends),
         cmocka_unit_test(a_command_to_paste_is_only_offered_for_plain_names),
         cmocka_unit_test(only_plain_web_addresses_become_links),
+        cmocka_unit_test(a_web_address_that_is_too_long_is_no_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
