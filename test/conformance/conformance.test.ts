@@ -8,6 +8,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { inputs, Rig, type Answer } from '../forge-sim/test/helper.ts';
 import type { Json } from '../forge-sim/util.ts';
+import { routes } from '../forge-sim/routes/index.ts';
 import { derive, deriveTo } from './derive.ts';
 
 const prism_path = fileURLToPath(new URL('./node_modules/.bin/prism', import.meta.url));
@@ -276,6 +277,8 @@ describe("GitHub's own REST description", () => {
     it('agrees with pull requests, comments and reviews', async () => {
         await agreed(200, through('GET', `${base}/pulls?state=open&head=acme:feature`));
         await agreed(200, through('GET', `${base}/pulls/1`));
+        await agreed(200, through('GET', `${base}/issues/1`));
+        await agreed(200, through('GET', '/meta'));
         await agreed(200, through('GET', `${base}/pulls/1/files`));
         const made = await agreed(
             201,
@@ -423,5 +426,37 @@ describe('the derived description', () => {
                 'answer added',
             ],
         );
+    });
+});
+
+describe('the route table of the simulator', () => {
+    const shapeOf = (path: string) => path.replace(/[{:*][A-Za-z_]+\}?/g, '_');
+    const ours = new Map(
+        routes.map((route) => [`${route.method} ${shapeOf(route.template)}`, route] as const),
+    );
+    const described = Object.entries(derive().description.paths).flatMap(([path, item]) =>
+        Object.entries(item).map(
+            ([method, operation]) =>
+                [`${method.toUpperCase()} ${shapeOf(path)}`, operation] as const,
+        ),
+    );
+
+    it('has only routes that GitHub describes, but for a known few', () => {
+        const known = new Set(described.map(([name]) => name));
+        const own = [...ours.keys()].filter((name) => !known.has(name));
+        assert.deepEqual(own.sort(), [
+            'GET /repos/_/_/contents',
+            'POST /organizations/_/settings/apps/new',
+            'POST /settings/apps/new',
+        ]);
+    });
+
+    it('counts as content creation what GitHub says triggers notifications', () => {
+        for (const [name, operation] of described) {
+            const route = ours.get(name);
+            if (!route) continue;
+            const isContent = operation['x-github']?.triggersNotification ?? false;
+            assert.equal(route.content ?? false, isContent, name);
+        }
     });
 });

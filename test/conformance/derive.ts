@@ -5,6 +5,7 @@ type Json = Record<string, unknown>;
 interface Operation {
     parameters?: Json[];
     responses: Record<string, Json>;
+    'x-github'?: { triggersNotification?: boolean };
 }
 interface Description {
     paths: Record<string, Record<string, Operation>>;
@@ -29,6 +30,7 @@ export const used_paths = [
     '/installation/repositories',
     '/installation/token',
     '/rate_limit',
+    '/meta',
     repo,
     `${repo}/installation`,
     `${repo}/pulls`,
@@ -58,6 +60,8 @@ export const used_paths = [
     `${repo}/actions/runs/{run_id}/pending_deployments`,
     `${repo}/check-runs`,
     `${repo}/check-runs/{check_run_id}`,
+    `${repo}/issues/{issue_number}`,
+    `${repo}/actions/runs/{run_id}/force-cancel`,
     `${repo}/issues/{issue_number}/comments`,
     `${repo}/issues/comments/{comment_id}`,
     `${repo}/issues/comments/{comment_id}/reactions`,

@@ -148,6 +148,7 @@ export interface Verdict {
         perSha: Record<string, number>;
         shasWithMoreThanOne: number;
         reopened: number;
+        firstSightMs: { count: number; p50: number | null; p99: number | null };
         bodies?: Json[];
     };
     calls: {

@@ -107,15 +107,24 @@ function commentsVerdict(world: World, isFull: boolean): Json {
     return { created, edits, perPull, pullsWithMoreThanOne: many, ...(isFull ? { bodies } : {}) };
 }
 
+/** From the push that made the suite to the first sight of our check. */
+function firstSight(waits: number[]): Json {
+    const sorted = waits.sort((left, right) => left - right);
+    const at = (part: number) => sorted[Math.floor((sorted.length - 1) * part)] ?? null;
+    return { count: sorted.length, p50: at(0.5), p99: at(0.99) };
+}
+
 function checksVerdict(world: World, isFull: boolean): Json {
     const perSha: Record<string, number> = {};
     const bodies: Json[] = [];
     let writes = 0;
     let reopened = 0;
+    const waits: number[] = [];
     for (const repo of world.repos.values()) {
         for (const run of repo.checkRuns.values()) {
             if (run.app !== 'ours') continue;
             writes += run.revisions.length;
+            waits.push((run.revisions[0]?.at ?? run.suite.createdAt) - run.suite.createdAt);
             const key = `${run.sha}:${run.name}`;
             perSha[key] = (perSha[key] ?? 0) + 1;
             const ends = run.revisions.findIndex((one) => one.status === 'completed');
@@ -126,7 +135,15 @@ function checksVerdict(world: World, isFull: boolean): Json {
         }
     }
     const many = Object.values(perSha).filter((count) => count > 1).length;
-    return { writes, perSha, shasWithMoreThanOne: many, reopened, ...(isFull ? { bodies } : {}) };
+    const firstSightMs = firstSight(waits);
+    return {
+        writes,
+        perSha,
+        shasWithMoreThanOne: many,
+        reopened,
+        firstSightMs,
+        ...(isFull ? { bodies } : {}),
+    };
 }
 
 /** Secrets have no business in anything people can read: comments, checks, reviews, inputs of runs. */

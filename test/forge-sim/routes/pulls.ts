@@ -1,7 +1,13 @@
 import type { Comment, Pull, Review } from '../model.ts';
 import { bodyOf, idParam, ok, paged, type Call, type Reply, type Route } from '../router.ts';
-import { repoUrl, userShape } from '../shapes.ts';
-import { commentShape, pullShape, pullSimpleShape, reviewShape } from '../shapes-pull.ts';
+import { userShape } from '../shapes.ts';
+import {
+    commentShape,
+    issueShape,
+    pullShape,
+    pullSimpleShape,
+    reviewShape,
+} from '../shapes-pull.ts';
 import { asString, HttpError, iso, nodeId, type Json } from '../util.ts';
 import { fileShape } from './repos.ts';
 
@@ -176,13 +182,7 @@ function dismiss(call: Call): Reply {
 }
 
 function issueOf(call: Call): Reply {
-    const pull = pullOf(call);
-    return ok({
-        number: pull.number,
-        title: pull.title,
-        state: pull.state,
-        url: `${repoUrl(call.repo, call.forge.origin)}/issues/${pull.number}`,
-    });
+    return ok(issueShape(call.repo, pullOf(call), call.forge.origin));
 }
 
 const base = '/repos/:owner/:repo';
