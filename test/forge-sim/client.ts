@@ -438,8 +438,12 @@ export class ForgeSim {
         return this.control('POST', `/runs/${id}/${action}`, body);
     }
 
-    deliveries(): Promise<DeliveryView[]> {
-        return this.control('GET', '/deliveries');
+    /** Bodies are heavy: leave them out after a load. */
+    deliveries(only: { event?: string; bodies?: boolean } = {}): Promise<DeliveryView[]> {
+        const query = new URLSearchParams();
+        if (only.event !== undefined) query.set('event', only.event);
+        if (only.bodies === false) query.set('bodies', '0');
+        return this.control('GET', `/deliveries?${query.toString()}`);
     }
 
     redeliver(id: number): Promise<unknown> {

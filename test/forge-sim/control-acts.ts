@@ -101,7 +101,7 @@ export function runView(run: Run): Json {
     };
 }
 
-export function deliveryView(one: Attempt): Json {
+function deliveryView(one: Attempt, hasBody: boolean): Json {
     return {
         id: one.id,
         guid: one.guid,
@@ -113,9 +113,17 @@ export function deliveryView(one: Attempt): Json {
         delivered_at_ms: one.deliveredAt,
         duration_ms: one.durationMs,
         headers: one.headers,
-        body: one.body.toString('utf8'),
+        body: hasBody ? one.body.toString('utf8') : '',
         response_body: one.responseBody,
     };
+}
+
+export function deliveryList({ forge, query }: Order): Json[] {
+    const event = query.get('event');
+    const hasBody = query.get('bodies') !== '0';
+    const all = forge.deliveries.list();
+    const found = event === null ? all : all.filter((one) => one.event === event);
+    return found.map((one) => deliveryView(one, hasBody));
 }
 
 export function repoState(order: Order): Json {

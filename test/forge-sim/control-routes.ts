@@ -14,7 +14,7 @@ import {
     repoView,
     pullView,
     runView,
-    deliveryView,
+    deliveryList,
     repoState,
     settings,
     settingsChange,
@@ -244,7 +244,7 @@ export const controlRoutes: ControlRoute[] = [
     {
         method: 'GET',
         template: '/deliveries',
-        handle: (order) => order.forge.deliveries.list().map(deliveryView),
+        handle: deliveryList,
     },
     {
         method: 'POST',

@@ -34,10 +34,17 @@ export function sleep(ms: number): Promise<void> {
     return new Promise((done) => setTimeout(done, ms));
 }
 
+const globs: Map<string, RegExp> = new Map();
+
 /** `*` stands for anything, slashes too; everything else is itself. */
 export function globMatches(pattern: string, text: string): boolean {
-    const source = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-    return new RegExp('^' + source.join('.*') + '$', 'i').test(text);
+    let compiled = globs.get(pattern);
+    if (!compiled) {
+        const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+        compiled = new RegExp('^' + parts.join('.*') + '$', 'i');
+        globs.set(pattern, compiled);
+    }
+    return compiled.test(text);
 }
 
 export function asString(value: unknown): string | undefined {
