@@ -112,11 +112,14 @@ static void instances_grow(struct graph_builder *g)
 }
 
 /* The instance's index, new or known. */
-static bool instance_find(struct graph_builder *g, str stack, str component, uint32_t *out, struct err *e)
+static bool instance_find(struct graph_builder *g, str stack, str component, uint32_t *out,
+                          struct err *e)
 {
-    uint64_t hash = table_mix(&g->names, table_hash(&g->names, stack), table_hash(&g->names, component));
+    uint64_t hash = table_mix(&g->names, table_hash(&g->names, stack),
+                              table_hash(&g->names, component));
     uint32_t at;
-    for (uint32_t i = table_first(&g->names, hash, &at); i != TABLE_END; i = table_next(&g->names, hash, &at)) {
+    for (uint32_t i = table_first(&g->names, hash, &at); i != TABLE_END;
+         i = table_next(&g->names, hash, &at)) {
         if (str_eq(g->instance[i].stack, stack) && str_eq(g->instance[i].component, component)) {
             *out = i;
             return true;
@@ -134,7 +137,8 @@ static bool instance_find(struct graph_builder *g, str stack, str component, uin
     return true;
 }
 
-static void instance_merge(struct graph_builder *g, uint32_t index, const struct entry *n, bool root)
+static void instance_merge(struct graph_builder *g, uint32_t index, const struct entry *n,
+                           bool root)
 {
     struct instance *i = &g->instance[index];
     if (!i->pro.doc)
@@ -157,12 +161,14 @@ static bool edge_add(struct graph_builder *g, uint32_t parent, uint32_t child, s
 {
     uint64_t hash = table_mix(&g->pairs, parent, child);
     uint32_t at;
-    for (uint32_t i = table_first(&g->pairs, hash, &at); i != TABLE_END; i = table_next(&g->pairs, hash, &at))
+    for (uint32_t i = table_first(&g->pairs, hash, &at); i != TABLE_END;
+         i = table_next(&g->pairs, hash, &at))
         if (g->edge[i].parent == parent && g->edge[i].child == child)
             return true;
     size_t count = g->pairs.count;
     if (count == BATCH_EDGES_MAX)
-        return fail(e, ERR_LIMIT, "the upload has more than %d dependencies; upload fewer stacks at a time",
+        return fail(e, ERR_LIMIT,
+                    "the upload has more than %d dependencies; upload fewer stacks at a time",
                     BATCH_EDGES_MAX);
     if (count == g->edge_cap) {
         g->edge = arena_grow(g->mem, g->edge, count, count * 2, sizeof *g->edge);
@@ -184,8 +190,8 @@ static str place_text(struct arena *mem, const struct frame *frame, size_t depth
     return buf_str(&b);
 }
 
-static bool entry_bad(struct graph_builder *g, const struct frame *frame, size_t depth, const char *problem,
-                      struct err *e)
+static bool entry_bad(struct graph_builder *g, const struct frame *frame, size_t depth,
+                      const char *problem, struct err *e)
 {
     if (g->bad++ == 0)
         fail(e, ERR_INVALID, "entries of `stacks` cannot be used; nothing of the upload was taken");
@@ -211,8 +217,10 @@ static const char *entry_problem(struct json v, const struct entry *n)
     return NULL;
 }
 
-/* Takes one entry; a false return without an error set means: it was bad, go on to find the other bad ones. */
-static bool entry_take(struct graph_builder *g, struct json v, struct frame *frame, size_t *depth, struct err *e)
+/* Takes one entry; a false return without an error set means: it was bad, go on to find the other
+ * bad ones. */
+static bool entry_take(struct graph_builder *g, struct json v, struct frame *frame, size_t *depth,
+                       struct err *e)
 {
     struct entry n = entry_read(g->mem, v);
     const char *problem = entry_problem(v, &n);
@@ -229,7 +237,8 @@ static bool entry_take(struct graph_builder *g, struct json v, struct frame *fra
     if (json_count(n.dependents) == 0)
         return true;
     if (*depth == DEPTH_MAX) {
-        fail(e, ERR_LIMIT, "dependents are nested deeper than %d levels below a stack of the upload", DEPTH_MAX);
+        fail(e, ERR_LIMIT,
+             "dependents are nested deeper than %d levels below a stack of the upload", DEPTH_MAX);
         return false;
     }
     frame[++*depth] = (struct frame){ .it = json_iter(n.dependents), .parent = index };
@@ -284,7 +293,8 @@ struct graph_links graph_links(struct arena *mem, const struct graph *g, bool pa
     return l;
 }
 
-/* Tarjan's strongly connected components, with the call stack spelled out: 50,000 instances in a row must not be 50,000 calls. */
+/* Tarjan's strongly connected components, with the call stack spelled out: 50,000 instances in a
+ * row must not be 50,000 calls. */
 struct tarjan {
     struct graph_links l;
     uint32_t    *order, *low, *next;    /* order 0: not seen */
@@ -316,7 +326,8 @@ static bool tarjan_child(struct tarjan *t, uint32_t v, bool *self)
     return true;
 }
 
-/* From a root: stops at the first component that holds a loop, whose members are left `open` above *from. */
+/* From a root: stops at the first component that holds a loop, whose members are left `open` above
+ * *from. */
 static bool tarjan_loop(struct tarjan *t, uint32_t root, uint32_t *from)
 {
     bool self = false;
@@ -344,8 +355,10 @@ static bool tarjan_loop(struct tarjan *t, uint32_t root, uint32_t *from)
     return false;
 }
 
-/* The shortest way from `from` back to itself (breadth first). Any way back stays in the component by itself. */
-static size_t loop_path(struct arena *mem, const struct graph_links *l, uint32_t count, uint32_t from, uint32_t **loop)
+/* The shortest way from `from` back to itself (breadth first). Any way back stays in the component
+ * by itself. */
+static size_t loop_path(struct arena *mem, const struct graph_links *l, uint32_t count,
+                        uint32_t from, uint32_t **loop)
 {
     uint32_t *came = arena_make(mem, uint32_t, count);      /* + 1 */
     uint32_t *queue = arena_make(mem, uint32_t, count);
@@ -396,7 +409,8 @@ size_t graph_cycle(struct arena *mem, const struct graph *g, uint32_t **loop)
 
 static void name_add(struct arena *mem, struct buf *b, const struct instance *i)
 {
-    str component = text_plain(mem, i->component, NAME_CHARS), stack = text_plain(mem, i->stack, NAME_CHARS);
+    str component = text_plain(mem, i->component, NAME_CHARS),
+        stack = text_plain(mem, i->stack, NAME_CHARS);
     buf_print(b, PRI_STR " in " PRI_STR, FMT_STR(component), FMT_STR(stack));
 }
 

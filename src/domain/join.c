@@ -2,8 +2,10 @@
 
 const char *change_kind_name(enum change_kind k)
 {
-    static const char *const name[] = { [CHANGE_PULL_REQUEST] = "pull_request", [CHANGE_RELEASE] = "release",
-                                        [CHANGE_MERGE_GROUP] = "merge_group", [CHANGE_MANUAL] = "manual",
+    static const char *const name[] = { [CHANGE_PULL_REQUEST] = "pull_request",
+                                        [CHANGE_RELEASE] = "release",
+                                        [CHANGE_MERGE_GROUP] = "merge_group",
+                                        [CHANGE_MANUAL] = "manual",
                                         [CHANGE_DRIFT] = "drift" };
     return name[k];
 }
@@ -18,7 +20,7 @@ int64_t join_pull_number(str ref)
         return 0;
     str number = str_cut(str_sub(ref, prefix.len, ref.len), '/', &rest);
     bool ours = str_eq(rest, STR("merge")) || str_eq(rest, STR("head"));
-    return ours && number.len && number.ptr[0] != '-' && str_to_i64(number, 1, INT64_MAX, &n) ? n : 0;
+    return ours && str_to_i64(number, 1, INT64_MAX, &n) ? n : 0;
 }
 
 static bool is_sha(str s)
@@ -63,7 +65,7 @@ struct seen {
     const struct known_change *c;
     const struct upload_facts *u;
     bool     asked;
-    uint64_t waiting;               /* events of this head that still want an upload, but the merge */
+    uint64_t waiting; /* events of this head that still want an upload, but the merge */
     uint64_t merge;                 /* the merge, when it still wants one */
     bool     any;                   /* there is an event of this head at all */
     bool     merge_served;          /* the merge had its upload */
@@ -76,7 +78,8 @@ struct seen {
 static bool of_head(const struct seen *s, const struct waiting_event *v)
 {
     /* A release is found by its tag; what sha its webhook carried, if any, does not matter then. */
-    bool by_tag = s->c->kind == CHANGE_RELEASE && (v->head_sha.len == 0 || join_tag(s->u->session.ref).len);
+    bool by_tag = s->c->kind == CHANGE_RELEASE &&
+                  (v->head_sha.len == 0 || join_tag(s->u->session.ref).len);
     return by_tag || str_eq(v->head_sha, s->u->head_sha);
 }
 
@@ -84,7 +87,7 @@ static void event_see(struct seen *s, const struct waiting_event *v, uint64_t bi
 {
     if (!of_head(s, v))
         return;
-    bool merge = s->c->kind == CHANGE_PULL_REQUEST && str_eq(v->activity, MERGED);
+    bool merge = str_eq(v->activity, MERGED);
     s->any = true;
     if (merge) {
         s->merge |= v->joined ? 0 : bit;
@@ -102,15 +105,18 @@ static void event_see(struct seen *s, const struct waiting_event *v, uint64_t bi
     }
 }
 
-static struct seen see(const struct known_change *c, const struct upload_facts *u, const struct earlier_upload *earlier,
-                       size_t count, bool asked)
+static struct seen see(const struct known_change *c, const struct upload_facts *u,
+                       const struct earlier_upload *earlier, size_t count, bool asked)
 {
-    struct seen s = { .c = c, .u = u, .asked = asked, .merged = c->merged, .merged_ms = c->merged_ms };
+    struct seen s = {
+        .c = c, .u = u, .asked = asked, .merged = c->merged, .merged_ms = c->merged_ms
+    };
     size_t first = c->event_count > JOIN_EVENTS_MAX ? c->event_count - JOIN_EVENTS_MAX : 0;
     for (size_t i = first; i < c->event_count; i++)
         event_see(&s, &c->events[i], (uint64_t)1 << (i - first));
     for (size_t i = 0; i < count; i++)
-        if (earlier[i].joined && u->session.run_id.len && str_eq(earlier[i].run_id, u->session.run_id))
+        if (earlier[i].joined && u->session.run_id.len &&
+            str_eq(earlier[i].run_id, u->session.run_id))
             s.same_run = &earlier[i];
     return s;
 }
@@ -152,7 +158,8 @@ static struct join join_unknown_head(const struct seen *s)
     /* Upload first: the push's webhook is still on its way. */
     if (!str_eq(s->u->head_sha, s->c->head_sha))
         return wait("the event of this commit has not come yet");
-    /* The head is known but no event of it is: a webhook was lost, or the App was installed later. The forge knows best. */
+    /* The head is known but no event of it is: a webhook was lost, or the App was installed later.
+     * The forge knows best. */
     if (!s->asked)
         return ask("the commit is known, but the event that belongs to the upload is missing");
     if (s->c->kind == CHANGE_PULL_REQUEST && !s->merged && !s->c->open)
@@ -164,8 +171,9 @@ static struct join join_unknown_head(const struct seen *s)
 static struct join join_same_run(const struct seen *s)
 {
     if (!s->merged)
-        return answer(JOIN_AGAIN, 0, served_activity(s), "the workflow run that uploaded before was run again");
-    /* §10.1, the trap: a plan-time run that is re-run after the merge must not look like the merge. */
+        return answer(JOIN_AGAIN, 0, served_activity(s),
+                      "the workflow run that uploaded before was run again");
+    /* §10.1, the trap: a plan's run that is re-run after the merge must not look like the merge. */
     if (s->merged_ms == 0 || s->same_run->received_ms < s->merged_ms)
         return none("a workflow run from before the merge was run again after it");
     return answer(JOIN_AGAIN, 0, MERGED, "the merge's workflow run was run again");
@@ -174,7 +182,8 @@ static struct join join_same_run(const struct seen *s)
 /* The merge has come, by webhook or by asking the forge. */
 static struct join join_merged(const struct seen *s, bool before_merge)
 {
-    /* A run on refs/pull/N/merge whose own event still waits for it began before the merge; planning is over. */
+    /* A run on refs/pull/N/merge whose own event still waits for it began before the merge;
+     * planning is over. */
     if (before_merge && s->waiting)
         return none("the upload belongs to a workflow run from before the merge");
     if (s->merge)
@@ -182,8 +191,9 @@ static struct join join_merged(const struct seen *s, bool before_merge)
     /* Never apply a merge twice: only its own run, re-run, may do that (above). */
     if (s->merge_served)
         return none("the merge was joined to another upload");
-    return s->asked ? answer(JOIN_EVENTS, 0, MERGED, "the pull request was merged, and the merge's webhook is missing") :
-                      ask("the pull request is merged, but the event of the merge is missing");
+    return s->asked ? answer(JOIN_EVENTS, 0, MERGED,
+                             "the pull request was merged, and the merge's webhook is missing")
+                    : ask("the pull request is merged, but the event of the merge is missing");
 }
 
 static struct join join_pull(const struct seen *s)
@@ -201,16 +211,20 @@ static struct join join_pull(const struct seen *s)
         return join_same_run(s);
     if (s->merged)
         return join_merged(s, before_merge);
-    /* GitHub runs the workflow of a merged pull request on the base branch: the merge is known before its webhook. */
+    /* GitHub runs the workflow of a merged pull request on the base branch: the merge is known
+     * before its webhook. */
     if (of_pull && !before_merge && !s->asked)
-        return ask("the workflow ran on the base branch, as after a merge, but the pull request is not known to be merged");
-    /* opened, synchronize, reopened, labeled …: everything that waits at this head is served by one upload. */
+        return ask("the workflow ran on the base branch, as after a merge, but the pull request is "
+                   "not known to be merged");
+    /* opened, synchronize, reopened, labeled …: everything that waits at this head is served by one
+     * upload. */
     if (s->waiting)
         return answer(JOIN_EVENTS, s->waiting, s->newest_waiting, "the upload was expected");
     /* Everything is served: another activity, or the merge, whose webhook is late. */
     if (!s->asked)
         return ask("all events of this commit are joined; the pull request may have been merged");
-    return answer(JOIN_AGAIN, 0, served_activity(s), "another workflow run uploaded for the same commit");
+    return answer(JOIN_AGAIN, 0, served_activity(s),
+                  "another workflow run uploaded for the same commit");
 }
 
 static struct join join_merge_group(const struct seen *s)
@@ -221,7 +235,8 @@ static struct join join_merge_group(const struct seen *s)
         return join_unknown_head(s);
     if (s->waiting)
         return answer(JOIN_EVENTS, s->waiting, s->newest_waiting, "the upload was expected");
-    return answer(JOIN_AGAIN, 0, served_activity(s), "another workflow run uploaded for the same merge group");
+    return answer(JOIN_AGAIN, 0, served_activity(s),
+                  "another workflow run uploaded for the same merge group");
 }
 
 static struct join join_release(const struct seen *s)
@@ -230,7 +245,8 @@ static struct join join_release(const struct seen *s)
         return join_same_run(s);
     if (!s->any)
         return join_unknown_head(s);
-    /* §24 no. 28: published and released of one release are one batch; the first that has workflows wins. */
+    /* §24 no. 28: published and released of one release are one batch; the first that has workflows
+     * wins. */
     if (s->waiting)
         return answer(JOIN_EVENTS, s->waiting, s->oldest_waiting, "the upload was expected");
     /* A workflow that listens to both runs twice, and the second upload must not apply again. */
@@ -243,9 +259,11 @@ enum session_kind { SESSION_ANY, SESSION_PULL, SESSION_GROUP, SESSION_RELEASE, S
 static enum session_kind session_kind(str event_name)
 {
     static const struct { str name; enum session_kind kind; } table[] = {
-        { STR_INIT(""), SESSION_ANY },      /* a static token: only the commit tells */
-        { STR_INIT("pull_request"), SESSION_PULL }, { STR_INIT("pull_request_target"), SESSION_PULL },
-        { STR_INIT("merge_group"), SESSION_GROUP }, { STR_INIT("release"), SESSION_RELEASE },
+        { STR_INIT(""), SESSION_ANY }, /* a static token: only the commit tells */
+        { STR_INIT("pull_request"), SESSION_PULL },
+        { STR_INIT("pull_request_target"), SESSION_PULL },
+        { STR_INIT("merge_group"), SESSION_GROUP },
+        { STR_INIT("release"), SESSION_RELEASE },
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (str_eq(table[i].name, event_name))
@@ -253,23 +271,30 @@ static enum session_kind session_kind(str event_name)
     return SESSION_OTHER;
 }
 
-struct join join_upload(const struct known_change *c, const struct upload_facts *u, const struct earlier_upload *earlier,
-                        size_t earlier_count, bool asked)
+struct join join_upload(const struct known_change *c, const struct upload_facts *u,
+                        const struct earlier_upload *earlier, size_t earlier_count, bool asked)
 {
     enum session_kind k = session_kind(u->session.event_name);
     /* push, workflow_dispatch, schedule …: stored and shown, never dispatched. */
     if (k == SESSION_OTHER)
-        return none("the uploading workflow did not run for a pull request, a merge group or a release");
+        return none(
+            "the uploading workflow did not run for a pull request, a merge group or a release");
     if (!c)
         return wait("no pull request, merge group or release is known for this commit yet");
     struct seen s = see(c, u, earlier, earlier_count, asked);
     switch (c->kind) {
     case CHANGE_PULL_REQUEST:
-        return k == SESSION_ANY || k == SESSION_PULL ? join_pull(&s) : wait("the pull request is not what the upload is for");
+        return k == SESSION_ANY || k == SESSION_PULL
+                   ? join_pull(&s)
+                   : wait("the pull request is not what the upload is for");
     case CHANGE_MERGE_GROUP:
-        return k == SESSION_ANY || k == SESSION_GROUP ? join_merge_group(&s) : wait("the merge group is not what the upload is for");
+        return k == SESSION_ANY || k == SESSION_GROUP
+                   ? join_merge_group(&s)
+                   : wait("the merge group is not what the upload is for");
     case CHANGE_RELEASE:
-        return k == SESSION_ANY || k == SESSION_RELEASE ? join_release(&s) : wait("the release is not what the upload is for");
+        return k == SESSION_ANY || k == SESSION_RELEASE
+                   ? join_release(&s)
+                   : wait("the release is not what the upload is for");
     case CHANGE_MANUAL:
     case CHANGE_DRIFT:
         break;

@@ -32,7 +32,8 @@ bool lock_key_fold(struct arena *mem, str key, str *folded, struct err *e)
                     LOCK_KEY_BYTES_MAX);
     for (size_t i = 0; i < key.len; i++)
         if (is_control(key.ptr[i]))
-            return fail(e, ERR_INVALID, "the lock's key has a control character at byte %zu; remove it", i + 1);
+            return fail(e, ERR_INVALID,
+                        "the lock's key has a control character at byte %zu; remove it", i + 1);
     if (!str_is_utf8(key))
         return fail(e, ERR_INVALID, "the lock's key is not UTF-8 text");
     *folded = fold_head(mem, key, head_len(key));
@@ -41,15 +42,16 @@ bool lock_key_fold(struct arena *mem, str key, str *folded, struct err *e)
 
 str lock_key_of(struct arena *mem, str owner, str repo, str stack, str component)
 {
-    str key = arena_print(mem, PRI_STR "/" PRI_STR "/" PRI_STR "/" PRI_STR, FMT_STR(owner), FMT_STR(repo),
-                          FMT_STR(stack), FMT_STR(component));
+    str key = arena_print(mem, PRI_STR "/" PRI_STR "/" PRI_STR "/" PRI_STR, FMT_STR(owner),
+                          FMT_STR(repo), FMT_STR(stack), FMT_STR(component));
     return fold_head(mem, key, owner.len + 1 + repo.len);
 }
 
 bool lock_ttl_check(int64_t ttl_s, struct err *e)
 {
     if (ttl_s < LOCK_TTL_MIN_S || ttl_s > LOCK_TTL_MAX_S)
-        return fail(e, ERR_INVALID, "a lock's time to live must be between %d and %d seconds (30 days), got %lld",
+        return fail(e, ERR_INVALID,
+                    "a lock's time to live must be between %d and %d seconds (30 days), got %lld",
                     LOCK_TTL_MIN_S, LOCK_TTL_MAX_S, (long long)ttl_s);
     return true;
 }

@@ -5,8 +5,9 @@
 #include "domain/text.h"
 
 /*
- * Thompson's construction: the pattern becomes a small program, and all its threads walk the text side by side.
- * A thread is a place in the program, so a character costs at most one visit of each place: no backtracking.
+ * Thompson's construction: the pattern becomes a small program, and all its threads walk the text
+ * side by side. A thread is a place in the program, so a character costs at most one visit of each
+ * place: no backtracking.
  */
 enum { PATTERN_BYTES_MAX = 200, REPEAT_MAX = 64, PROGRAM_MAX = 5000 };
 
@@ -44,10 +45,17 @@ static bool take(struct reader *r, char c)
     return true;
 }
 
-static struct part *no(struct reader *r, const char *what)
+static bool bad(struct reader *r, const char *what)
 {
     str p = text_plain(r->mem, r->text, PATTERN_BYTES_MAX);
-    fail(r->e, ERR_INVALID, "the pattern \"" PRI_STR "\" cannot be used: %s (at character %zu)", FMT_STR(p), what, r->at + 1);
+    return fail(r->e, ERR_INVALID,
+                "the pattern \"" PRI_STR "\" cannot be used: %s (at character %zu)", FMT_STR(p),
+                what, r->at + 1);
+}
+
+static struct part *no(struct reader *r, const char *what)
+{
+    bad(r, what);
     return NULL;
 }
 
@@ -97,22 +105,26 @@ static void range_add(struct arena *mem, struct part *set, uint32_t low, uint32_
 static void class_add(struct arena *mem, struct part *set, char letter)
 {
     static const struct { char letter; struct range range; } table[] = {
-        { 'd', { '0', '9' } }, { 's', { '\t', '\r' } }, { 's', { ' ', ' ' } }, { 'w', { '0', '9' } },
-        { 'w', { 'A', 'Z' } }, { 'w', { '_', '_' } },    { 'w', { 'a', 'z' } },
+        { 'd', { '0', '9' } }, { 's', { '\t', '\r' } }, { 's', { ' ', ' ' } },
+        { 'w', { '0', '9' } }, { 'w', { 'A', 'Z' } },   { 'w', { '_', '_' } },
+        { 'w', { 'a', 'z' } },
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].letter == letter)
             range_add(mem, set, table[i].range.low, table[i].range.high);
 }
 
-static bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+static bool is_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
 
 /* After the backslash: a class letter (*letter), or one character (*c). */
 static bool escape_read(struct reader *r, char *letter, uint32_t *c)
 {
     *letter = '\0';
     if (!more(r))
-        return no(r, "it ends in a backslash") != NULL;
+        return bad(r, "it ends in a backslash");
     char first = peek(r);
     if (first == 'd' || first == 'w' || first == 's') {
         *letter = first;
@@ -125,7 +137,7 @@ static bool escape_read(struct reader *r, char *letter, uint32_t *c)
         return true;
     }
     if (is_alnum(first))
-        return no(r, "this escape is not supported; \\d \\w \\s \\t \\n and escaped signs are") != NULL;
+        return bad(r, "this escape is not supported; \\d \\w \\s \\t \\n and escaped signs are");
     *c = char_take(r->text, &r->at);
     return true;
 }
@@ -145,7 +157,8 @@ static bool member_add(struct reader *r, struct part *set)
     char letter, other;
     uint32_t low = 0, high = 0;
     if (peek(r) == '[' && r->at + 1 < r->text.len && strchr(":.=", r->text.ptr[r->at + 1]))
-        return no(r, "named classes such as [:alpha:] are not supported; write the range, as in [a-z]") != NULL;
+        return bad(r, "named classes such as [:alpha:] are not supported; write the range, as in "
+                     "[a-z]");
     if (!member_read(r, &letter, &low))
         return false;
     if (letter) {
@@ -158,9 +171,9 @@ static bool member_add(struct reader *r, struct part *set)
         if (!member_read(r, &other, &high))
             return false;
         if (other)
-            return no(r, "a range cannot end in a class") != NULL;
+            return bad(r, "a range cannot end in a class");
         if (high < low)
-            return no(r, "a range goes backwards") != NULL;
+            return bad(r, "a range goes backwards");
     }
     range_add(r->mem, set, low, high);
     return true;
@@ -223,7 +236,9 @@ static struct part *start_read(struct reader *r)
 static struct part *end_read(struct reader *r)
 {
     char next = more(r) ? peek(r) : ')';
-    return next == ')' || next == '|' ? part_new(r, AT_END) : no(r, "$ can only stand at the end; write \\$ for the sign");
+    return next == ')' || next == '|'
+               ? part_new(r, AT_END)
+               : no(r, "$ can only stand at the end; write \\$ for the sign");
 }
 
 static struct part *atom_read(struct reader *r)
@@ -235,7 +250,8 @@ static struct part *atom_read(struct reader *r)
     case '^': r->at++; return start_read(r);
     case '$': r->at++; return end_read(r);
     case '*': case '+': case '?':
-        return no(r, "there is nothing before this sign to repeat; a single * means anything, .* is its regular expression");
+        return no(r, "there is nothing before this sign to repeat; a single * means anything, .* "
+                     "is its regular expression");
     case '{':
         return no(r, "there is nothing before { to repeat; write \\{ for the sign");
     case '\\': r->at++; return one_read(r, true);
@@ -264,10 +280,10 @@ static bool bounds_read(struct reader *r, uint32_t *min, uint32_t *max)
             ok = number_read(r, max);
     }
     if (*min > REPEAT_MAX || (*max != UNBOUNDED && *max > REPEAT_MAX))
-        return no(r, "a count in { } is over 64") != NULL;
+        return bad(r, "a count in { } is over 64");
     if (!ok || !take(r, '}'))
-        return no(r, "{ must be {n}, {n,} or {n,m}; write \\{ for the sign") != NULL;
-    return *min <= *max || no(r, "a count in { } goes backwards") != NULL;
+        return bad(r, "{ must be {n}, {n,} or {n,m}; write \\{ for the sign");
+    return *min <= *max || bad(r, "a count in { } goes backwards");
 }
 
 static struct part *repeat_read(struct reader *r)
@@ -286,7 +302,7 @@ static struct part *repeat_read(struct reader *r)
         min = 1;
     if (sign == '?')
         max = 1;
-    take(r, '?');               /* lazy: which of the possible matches is found does not matter here */
+    take(r, '?'); /* lazy: which of the possible matches is found does not matter here */
     if (more(r) && strchr("*+?{", peek(r)))
         return no(r, "a repetition of a repetition needs ( )");
     struct part *p = part_two(r, REPEAT, a, NULL);
@@ -356,7 +372,9 @@ static uint64_t size_of(const struct part *p)
     case AT_END:   n = 1; break;
     case JOINED:   n = a + b; break;
     case EITHER:   n = a + b + 2; break;
-    case REPEAT:   n = p->min * a + (p->max == UNBOUNDED ? a + 2 : (p->max - p->min) * (a + 1)); break;
+    case REPEAT:
+        n = p->min * a + (p->max == UNBOUNDED ? a + 2 : (p->max - p->min) * (a + 1));
+        break;
     }
     return n < PROGRAM_MAX ? n : PROGRAM_MAX;
 }
@@ -432,7 +450,7 @@ static bool program_make(struct arena *mem, str pattern, struct program *g, stru
         return false;
     uint64_t size = size_of(all) + 1;
     if (size > PROGRAM_MAX)
-        return no(&r, "its repetitions make it too large") != NULL;
+        return bad(&r, "its repetitions make it too large");
     *g = (struct program){ arena_make(mem, struct step, size), 0 };
     compile(g, all);
     emit(g, OP_DONE);
@@ -450,7 +468,8 @@ struct threads {
 };
 
 /* Visits a step and what can be reached from it without a character. */
-static void thread_add(struct threads *t, const struct program *g, uint32_t first, bool at_start, bool at_end)
+static void thread_add(struct threads *t, const struct program *g, uint32_t first, bool at_start,
+                       bool at_end)
 {
     uint32_t depth = 0;
     t->stack[depth++] = first;
@@ -484,7 +503,9 @@ static bool set_has(const struct part *set, uint32_t c)
 static bool program_run(struct arena *mem, const struct program *g, str text)
 {
     size_t n = g->count;
-    struct threads t = { .seen = arena_make(mem, uint32_t, n), .stack = arena_make(mem, uint32_t, 2 * n + 2), .round = 1 };
+    struct threads t = { .seen = arena_make(mem, uint32_t, n),
+                         .stack = arena_make(mem, uint32_t, 2 * n + 2),
+                         .round = 1 };
     uint32_t *now = arena_make(mem, uint32_t, n), *next = arena_make(mem, uint32_t, n);
     t.at = now;
     thread_add(&t, g, 0, true, text.len == 0);
@@ -524,13 +545,15 @@ bool pattern_match(struct arena *mem, str pattern, str text)
 }
 
 /* How many of the three match; *failed: the first that does not. */
-static int row_score(struct arena *mem, const struct permission_row *row, const struct permission_ask *ask, int *failed)
+static int row_score(struct arena *mem, const struct permission_row *row,
+                     const struct permission_ask *ask, int *failed)
 {
     bool match[3] = {
         pattern_match(mem, row->workflow, ask->workflow),
         pattern_match(mem, row->branch, ask->branch),
         /* A run without an environment is only covered by a row for any. */
-        ask->has_environment ? pattern_match(mem, row->environment, ask->environment) : str_eq(row->environment, STR("*")),
+        ask->has_environment ? pattern_match(mem, row->environment, ask->environment)
+                             : str_eq(row->environment, STR("*")),
     };
     int score = 0;
     for (int i = 2; i >= 0; i--) {
@@ -541,18 +564,25 @@ static int row_score(struct arena *mem, const struct permission_row *row, const 
     return score;
 }
 
-static str refusal(struct arena *mem, const struct permission_row *row, int failed, const struct permission_ask *ask)
+static str refusal(struct arena *mem, const struct permission_row *row, int failed,
+                   const struct permission_ask *ask)
 {
     static const char *const name[] = { "workflow", "branch", "environment" };
     str pattern[] = { row->workflow, row->branch, row->environment };
     str asked[] = { ask->workflow, ask->branch, ask->environment };
-    str permission = text_plain(mem, ask->name, 60), p = text_plain(mem, pattern[failed], PATTERN_BYTES_MAX);
+    str permission = text_plain(mem, ask->name, 60),
+        p = text_plain(mem, pattern[failed], PATTERN_BYTES_MAX);
     str a = text_plain(mem, asked[failed], 120);
     if (failed == 2 && !ask->has_environment)
-        return arena_print(mem, "The permission \"" PRI_STR "\" is limited to the environment pattern \"" PRI_STR
-                           "\", and this run has no environment.", FMT_STR(permission), FMT_STR(p));
-    return arena_print(mem, "The permission \"" PRI_STR "\" does not cover this run: the %s \"" PRI_STR
-                       "\" does not match the pattern \"" PRI_STR "\".", FMT_STR(permission), name[failed], FMT_STR(a), FMT_STR(p));
+        return arena_print(mem,
+                           "The permission \"" PRI_STR
+                           "\" is limited to the environment pattern \"" PRI_STR
+                           "\", and this run has no environment.",
+                           FMT_STR(permission), FMT_STR(p));
+    return arena_print(mem,
+                       "The permission \"" PRI_STR "\" does not cover this run: the %s \"" PRI_STR
+                       "\" does not match the pattern \"" PRI_STR "\".",
+                       FMT_STR(permission), name[failed], FMT_STR(a), FMT_STR(p));
 }
 
 bool permission_granted(struct arena *mem, const struct permission_row *rows, size_t count,
@@ -574,8 +604,11 @@ bool permission_granted(struct arena *mem, const struct permission_row *rows, si
     }
     if (best < 0) {
         str permission = text_plain(mem, ask->name, 60);
-        text = arena_print(mem, "The repository does not have the permission \"" PRI_STR "\"; add it in the repository's "
-                           "permissions.", FMT_STR(permission));
+        text = arena_print(mem,
+                           "The repository does not have the permission \"" PRI_STR
+                           "\"; add it in the repository's "
+                           "permissions.",
+                           FMT_STR(permission));
     }
     *why = text;
     return false;

@@ -7,12 +7,15 @@ enum { SCANNED_MAX = 32 * 1000 * 1000,      /* steps over inert middles: a fract
 
 const char *inert_reason_name(enum inert_reason r)
 {
-    static const char *const name[] = { [INERT_NO] = "", [INERT_DELETED] = "deleted", [INERT_DISABLED] = "disabled",
+    static const char *const name[] = { [INERT_NO] = "",
+                                        [INERT_DELETED] = "deleted",
+                                        [INERT_DISABLED] = "disabled",
                                         [INERT_NO_WORKFLOW] = "no_workflow" };
     return name[r];
 }
 
-/* What stands before an inert instance: its nearest dispatchable ancestors. Instances with equal sets share one. */
+/* What stands before an inert instance: its nearest dispatchable ancestors. Instances with equal
+ * sets share one. */
 struct set { uint32_t *at; uint32_t count; };
 
 struct planner {
@@ -21,7 +24,8 @@ struct planner {
     struct trigger      t;
     struct plan        *out;
     struct err         *e;
-    uint32_t           *first, *runs;   /* by instance: its first node, and how many are dispatchable (0: inert) */
+    uint32_t           *first;          /* by instance: its first node, */
+    uint32_t           *runs;           /* and how many of them are dispatchable (0: inert) */
     uint32_t           *level;
     uint32_t            node_cap;
     size_t              edge_cap, file_cap;
@@ -42,7 +46,8 @@ static void file_note(struct planner *p, str file)
 {
     uint64_t hash = table_hash(&p->files, file);
     uint32_t at;
-    for (uint32_t i = table_first(&p->files, hash, &at); i != TABLE_END; i = table_next(&p->files, hash, &at))
+    for (uint32_t i = table_first(&p->files, hash, &at); i != TABLE_END;
+         i = table_next(&p->files, hash, &at))
         if (str_eq(p->out->files[i], file))
             return;
     if (p->out->file_count == p->file_cap) {
@@ -57,8 +62,10 @@ static void file_note(struct planner *p, str file)
 static bool node_add(struct planner *p, struct plan_node n)
 {
     if (p->out->count == BATCH_NODES_MAX)
-        return fail(p->e, ERR_LIMIT, "the upload asks for more than %d workflow runs (instances and their workflow "
-                    "files together); upload fewer stacks at a time", BATCH_NODES_MAX);
+        return fail(p->e, ERR_LIMIT,
+                    "the upload asks for more than %d workflow runs (instances and their workflow "
+                    "files together); upload fewer stacks at a time",
+                    BATCH_NODES_MAX);
     if (p->out->count == p->node_cap) {
         uint32_t cap = p->node_cap ? p->node_cap * 2 : 64;
         p->out->node = arena_grow(p->mem, p->out->node, p->node_cap, cap, sizeof n);
@@ -76,7 +83,9 @@ static bool instance_nodes(struct planner *p, uint32_t index)
     size_t count = i->deleted ? 0 : pro_workflows(p->mem, i->pro, p->t, &w);
     p->first[index] = p->out->count;
     if (count == 0) {
-        n.inert = i->deleted ? INERT_DELETED : pro_enabled(i->pro) ? INERT_NO_WORKFLOW : INERT_DISABLED;
+        n.inert = i->deleted            ? INERT_DELETED
+                  : pro_enabled(i->pro) ? INERT_NO_WORKFLOW
+                                        : INERT_DISABLED;
         return node_add(p, n);
     }
     for (size_t k = 0; k < count; k++) {
@@ -120,8 +129,10 @@ static bool loop_fail(struct planner *p)
     uint32_t *loop;
     size_t n = graph_cycle(p->mem, p->g, &loop);
     str text = graph_loop_text(p->mem, p->g, loop, n);
-    return fail(p->e, ERR_CONFLICT, "the dependencies form a loop, so nothing was dispatched; remove one of them: "
-                PRI_STR, FMT_STR(text));
+    return fail(
+        p->e, ERR_CONFLICT,
+        "the dependencies form a loop, so nothing was dispatched; remove one of them: " PRI_STR,
+        FMT_STR(text));
 }
 
 /* ---- edges ---- */
@@ -154,8 +165,10 @@ static bool ancestors_find(struct planner *p, uint32_t instance)
         for (uint32_t i = 0; i < p->set[s].count; i++)
             found_add(p, p->set[s].at[i]);
         if (p->scanned > SCANNED_MAX)
-            return fail(p->e, ERR_LIMIT, "the dependencies through deleted, disabled or unconfigured instances take "
-                        "more than %d steps to follow (%u instances, %zu dependencies); upload fewer stacks at a time",
+            return fail(p->e, ERR_LIMIT,
+                        "the dependencies through deleted, disabled or unconfigured instances take "
+                        "more than %d steps to follow (%u instances, %zu dependencies); upload "
+                        "fewer stacks at a time",
                         SCANNED_MAX, p->g->count, p->g->edge_count);
     }
     return true;
@@ -168,7 +181,8 @@ static bool set_keep(struct planner *p, uint32_t instance)
     for (uint32_t i = 0; i < p->found_count; i++)
         hash += table_mix(&p->sets, p->found[i], 1);
     uint32_t at;
-    for (uint32_t s = table_first(&p->sets, hash, &at); s != TABLE_END; s = table_next(&p->sets, hash, &at)) {
+    for (uint32_t s = table_first(&p->sets, hash, &at); s != TABLE_END;
+         s = table_next(&p->sets, hash, &at)) {
         uint32_t same = 0;
         while (same < p->set[s].count && p->seen[p->set[s].at[same]] == p->round)
             same++;
@@ -179,9 +193,11 @@ static bool set_keep(struct planner *p, uint32_t instance)
     }
     p->bridged += p->found_count;
     if (p->bridged > BRIDGED_MAX)
-        return fail(p->e, ERR_LIMIT, "the dependencies through deleted, disabled or unconfigured instances need more "
-                    "than %d entries (%u instances, %zu dependencies); upload fewer stacks at a time",
-                    BRIDGED_MAX, p->g->count, p->g->edge_count);
+        return fail(
+            p->e, ERR_LIMIT,
+            "the dependencies through deleted, disabled or unconfigured instances need more "
+            "than %d entries (%u instances, %zu dependencies); upload fewer stacks at a time",
+            BRIDGED_MAX, p->g->count, p->g->edge_count);
     uint32_t s = p->sets.count;
     p->set[s] = (struct set){ arena_make(p->mem, uint32_t, p->found_count), p->found_count };
     for (uint32_t i = 0; i < p->found_count; i++)
@@ -195,9 +211,11 @@ static bool edges_room(struct planner *p, uint64_t more)
 {
     uint64_t need = p->out->edge_count + more;
     if (need > BATCH_EDGES_MAX)
-        return fail(p->e, ERR_LIMIT, "the batch would need more than %d dependencies between its %u workflow runs "
+        return fail(p->e, ERR_LIMIT,
+                    "the batch would need more than %d dependencies between its %u workflow runs "
                     "(deleted, disabled or unconfigured instances between them are skipped over); "
-                    "upload fewer stacks at a time", BATCH_EDGES_MAX, p->out->dispatchable);
+                    "upload fewer stacks at a time",
+                    BATCH_EDGES_MAX, p->out->dispatchable);
     if (need <= p->edge_cap)
         return true;
     size_t cap = p->edge_cap ? p->edge_cap : 64;
@@ -257,7 +275,8 @@ static void planner_make(struct planner *p)
     table_put(&p->sets, 0);
 }
 
-bool plan_make(struct arena *mem, const struct graph *g, struct trigger t, struct plan *out, struct err *e)
+bool plan_make(struct arena *mem, const struct graph *g, struct trigger t, struct plan *out,
+               struct err *e)
 {
     struct planner p = { .mem = mem, .g = g, .t = t, .out = out, .e = e };
     *out = (struct plan){ 0 };

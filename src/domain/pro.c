@@ -7,7 +7,10 @@ bool pro_enabled(struct json pro)
     return json_kind(pro) == JSON_OBJECT && json_bool_or(json_get(pro, STR("enabled")), true);
 }
 
-static bool is_file_name(str key) { return str_ends(key, STR(".yml")) || str_ends(key, STR(".yaml")); }
+static bool is_file_name(str key)
+{
+    return str_ends(key, STR(".yml")) || str_ends(key, STR(".yaml"));
+}
 
 struct files {
     struct arena        *mem;
@@ -15,7 +18,8 @@ struct files {
     size_t               count, cap;
 };
 
-/* A file stands for itself with {} or null (no inputs); anything else there is not ours to guess at. */
+/* A file stands for itself with {} or null (no inputs); anything else there is not ours to guess
+ * at. */
 static void file_add(struct files *f, str file, struct json block)
 {
     enum json_kind k = json_kind(block);
@@ -32,7 +36,8 @@ static void file_add(struct files *f, str file, struct json block)
     f->at[f->count++] = (struct pro_workflow){ .file = file, .inputs = inputs };
 }
 
-/* §8.5: `<activity>.workflows.<file>` or `<activity>.<file>`. Other keys are unknown and ignored (§8.1). */
+/* §8.5: `<activity>.workflows.<file>` or `<activity>.<file>`. Other keys are unknown and ignored
+ * (§8.1). */
 static void activity_read(struct files *f, struct json activity)
 {
     struct json below = json_get(activity, STR("workflows"));
@@ -41,7 +46,8 @@ static void activity_read(struct files *f, struct json activity)
     struct json v;
     if (json_kind(activity) != JSON_OBJECT)
         return;
-    for (struct json_iter it = json_iter(direct ? activity : below); json_next(&it, f->mem, &key, &v);)
+    for (struct json_iter it = json_iter(direct ? activity : below);
+         json_next(&it, f->mem, &key, &v);)
         if (!direct || is_file_name(key))
             file_add(f, key, v);
 }
@@ -55,7 +61,8 @@ static struct json activity_of(struct json pro, struct trigger t)
     return own;
 }
 
-size_t pro_workflows(struct arena *mem, struct json pro, struct trigger t, struct pro_workflow **out)
+size_t pro_workflows(struct arena *mem, struct json pro, struct trigger t,
+                     struct pro_workflow **out)
 {
     struct files f = { .mem = mem };
     if (pro_enabled(pro))
@@ -82,13 +89,17 @@ bool pro_drift_check(struct arena *mem, str stack, str component, struct json pr
         if (pro_workflows(mem, pro, t, &w) > 0)
             continue;
         well = false;
-        fail(e, ERR_DRIFT, "drift detection validation failed: each instance with drift detection on needs a "
+        fail(e, ERR_DRIFT,
+             "drift detection validation failed: each instance with drift detection on needs a "
              "detect workflow and a remediate workflow");
         if (e->details < ERR_DETAILS_MAX) {
             str s = text_plain(mem, stack, 200), c = text_plain(mem, component, 200);
-            err_detail(e, arena_print(mem, "stack " PRI_STR ", component " PRI_STR ": drift detection is enabled but "
+            err_detail(e, arena_print(mem,
+                                      "stack " PRI_STR ", component " PRI_STR
+                                      ": drift detection is enabled but "
                                       "no workflow %s; add one under drift_detection.%s.workflows",
-                                      FMT_STR(s), FMT_STR(c), part[i].verb, part[i].activity.ptr).ptr);
+                                      FMT_STR(s), FMT_STR(c), part[i].verb, part[i].activity.ptr)
+                              .ptr);
         }
     }
     return well;

@@ -19,7 +19,10 @@ static const struct {
 };
 enum { SETTINGS = sizeof table / sizeof table[0] };
 
-static int64_t *value_of(struct repo_settings *s, size_t i) { return (int64_t *)((char *)s + table[i].at); }
+static int64_t *value_of(struct repo_settings *s, size_t i)
+{
+    return (int64_t *)((char *)s + table[i].at);
+}
 
 void settings_default(struct repo_settings *out)
 {
@@ -33,7 +36,8 @@ static void refuse(struct err *e, str detail)
     err_detail(e, detail.ptr);
 }
 
-static void setting_merge(struct arena *mem, size_t i, struct json v, struct repo_settings *s, struct err *e)
+static void setting_merge(struct arena *mem, size_t i, struct json v, struct repo_settings *s,
+                          struct err *e)
 {
     const char *name = table[i].name.ptr;
     str raw = text_plain(mem, json_raw(v), 40);
@@ -42,7 +46,8 @@ static void setting_merge(struct arena *mem, size_t i, struct json v, struct rep
         if (json_kind(v) == JSON_BOOL)
             *value_of(s, i) = json_bool_or(v, false);
         else
-            refuse(e, arena_print(mem, "%s must be true or false, got " PRI_STR, name, FMT_STR(raw)));
+            refuse(e,
+                   arena_print(mem, "%s must be true or false, got " PRI_STR, name, FMT_STR(raw)));
     } else if (json_i64(v, &n) && n >= table[i].min && n <= table[i].max) {
         *value_of(s, i) = n;
     } else {

@@ -26,10 +26,12 @@ bool workflow_name_ok(str file)
 
 static bool is_word(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
 }
 
-/* Does the expression name the input? `inputs.x` and `github.event.inputs.x`, any case, as the forge reads it. */
+/* Does the expression name the input? `inputs.x` and `github.event.inputs.x`, any case, as the
+ * forge reads it. */
 static bool names_input(str expression, str wanted)
 {
     for (size_t i = 0; i + wanted.len <= expression.len; i++) {
@@ -96,7 +98,9 @@ static str input_of(str text)
 static str scalar_text(struct arena *mem, struct json v)
 {
     enum json_kind k = json_kind(v);
-    return k == JSON_STRING ? json_str(v, mem) : k == JSON_BOOL || k == JSON_NUMBER ? json_raw(v) : STR_NONE;
+    return k == JSON_STRING                     ? json_str(v, mem)
+           : k == JSON_BOOL || k == JSON_NUMBER ? json_raw(v)
+                                                : STR_NONE;
 }
 
 static void options_read(struct arena *mem, struct json list, struct workflow_input *in)
@@ -113,7 +117,8 @@ static bool inputs_read(struct arena *mem, struct json inputs, struct workflow *
 {
     size_t count = json_kind(inputs) == JSON_OBJECT ? json_count(inputs) : 0;
     if (count > WORKFLOW_INPUTS_MAX)
-        return fail(e, ERR_INVALID, "the workflow declares %zu inputs; at most %d make sense to the forge", count,
+        return fail(e, ERR_INVALID,
+                    "the workflow declares %zu inputs; at most %d make sense to the forge", count,
                     WORKFLOW_INPUTS_MAX);
     out->input = arena_make(mem, struct workflow_input, count + 1);
     if (count == 0)
@@ -174,7 +179,8 @@ static str environment_read(struct arena *mem, struct json jobs)
         return STR_NONE;
     for (struct json_iter it = json_iter(jobs); json_next(&it, mem, &key, &job);) {
         struct json env = json_get(job, STR("environment"));
-        str name = input_of(json_str(json_kind(env) == JSON_OBJECT ? json_get(env, STR("name")) : env, mem));
+        str name = input_of(
+            json_str(json_kind(env) == JSON_OBJECT ? json_get(env, STR("name")) : env, mem));
         if (name.len)
             return name;
     }
@@ -188,7 +194,8 @@ bool workflow_read(struct arena *mem, str yaml_text, struct workflow *out, struc
     if (!yaml_parse(mem, yaml_text, &file, e))
         return false;
     if (json_kind(file) != JSON_OBJECT)
-        return fail(e, ERR_INVALID, "the file is not a workflow: its top level must be a map with `on` and `jobs`");
+        return fail(e, ERR_INVALID,
+                    "the file is not a workflow: its top level must be a map with `on` and `jobs`");
     if (!triggers_read(mem, json_get(file, STR("on")), out, e))
         return false;
     out->run_name_has_id = has_run_id(json_str(json_get(file, STR("run-name")), mem));

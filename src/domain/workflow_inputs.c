@@ -35,9 +35,12 @@ static const struct workflow_input *declared(const struct workflow *w, str name)
 static str template_value(const struct filling *f, str name)
 {
     const struct { str name, value; } known[] = {
-        { STR(".atmos_component"), f->i->component },   { STR(".atmos_stack"), f->i->stack },
-        { STR(".sha"), f->sha },                        { STR(".vars.namespace"), f->i->namespace_ },
-        { STR(".vars.tenant"), f->i->tenant },          { STR(".vars.environment"), f->i->environment },
+        { STR(".atmos_component"), f->i->component },
+        { STR(".atmos_stack"), f->i->stack },
+        { STR(".sha"), f->sha },
+        { STR(".vars.namespace"), f->i->namespace_ },
+        { STR(".vars.tenant"), f->i->tenant },
+        { STR(".vars.environment"), f->i->environment },
         { STR(".vars.stage"), f->i->stage },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
@@ -140,9 +143,12 @@ static enum dispatch_error type_check(struct filling *f, const struct workflow_i
     }
     if (wanted.len == 0)
         return DISPATCH_OK;
-    str name = text_plain(f->mem, in->name, SHOWN_CHARS), shown = text_plain(f->mem, value, SHOWN_CHARS);
+    str name = text_plain(f->mem, in->name, SHOWN_CHARS),
+        shown = text_plain(f->mem, value, SHOWN_CHARS);
     return refuse(f, DISPATCH_BAD_CHOICE,
-                  arena_print(f->mem, "Input \"" PRI_STR "\" is \"" PRI_STR "\", but the workflow takes " PRI_STR
+                  arena_print(f->mem,
+                              "Input \"" PRI_STR "\" is \"" PRI_STR
+                              "\", but the workflow takes " PRI_STR
                               "; change the value in settings.pro or the workflow's declaration.",
                               FMT_STR(name), FMT_STR(shown), FMT_STR(wanted)));
 }
@@ -153,24 +159,34 @@ static enum dispatch_error leftover_check(struct filling *f, str name, str value
     if (!template && !str_has(value, STR("<no value>")))
         return DISPATCH_OK;
     str n = text_plain(f->mem, name, SHOWN_CHARS), v = text_plain(f->mem, value, SHOWN_CHARS);
-    return refuse(f, DISPATCH_UNRENDERED,
-                  arena_print(f->mem, template ?
-                              "Input \"" PRI_STR "\" still holds a template: \"" PRI_STR "\". Switch templating on in "
-                              "atmos.yaml (templates.settings.enabled: true), so that the atmos CLI renders it." :
-                              "Input \"" PRI_STR "\" is \"" PRI_STR "\": its template names something that the stack does "
-                              "not have. Correct the template in settings.pro.", FMT_STR(n), FMT_STR(v)));
+    return refuse(
+        f, DISPATCH_UNRENDERED,
+        arena_print(
+            f->mem,
+            template
+                ? "Input \"" PRI_STR "\" still holds a template: \"" PRI_STR
+                  "\". Switch templating on in "
+                  "atmos.yaml (templates.settings.enabled: true), so that the atmos CLI renders it."
+                : "Input \"" PRI_STR "\" is \"" PRI_STR
+                  "\": its template names something that the stack does "
+                  "not have. Correct the template in settings.pro.",
+            FMT_STR(n), FMT_STR(v)));
 }
 
 /* The configured value as the text to send; DISPATCH_OK or what is wrong with it. */
-static enum dispatch_error value_make(struct filling *f, const struct workflow_input *in, struct json v, str *out)
+static enum dispatch_error value_make(struct filling *f, const struct workflow_input *in,
+                                      struct json v, str *out)
 {
     str name = text_plain(f->mem, in->name, SHOWN_CHARS);
     switch (json_kind(v)) {
     case JSON_STRING:
         if (!render(f, json_str(v, f->mem), out))
             return refuse(f, DISPATCH_INPUTS_TOO_LARGE,
-                          arena_print(f->mem, "Input \"" PRI_STR "\" is longer than the forge takes (%d characters in "
-                                      "all); shorten it.", FMT_STR(name), PAYLOAD_CHARS_MAX));
+                          arena_print(f->mem,
+                                      "Input \"" PRI_STR
+                                      "\" is longer than the forge takes (%d characters in "
+                                      "all); shorten it.",
+                                      FMT_STR(name), PAYLOAD_CHARS_MAX));
         break;
     case JSON_BOOL:
     case JSON_NUMBER:
@@ -183,9 +199,11 @@ static enum dispatch_error value_make(struct filling *f, const struct workflow_i
     case JSON_ARRAY:
     case JSON_OBJECT:
         return refuse(f, DISPATCH_BAD_CHOICE,
-                      arena_print(f->mem, "Input \"" PRI_STR "\" is %s in settings.pro; workflow inputs are texts, "
-                                  "numbers or true and false.", FMT_STR(name),
-                                  json_kind(v) == JSON_ARRAY ? "a list" : "a map"));
+                      arena_print(f->mem,
+                                  "Input \"" PRI_STR
+                                  "\" is %s in settings.pro; workflow inputs are texts, "
+                                  "numbers or true and false.",
+                                  FMT_STR(name), json_kind(v) == JSON_ARRAY ? "a list" : "a map"));
     }
     enum dispatch_error d = leftover_check(f, in->name, *out);
     return d == DISPATCH_OK ? type_check(f, in, *out) : d;
@@ -199,7 +217,10 @@ static void put(struct filling *f, str name, str value)
 }
 
 /* What we add ourselves (§8.4); a configured value of such a name gives way. */
-static bool is_ours(str name) { return str_eq(name, STR("sha")) || str_eq(name, STR("atmos_pro_run_id")); }
+static bool is_ours(str name)
+{
+    return str_eq(name, STR("sha")) || str_eq(name, STR("atmos_pro_run_id"));
+}
 
 static enum dispatch_error configured_fill(struct filling *f, struct json configured)
 {
@@ -241,8 +262,11 @@ static enum dispatch_error required_check(struct filling *f)
             continue;
         str name = text_plain(f->mem, in->name, SHOWN_CHARS);
         return refuse(f, DISPATCH_MISSING_INPUT,
-                      arena_print(f->mem, "The workflow requires input \"" PRI_STR "\" and has no default for it; add it "
-                                  "to the workflow's inputs in settings.pro, or give it a default.", FMT_STR(name)));
+                      arena_print(f->mem,
+                                  "The workflow requires input \"" PRI_STR
+                                  "\" and has no default for it; add it "
+                                  "to the workflow's inputs in settings.pro, or give it a default.",
+                                  FMT_STR(name)));
     }
     return DISPATCH_OK;
 }
@@ -263,26 +287,35 @@ static enum dispatch_error size_check(struct filling *f, size_t inputs_max)
     for (size_t i = 0; i < f->out->count; i++)
         sum += chars(f->out->at[i].name) + chars(f->out->at[i].value);
     if (f->out->count > inputs_max)
-        return refuse(f, DISPATCH_TOO_MANY_INPUTS,
-                      arena_print(f->mem, "%zu inputs would be sent, but the forge takes at most %zu; remove some from "
-                                  "the workflow or from settings.pro.", f->out->count, inputs_max));
+        return refuse(
+            f, DISPATCH_TOO_MANY_INPUTS,
+            arena_print(
+                f->mem,
+                "%zu inputs would be sent, but the forge takes at most %zu; remove some from "
+                "the workflow or from settings.pro.",
+                f->out->count, inputs_max));
     if (sum > PAYLOAD_CHARS_MAX)
-        return refuse(f, DISPATCH_INPUTS_TOO_LARGE,
-                      arena_print(f->mem, "The inputs have %zu characters in all, but the forge takes at most %d; "
-                                  "shorten them.", sum, PAYLOAD_CHARS_MAX));
+        return refuse(
+            f, DISPATCH_INPUTS_TOO_LARGE,
+            arena_print(f->mem,
+                        "The inputs have %zu characters in all, but the forge takes at most %d; "
+                        "shorten them.",
+                        sum, PAYLOAD_CHARS_MAX));
     return DISPATCH_OK;
 }
 
-enum dispatch_error workflow_inputs(struct arena *mem, const struct workflow *w, const struct instance *i,
-                                    struct json configured, str sha, str run_id, size_t inputs_max,
-                                    struct dispatch_inputs *out, str *why)
+enum dispatch_error workflow_inputs(struct arena *mem, const struct workflow *w,
+                                    const struct instance *i, struct json configured, str sha,
+                                    str run_id, size_t inputs_max, struct dispatch_inputs *out,
+                                    str *why)
 {
     struct filling f = { .mem = mem, .w = w, .i = i, .sha = sha, .out = out, .why = why };
     *out = (struct dispatch_inputs){ 0 };
     *why = STR_NONE;
     if (!w->dispatchable)
-        return refuse(&f, DISPATCH_NOT_DISPATCHABLE, STR("The workflow has no workflow_dispatch trigger; add it under "
-                      "`on:` on the default branch."));
+        return refuse(&f, DISPATCH_NOT_DISPATCHABLE,
+                      STR("The workflow has no workflow_dispatch trigger; add it under "
+                          "`on:` on the default branch."));
     out->at = arena_make(mem, struct dispatch_input, w->input_count + 1);
     out->dropped = arena_make(mem, str, json_count(configured) + 1);
     enum dispatch_error d = configured_fill(&f, configured);

@@ -61,6 +61,9 @@ static void shapes_become_instances_and_edges(void **state)
         { "a dependent that is a root elsewhere is one instance, whatever the flags say",
           "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b','included_in_dependents':true}]},"
           "{'stack':'p','component':'b','included_in_dependents':true}]", "a@p! b@p!", "a>b" },
+        { "a root that is met again below another stays a root",
+          "[{'stack':'p','component':'a'},{'stack':'p','component':'b','dependents':[{'stack':'p','component':'a'}]}]",
+          "a@p! b@p!", "b>a" },
         { "the same edge twice is one edge",
           "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'},{'stack':'p','component':'b'}]}]",
           "a@p! b@p", "a>b" },
@@ -145,6 +148,8 @@ static void bad_entries_are_all_named(void **state)
     static const struct { const char *text, *detail; } row[] = {
         { "[1]", "stacks[0]: must be an object" },
         { "[{'stack':'p','component':'a'},{'component':'a'}]", "stacks[1]: `stack` is missing" },
+        { "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'}]},{'component':'a'}]",
+          "stacks[1]: `stack` is missing" },
         { "[{'stack':'p','component':''}]", "stacks[0]: `component` is missing" },
         { "[{'stack':7,'component':'a'}]", "stacks[0]: `stack` is missing or not a text" },
         { "[{'stack':'p','component':'a','dependents':{}}]", "stacks[0]: `dependents` must be an array" },

@@ -54,7 +54,7 @@ static void kinds_have_names(void **state)
 
 /*
  * The world of a row.
- *   change    PR, GROUP, RELEASE, MANUAL, DRIFT, or - for none; then the state (open, closed, merged) and the head it stands at
+ *   change    PR, GROUP, RELEASE, MANUAL, DRIFT, or - for none; then the state (open, closed, merged, merged-sometime) and the head it stands at
  *   events    oldest first, "activity:head", with + behind when no longer waiting
  *   upload    head it is for, session (none: static token; pr: on refs/pull/7/merge; base: pull_request on refs/heads/main;
  *             target: pull_request_target; group; release; else the event name itself), run id
@@ -119,6 +119,8 @@ static const struct row PULLS[] = {
     { "the merge's run again", "PR merged A", "opened:A+ merged:A+", "A base 2", "1:10 2:1010", false, JOIN_AGAIN, 0, "merged" },
     { "the plan's run again after the merge, its events being forgotten", "PR merged A", "", "A pr 1", "1:10", true, JOIN_NONE, 0, "" },
     { "the plan's run again, its event never came", "PR open A", "", "A pr 1", "1:10", false, JOIN_AGAIN, 0, "opened" },
+    { "the same, not knowing when the merge was", "PR merged-sometime A", "opened:A+", "A pr 1", "1:10", true, JOIN_NONE, 0, "" },
+    { "uploads without a run are not the same run", "PR open A", "opened:A+ labeled:A", "A none", ":10", false, JOIN_EVENTS, 2, "labeled" },
     { "another run after the merge was served", "PR merged A", "opened:A+ merged:A+", "A base 3", "1:10 2:1010", false, JOIN_NONE, 0, "" },
     { "another run, by static token", "PR merged A", "merged:A+", "A none", "", false, JOIN_NONE, 0, "" },
     { "the event's time stands in for the change's", "PR open A", "opened:A+ merged:A", "A pr 1", "1:10", false, JOIN_NONE, 0, "" },
@@ -165,6 +167,7 @@ static bool given_change(const struct row *r, struct known_change *c)
         return false;
     *c = (struct known_change){ .head_sha = rest, .open = str_eq(state, STR("open")), .merged = str_eq(state, STR("merged")) };
     c->merged_ms = c->merged ? 1000 : 0;
+    c->merged |= str_eq(state, STR("merged-sometime"));
     while (!str_eq(str_of(kind[c->kind]), k))
         c->kind++;
     struct waiting_event *events = arena_make(mem, struct waiting_event, 8);

@@ -65,6 +65,8 @@ static void workflows_of_a_trigger(void **state)
         { "an own block without files says: none", "merge_group", "checks_requested",
           "{'merge_group':{'checks_requested':{'workflows':{}}},"
           "'pull_request':{'synchronize':{'workflows':{'p.yml':{}}}}}", "" },
+        { "and so does an empty one", "merge_group", "checks_requested",
+          "{'merge_group':{'checks_requested':{}},'pull_request':{'synchronize':{'workflows':{'p.yml':{}}}}}", "" },
         { "and never to merged", "merge_group", "checks_requested",
           "{'pull_request':{'merged':{'workflows':{'apply.yml':{}}}}}", "" },
         { "nothing else falls back", "pull_request", "reopened",

@@ -21,6 +21,8 @@ static void changes_are_merged(void **state)
     settings_default(&s);
     assert_true(settings_merge(mem, given_json("{}"), &s, &e));
     assert_true(settings_merge(mem, given_json("{'dispatch_concurrency':7,'strict_plans':true,'comment':false}"), &s, &e));
+    assert_true(settings_merge(mem, given_json("{'reviews':true}"), &s, &e));
+    assert_int_equal(s.reviews, 1);
     assert_int_equal(s.dispatch_concurrency, 7);
     assert_int_equal(s.strict_plans, 1);
     assert_int_equal(s.comment, 0);

@@ -14,7 +14,7 @@ static void the_dispatch_trigger_is_found_in_every_form(void **state)
 {
     static const struct { const char *yaml; bool dispatchable; } row[] = {
         { "on: workflow_dispatch", true }, { "on: push", false }, { "on: [push, workflow_dispatch]", true },
-        { "on: [push]", false }, { "on:\n  workflow_dispatch:\n", true }, { "on:\n  workflow_dispatch: {}\n", true },
+        { "on: [push]", false }, { "on: [workflow_dispatch, push]", true }, { "on:\n  workflow_dispatch:\n", true }, { "on:\n  workflow_dispatch: {}\n", true },
         { "on:\n  push:\n  workflow_dispatch:\n    inputs:\n", true }, { "on:\n  push:\n    branches: [workflow_dispatch]\n", false },
         { "on: workflow_dispatch_x", false }, { "jobs: {}", false }, { "on: 7", false }, { "on:\n", false },
         { "on: [[workflow_dispatch]]", false }, { "'on': workflow_dispatch", true },
