@@ -4,8 +4,6 @@
 #include "http/inside.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -13,16 +11,6 @@
 #include "base/clock.h"
 
 enum { TURNS_MAX = 64, BODY_FIRST_BYTES = 4096, BODY_STEP_BYTES = 256 << 10 };
-
-static void *must_realloc(void *p, size_t n)
-{
-    void *fresh = realloc(p, n);
-    if (!fresh) {
-        fprintf(stderr, "http: out of memory (%zu bytes): aborting\n", n);
-        abort();
-    }
-    return fresh;
-}
 
 static void deadline(struct conn *c, int64_t ms_from_now)
 {
@@ -34,18 +22,19 @@ static void deadline(struct conn *c, int64_t ms_from_now)
 static void body_free(struct conn *c)
 {
     c->server->body_bytes -= c->body_cap;
-    free(c->body);
+    block_free(c->body, c->body_cap);
     c->body = NULL;
     c->body_len = c->body_cap = c->body_want = 0;
 }
 
 void conn_free_buffers(struct conn *c)
 {
-    free(c->in);
-    free(c->body);
+    block_free(c->in, c->in_cap);
+    block_free(c->body, c->body_cap);
     arena_free(c->mem);
     c->in = NULL;
     c->body = NULL;
+    c->in_cap = c->body_cap = 0;
     c->mem = NULL;
 }
 
@@ -54,15 +43,16 @@ static void in_reserve(struct conn *c, size_t cap)
     if (cap <= c->in_cap)
         return;
     size_t want = c->in_cap * 2 < 1024 ? 1024 : c->in_cap * 2;
-    c->in_cap = cap > want ? cap : want;
-    c->in = must_realloc(c->in, c->in_cap);
+    want = cap > want ? cap : want;
+    c->in = block_grow(c->in, c->in_cap, want);
+    c->in_cap = want;
 }
 
 /* Keeps `rest`, which may stand inside the buffer itself; nothing to keep gives the buffer back. */
 static void in_keep(struct conn *c, str rest)
 {
     if (!rest.len) {
-        free(c->in);
+        block_free(c->in, c->in_cap);
         c->in = NULL;
         c->in_len = c->in_cap = 0;
         return;
@@ -266,7 +256,7 @@ static bool body_reserve(struct conn *c, size_t n)
         return false;
     }
     s->body_bytes += cap - c->body_cap;
-    c->body = must_realloc(c->body, cap);
+    c->body = block_grow(c->body, c->body_cap, cap);
     c->body_cap = cap;
     return true;
 }

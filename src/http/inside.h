@@ -166,6 +166,10 @@ extern _Thread_local struct http_server *server_of_this_loop;
 void reply_prepare(struct conn *c, const struct http_response *a);  /* → out_head, out_body */
 void server_free(struct http_server *s);        /* server.c: the last one to leave calls it */
 
+/* block.c: memory for bodies; the sizes are the caller's to remember. Never NULL. */
+char *block_grow(char *old, size_t old_bytes, size_t new_bytes);
+void  block_free(char *p, size_t bytes);
+
 /* wheel.c */
 void wheel_set(struct wheel *w, struct conn *c, int64_t now_ms, int64_t deadline_ms);
 void wheel_drop(struct wheel *w, struct conn *c);

@@ -18,6 +18,15 @@
 #define HOST "Host: a\r\n"
 #define HELLO "GET /hello HTTP/1.1\r\n" HOST "\r\n"
 
+/* Under a sanitizer malloc is another one and cannot be asked. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WATCHED true
+#elif defined(__has_feature)
+#define WATCHED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define WATCHED false
+#endif
+
 static struct raw_answer answer;
 
 static void pause_ms(int ms)
@@ -212,6 +221,40 @@ static void a_body_of_25_MB_arrives_whole(void **state)
     assert_int_equal(read_status(fd, 500), 200);
     assert_non_null(strstr(answer.text, "26214400 bytes, sum 26214400"));
     close(fd);
+    rig_stop(&rig);
+}
+
+static size_t resident_bytes(void)
+{
+    char text[128] = "";
+    FILE *f = fopen("/proc/self/statm", "re");
+    assert_non_null(f);
+    assert_non_null(fgets(text, sizeof text, f));
+    fclose(f);
+    str rest;
+    int64_t pages = 0;
+    str_cut(str_of(text), ' ', &rest);
+    assert_true(str_to_i64(str_cut(rest, ' ', &rest), 0, INT32_MAX, &pages));
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void the_memory_of_large_bodies_goes_back_to_the_machine(void **state)
+{
+    if (WATCHED)
+        skip();
+    struct rig rig;
+    rig_start(&rig, &(struct http_server_config){ .workers = 1 });
+    size_t before = 0;
+    for (int i = 0; i < 4; i++) {
+        int fd = raw_connect(rig.port);
+        raw_send(fd, STR("POST /large HTTP/1.1\r\n" HOST "Content-Length: 26214400\r\n\r\n"));
+        send_zeros(fd, 26214400);
+        assert_int_equal(read_status(fd, 300), 200);
+        close(fd);
+        before = i ? before : resident_bytes();
+    }
+    assert_true(open_becomes(&rig, 0));
+    assert_true(resident_bytes() < before + (4 << 20));
     rig_stop(&rig);
 }
 
@@ -424,15 +467,6 @@ static void without_descriptors_the_server_sheds_and_recovers(void **state)
     rig_stop(&rig);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WATCHED true
-#elif defined(__has_feature)
-#define WATCHED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define WATCHED false
-#endif
-
-/* Under a sanitizer malloc is another one and cannot be asked. */
 enum { IDLE = 1000 };
 
 static void idle_connections_cost_less_than_2_KB_each(void **state)
@@ -571,6 +605,7 @@ int main(void)
         cmocka_unit_test(a_request_that_is_handled_has_no_deadline_of_ours),
         cmocka_unit_test(a_reader_without_progress_is_cut_and_a_slow_one_is_not),
         cmocka_unit_test(a_body_of_25_MB_arrives_whole),
+        cmocka_unit_test(the_memory_of_large_bodies_goes_back_to_the_machine),
         cmocka_unit_test(a_client_that_sends_too_much_can_still_read_why),
         cmocka_unit_test(all_bodies_together_are_bounded),
         cmocka_unit_test(expect_100_is_answered_before_the_body_is_sent),
