@@ -158,13 +158,12 @@ static struct join join_unknown_head(const struct seen *s)
     /* Upload first: the push's webhook is still on its way. */
     if (!str_eq(s->u->head_sha, s->c->head_sha))
         return wait("the event of this commit has not come yet");
-    /* The head is known but no event of it is: a webhook was lost, or the App was installed later.
-     * The forge knows best. */
+    /* The head is known, its event is not: a webhook was lost, or the App is new here. */
     if (!s->asked)
         return ask("the commit is known, but the event that belongs to the upload is missing");
     if (s->c->kind == CHANGE_PULL_REQUEST && !s->merged && !s->c->open)
         return none("the pull request was closed");
-    return answer(JOIN_EVENTS, 0, usual_activity(s), "the webhook of the event is missing");
+    return answer(JOIN_AGAIN, 0, usual_activity(s), "the webhook of the event is missing");
 }
 
 /* The same workflow run uploads again: somebody re-ran it (§24 no. 36). */
@@ -182,18 +181,18 @@ static struct join join_same_run(const struct seen *s)
 /* The merge has come, by webhook or by asking the forge. */
 static struct join join_merged(const struct seen *s, bool before_merge)
 {
-    /* A run on refs/pull/N/merge whose own event still waits for it began before the merge;
-     * planning is over. */
-    if (before_merge && s->waiting)
+    /* A run on refs/pull/N/merge began before the merge, and planning is over. Only when nothing
+     * but the merge waits, it is taken for a forge that keeps that ref. */
+    if (before_merge && (s->waiting || !s->merge))
         return none("the upload belongs to a workflow run from before the merge");
     if (s->merge)
         return answer(JOIN_EVENTS, s->merge, MERGED, "the pull request was merged");
     /* Never apply a merge twice: only its own run, re-run, may do that (above). */
     if (s->merge_served)
         return none("the merge was joined to another upload");
-    return s->asked ? answer(JOIN_EVENTS, 0, MERGED,
-                             "the pull request was merged, and the merge's webhook is missing")
-                    : ask("the pull request is merged, but the event of the merge is missing");
+    if (!s->asked)
+        return ask("the pull request is merged, but the event of the merge is missing");
+    return answer(JOIN_AGAIN, 0, MERGED, "the webhook of the merge is missing");
 }
 
 static struct join join_pull(const struct seen *s)
@@ -202,7 +201,7 @@ static struct join join_pull(const struct seen *s)
     bool of_pull = str_eq(f->event_name, STR("pull_request")) && f->ref.len;
     bool before_merge = of_pull && str_starts(f->ref, STR("refs/pull/"));
 
-    if (!s->any && !s->same_run)
+    if (!s->any && !s->same_run && !(s->merged && str_eq(s->u->head_sha, s->c->head_sha)))
         return join_unknown_head(s);
     /* An older head: its plans would be superseded in the moment they are made. */
     if (s->c->head_sha.len && !str_eq(s->u->head_sha, s->c->head_sha))
@@ -247,9 +246,9 @@ static struct join join_release(const struct seen *s)
         return join_unknown_head(s);
     /* §24 no. 28: published and released of one release are one batch; the first that has workflows
      * wins. */
-    if (s->waiting)
+    if (s->waiting && s->newest_joined.len == 0)
         return answer(JOIN_EVENTS, s->waiting, s->oldest_waiting, "the upload was expected");
-    /* A workflow that listens to both runs twice, and the second upload must not apply again. */
+    /* A workflow that listens to both runs twice; the second upload must not apply again. */
     return none("the release was joined to another upload");
 }
 

@@ -19,7 +19,7 @@ bool join_queue_branch(str ref, str *base, int64_t *number);
 /* refs/tags/<tag> → the tag; empty otherwise. */
 str join_tag(str ref);
 
-/* An event of a change that may want an upload. `joined`: it is no longer waiting, whatever became of it. */
+/* An event of a change that may want an upload, or had one. Those that were ignored, superseded or that expired are not passed. */
 struct waiting_event { str activity, head_sha; int64_t at_ms; bool joined; };
 struct known_change  {
     enum change_kind kind; str head_sha; bool open, merged, draft; int64_t merged_ms;
@@ -31,14 +31,14 @@ struct earlier_upload { str base_sha, run_id; int64_t received_ms; bool joined; 
 
 enum join_kind {
     JOIN_EVENTS,        /* join the events whose bit is set */
-    JOIN_AGAIN,         /* a re-run of an upload already joined: a new batch for the same activity (§24 no. 36) */
+    JOIN_AGAIN,         /* no event waits, yet there is something to do: a re-run of an upload (§24 no. 36), or a lost webhook */
     JOIN_ASK,           /* read the change from the forge first: it may have been merged (or its webhook may be lost) */
     JOIN_WAIT,          /* keep it; the event has not come yet */
     JOIN_NONE           /* can never belong to an event: store and show only */
 };
 /* events: bit i stands for c->events[i] (of more than JOIN_EVENTS_MAX events the newest are looked at, and bit 0 is the first of those).
  * activity: what the new batch is for. Of several events the newest one's, of a release the oldest one's; the engine may make a batch for each.
- * JOIN_EVENTS with no bit: the forge was asked and the event's webhook is missing; when it comes after all, it is joined already.
+ * JOIN_AGAIN also stands for an event whose webhook is missing after the forge was asked; when it comes after all, it has its batch already.
  * why: the rule that decided, as a sentence for the upload's note. */
 enum { JOIN_EVENTS_MAX = 64 };
 struct join { enum join_kind kind; uint64_t events; str activity; const char *why; };
