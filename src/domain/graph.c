@@ -228,7 +228,7 @@ static bool entry_take(struct graph_builder *g, struct json v, struct frame *fra
         entry_bad(g, frame, *depth, problem, e);
         return true;
     }
-    uint32_t parent = frame[*depth].parent, index;
+    uint32_t parent = frame[*depth].parent, index = 0;
     if (!instance_find(g, n.stack, n.component, &index, e))
         return false;
     instance_merge(g, index, &n, parent == NO_PARENT);
