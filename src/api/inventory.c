@@ -162,8 +162,9 @@ struct report {
     enum command        command;
     int64_t             exit_code, last_run_ms;
     bool                has_exit, default_branch, older;
-    struct instance_row instance;
+    struct instance_row instance;           /* texts: only inside the body */
     enum drift          drift;
+    str                 status_now;         /* in call->mem */
 };
 
 static bool report_audit(struct report *x, struct db *db, struct arena *mem, enum drift before, struct err *e)
@@ -233,6 +234,7 @@ static bool report_body(struct db *db, struct arena *mem, void *arg, struct err 
                                  .run_ms = x->last_run_ms };
     struct fact_new f = { .lane = x->repo.id, .kind = "report", .key = report_key(x, mem), .body = report_json(x, mem),
                           .actor = c->who.name, .trace = c->trace };
+    x->status_now = arena_copy(c->mem, x->instance.drift_status);
     if (!instances_report(db, x->instance.id, &r, c->now_ms, &x->older, e) || (!x->older && !report_audit(x, db, mem, before, e)))
         return false;
     return engine_store_fact(c->api->config.engine, db, mem, &f, &fate, &id, e);
@@ -289,7 +291,7 @@ static enum outcome report_run(struct call *c, str stack, str component)
     engine_poke(c->api->config.engine, x->repo.id);
     json_begin_object(&c->data);
     json_field_i64(&c->data, STR("instanceId"), x->instance.id);
-    json_field_str(&c->data, STR("driftStatus"), x->older ? arena_copy(c->mem, x->instance.drift_status) : str_of(drift_name(x->drift)));
+    json_field_str(&c->data, STR("driftStatus"), x->older ? x->status_now : str_of(drift_name(x->drift)));
     json_end_object(&c->data);
     return ANSWERED;
 }

@@ -114,8 +114,12 @@ static bool check_items(struct call *c, struct upload_new *row, const str *part,
     graph_finish(b, &g);
     row->instances = g.count;
     row->affected = 0;
-    for (uint32_t i = 0; i < g.count; i++)
-        row->affected += g.instance[i].affected;
+    for (uint32_t i = 0; i < g.count; i++) {
+        const struct instance *v = &g.instance[i];
+        if (!text_clean(c, "a component's name", v->component) || !text_clean(c, "a stack's name", v->stack))
+            return false;
+        row->affected += v->affected;
+    }
     return true;
 }
 

@@ -68,6 +68,15 @@ bool changes_by_key(struct db *db, struct arena *mem, int64_t repository_id, str
                     ARGS(A(repository_id), A(kind), A(key))) && one_change(&r, out, found);
 }
 
+bool changes_by_tag(struct db *db, struct arena *mem, int64_t repository_id, str tag, struct change *out, bool *found,
+                    struct err *e)
+{
+    struct db_rows r;
+    return db_query(db, mem, e, &r,
+                    "select " CHANGE_COLUMNS " from change where repository_id = $1 and kind = 'release' and head_ref = $2"
+                    " order by id desc limit 1", ARGS(A(repository_id), A(tag))) && one_change(&r, out, found);
+}
+
 bool changes_by_head(struct db *db, struct arena *mem, int64_t repository_id, str head_sha, struct change **out,
                      size_t *count, struct err *e)
 {

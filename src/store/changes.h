@@ -20,6 +20,8 @@ struct change_event {
 bool changes_put(struct db *db, struct arena *mem, const struct change *c, int64_t now_ms, struct change *out, struct err *e) MUST_CHECK;
 bool changes_get(struct db *db, struct arena *mem, int64_t id, struct change *out, bool *found, struct err *e) MUST_CHECK;
 bool changes_by_key(struct db *db, struct arena *mem, int64_t repository_id, str kind, str key, struct change *out, bool *found, struct err *e) MUST_CHECK;
+/* The release of a tag (head_ref). */
+bool changes_by_tag(struct db *db, struct arena *mem, int64_t repository_id, str tag, struct change *out, bool *found, struct err *e) MUST_CHECK;
 /* Newest first; of any kind. */
 bool changes_by_head(struct db *db, struct arena *mem, int64_t repository_id, str head_sha, struct change **out, size_t *count, struct err *e) MUST_CHECK;
 

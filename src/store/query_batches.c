@@ -12,7 +12,7 @@ enum { EDGES_BYTES_MAX = BATCH_EDGES_MAX * 8 };
     "select b.seq, b.id, b.repository_id, r.owner || '/' || r.name, b.upload_id, b.event, b.activity, b.head_sha, b.base_sha, b.ref," \
     " b.state, b.verdict, b.error, b.actor, b.node_count, b.dispatchable, b.cancelled, b.superseded_by, b.created_ms, b.started_ms,"  \
     " b.ended_ms, b.updated_ms, c.id, c.kind, c.key, c.number, c.title, c.author, c.url, c.state, c.head_sha, c.head_ref, c.base_ref" \
-    " from batch b join repository r on r.id = b.repository_id left join change c on c.id = b.change_id"
+    " from batch b join repository r on r.id = +b.repository_id left join change c on c.id = b.change_id"
 
 static void change_object(struct json_out *w, const struct db_rows *r, size_t i)
 {
@@ -54,7 +54,7 @@ bool query_batches(struct db *db, struct arena *mem, const struct query *q, stru
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-            BATCH_SELECT " where +r.workspace_id = $1 and ($2 = 0 or +b.repository_id = $2) and b.seq < $3 and ($4 = '' or b.state = $4)"
+            BATCH_SELECT " where r.workspace_id = $1 and ($2 = 0 or +b.repository_id = $2) and b.seq < $3 and ($4 = '' or b.state = $4)"
             " and ($5 = '' or b.head_sha = $5) and ($6 = '' or c.key = $6) order by b.seq desc limit $7",
             ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, INT64_MAX)), A(text(q->state)), A(text(q->head_sha)),
                  A(text(q->change)), A(q->limit + 1))))

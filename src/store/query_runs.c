@@ -5,7 +5,7 @@
     "select run.id, b.id, run.position, run.attempt, run.repository_id, r.owner || '/' || r.name, run.stack, run.component,"    \
     " run.workflow, run.ref, run.sha, run.inputs, run.trigger_event, run.guess, run.reported, run.exit_code, run.state, run.fence," \
     " run.forge_run_id, run.forge_attempt, run.url, run.error_code, run.error_text, run.counts, run.created_ms, run.dispatched_ms,"  \
-    " run.started_ms, run.ended_ms, run.seen_ms from run join batch b on b.seq = run.batch_seq join repository r on r.id = run.repository_id"
+    " run.started_ms, run.ended_ms, run.seen_ms from run join batch b on b.seq = run.batch_seq join repository r on r.id = +run.repository_id"
 
 static void run_object(struct json_out *w, const struct db_rows *r, size_t i)
 {
@@ -32,7 +32,7 @@ bool query_runs(struct db *db, struct arena *mem, const struct query *q, struct 
     struct db_rows r;
     /* The + keeps SQLite on the primary key, newest first, instead of an index of the repository and a sort of everything. */
     if (!db_query(db, mem, e, &r,
-            RUN_SELECT " where +r.workspace_id = $1 and ($2 = 0 or +run.repository_id = $2) and run.id < $3 and ($4 = '' or run.stack = $4)"
+            RUN_SELECT " where r.workspace_id = $1 and ($2 = 0 or +run.repository_id = $2) and run.id < $3 and ($4 = '' or run.stack = $4)"
             " and ($5 = '' or run.component = $5) and ($6 = '' or run.state = $6)"
             " and ($7 = '' or run.reported = $7 or (run.reported = '' and run.guess = $7)) and ($8 = '' or b.id = $8)"
             " order by run.id desc limit $9",
@@ -90,8 +90,8 @@ bool query_instances(struct db *db, struct arena *mem, const struct query *q, st
     if (!db_query(db, mem, e, &r,
             "select i.id, i.repository_id, r.owner || '/' || r.name, i.stack, i.component, i.component_type, i.settings, i.enabled,"
             " i.disabled_ms, i.drift_enabled, i.drift_status, i.orphaned, i.last_run_ms, i.last_command, i.last_exit_code, i.last_source,"
-            " i.fence, i.created_ms, i.updated_ms from instance i join repository r on r.id = i.repository_id"
-            " where +r.workspace_id = $1 and ($2 = 0 or +i.repository_id = $2) and i.id > $3 and ($4 = '' or i.stack = $4)"
+            " i.fence, i.created_ms, i.updated_ms from instance i join repository r on r.id = +i.repository_id"
+            " where r.workspace_id = $1 and ($2 = 0 or +i.repository_id = $2) and i.id > $3 and ($4 = '' or i.stack = $4)"
             " and ($5 = '' or i.component = $5) and ($6 = '' or i.drift_status = $6) and ($7 < 0 or i.orphaned = $7)"
             " order by i.id limit $8",
             ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, 0)), A(text(q->stack)), A(text(q->component)),
@@ -112,8 +112,8 @@ bool query_uploads(struct db *db, struct arena *mem, const struct query *q, stru
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
             "select u.id, u.repository_id, r.owner || '/' || r.name, u.head_sha, u.base_sha, u.state, u.instances, u.affected, u.session,"
-            " u.change_id, u.note, u.received_ms from upload u join repository r on r.id = u.repository_id"
-            " where +r.workspace_id = $1 and ($2 = 0 or +u.repository_id = $2) and u.id < $3 and ($4 = '' or u.head_sha = $4)"
+            " u.change_id, u.note, u.received_ms from upload u join repository r on r.id = +u.repository_id"
+            " where r.workspace_id = $1 and ($2 = 0 or +u.repository_id = $2) and u.id < $3 and ($4 = '' or u.head_sha = $4)"
             " order by u.id desc limit $5",
             ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_text(q, STR("~"))), A(text(q->head_sha)), A(q->limit + 1))))
         return false;
