@@ -239,6 +239,7 @@ static void permissions(void **state)
         { "Instances Create", "nightly-1", "develop", "prod-eu", true, "" },
         { "Instances Create", "nightly-1", "develop", "dev", false, "environment \"dev\" does not match the pattern \"prod.*\"" },
         { "Instances Create", "nightly-1", "develop", NULL, false, "limited to the environment pattern \"prod.*\"" },
+        { "Instances Create", "nightly-1", "main", "dev", false, "workflow \"nightly-1\" does not match the pattern \"inventory.yaml\"" },
         { "Instances Create", "inventory.yaml", "develop", "x", false, "branch \"develop\" does not match the pattern \"main\"" },
         { "Instances Create", "other.yaml", "dev", "x", false, "workflow \"other.yaml\" does not match the pattern \"inventory.yaml\"" },
         { "Instances Update", "(", "x", "prod", true, "" },
