@@ -220,7 +220,7 @@ static void test_execution_records_and_their_large_part(void **state)
         expect(ask(g, "POST", "/api/v1/atmos/exec", g->session, body), 200, NULL);
     assert_int_equal(count_rows(g, "select count(*) from exec_record"), 1);
     assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'exec'"), 1);
-    struct answer back = ask(g, "GET", str_sub(url, 22, url.len).ptr, g->member, NULL);
+    struct answer back = ask(g, "GET", arena_z(g->mem, str_sub(url, 22, url.len)), g->member, NULL);
     expect(back, 200, NULL);
     assert_int_equal(num(back, "data.data.version"), 1);
     /* The first shape: no execution id, items in chunks. */
