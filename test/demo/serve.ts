@@ -1,0 +1,86 @@
+/* A `signalbox serve` of our own: started, killed in the middle on order, started again, stopped. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const ready_ms_max = 15_000;
+
+export async function freePort(wish: number): Promise<number> {
+    for (const port of [wish, 0]) {
+        const server = createServer();
+        const got = await new Promise<number>((done) => {
+            server.once('error', () => done(0));
+            server.listen(port, '127.0.0.1', () => done((server.address() as AddressInfo).port));
+        });
+        if (got === 0) continue;
+        await new Promise((done) => server.close(done));
+        return got;
+    }
+    throw new Error('no free port on 127.0.0.1');
+}
+
+export class Serve {
+    readonly url: string;
+    readonly logFile: string;
+    private program: string;
+    private args: string[];
+    private child: ChildProcess | undefined;
+    private isStopping = false;
+    /** Called when it ends and nobody asked it to. */
+    died: (code: number | null) => void = () => {};
+
+    constructor(program: string, port: number, dir: string, settings: Record<string, string>) {
+        const all = { ...settings, listen: `127.0.0.1:${port}`, database: `${dir}/signalbox.db` };
+        this.program = program;
+        this.url = `http://127.0.0.1:${port}`;
+        this.logFile = `${dir}/serve.log`;
+        this.args = Object.entries(all).map(([name, value]) => `--${name}=${value}`);
+    }
+
+    /** The first admin token, straight from the database. */
+    bootstrap(): string {
+        return execFileSync(this.program, ['bootstrap', ...this.args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+    }
+
+    async start(): Promise<void> {
+        const log = openSync(this.logFile, 'a');
+        const child = spawn(this.program, ['serve', ...this.args], { stdio: ['ignore', log, log] });
+        closeSync(log);
+        this.child = child;
+        this.isStopping = false;
+        child.once('exit', (code) => {
+            if (this.child === child && !this.isStopping) this.died(code);
+        });
+        for (const end = Date.now() + ready_ms_max; Date.now() < end; await sleep(25)) {
+            if (child.exitCode !== null) throw new Error(`signalbox serve ended at once:\n${this.logTail()}`);
+            const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
+            if (answer?.ok) return;
+        }
+        throw new Error(`signalbox serve was not ready in time:\n${this.logTail()}`);
+    }
+
+    /** As a power cut would: no goodbye. */
+    kill(): Promise<void> {
+        return this.end('SIGKILL');
+    }
+
+    stop(): Promise<void> {
+        return this.end('SIGTERM');
+    }
+
+    private async end(signal: NodeJS.Signals): Promise<void> {
+        const child = this.child;
+        if (!child || child.exitCode !== null || child.signalCode !== null) return;
+        this.isStopping = true;
+        const ended = new Promise((done) => child.once('exit', done));
+        child.kill(signal);
+        const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+        await ended;
+        clearTimeout(late);
+    }
+
+    logTail(): string {
+        return readFileSync(this.logFile, 'utf8').split('\n').slice(-30).join('\n');
+    }
+}
