@@ -34,7 +34,7 @@ static bool retry(struct step *s, struct json cmd, str actor, str *note, struct 
 {
     struct hot *h;
     struct decisions d = { .mem = s->mem };
-    if (!find_batch(s, cmd, &h, e))
+    if (!find_batch(s, cmd, &h, e) || !batch_reopen(s, h, e))
         return false;
     uint32_t again = batch_retry(h->b, s->now_ms, &d);
     if (again == 0)
@@ -51,7 +51,7 @@ static bool rerun(struct step *s, struct json cmd, str actor, str *note, struct 
     enum node_verdict verdict;
     int64_t position = json_i64_or(json_get(cmd, STR("node")), -1);
     str stack = json_str(json_get(cmd, STR("stack")), s->mem), component = json_str(json_get(cmd, STR("component")), s->mem);
-    if (!find_batch(s, cmd, &h, e))
+    if (!find_batch(s, cmd, &h, e) || !batch_reopen(s, h, e))
         return false;
     for (uint32_t i = 0; position < 0 && i < h->count; i++)
         if (str_eq(h->node[i].stack, stack) && str_eq(h->node[i].component, component))

@@ -29,6 +29,9 @@ static bool find_change(struct step *s, const struct upload *u, const struct ses
         return false;
     if (*found)
         return true;
+    str tag = join_tag(session->ref);
+    if (tag.len && (!changes_by_tag(s->db, s->mem, s->lane->id, tag, c, found, e) || *found))
+        return e->code == ERR_NONE;
     if (!changes_by_head(s->db, s->mem, s->lane->id, u->head_sha, &by_head, &count, e))
         return false;
     for (size_t i = 0; i < count && !*found; i++) {
@@ -100,8 +103,17 @@ static bool join_events(struct step *s, const struct change *c, const struct cha
         struct change_event row = ev[i];
         if (!(which >> i & 1))
             continue;
-        if (!batch_make(s, c, &row, u->id, false, &batch_id, note, e))
+        /* published and released of one release are one batch: the first that has workflows (§24 no. 28). */
+        if (batch_id.len && str_eq(c->kind, STR("release"))) {
+            if (!change_events_end(s->db, row.id, STR("joined"), batch_id, STR("one release, one batch"), e))
+                return false;
+            continue;
+        }
+        str made = STR_NONE;
+        if (!batch_make(s, c, &row, u->id, false, &made, note, e))
             return false;
+        if (made.len)
+            batch_id = made;
     }
     return true;
 }
@@ -115,9 +127,15 @@ static bool join_again(struct step *s, const struct change *c, str activity, con
            change_events_add(s->db, s->mem, &ev, &ev.id, e) && batch_make(s, c, &ev, u->id, true, &batch_id, note, e);
 }
 
-static bool ask_forge(struct step *s, const struct upload *u, const struct session_facts *session, struct err *e)
+static bool ask_forge(struct step *s, const struct upload *u, const struct session_facts *session, const struct change *c,
+                      struct err *e)
 {
     int64_t number = join_pull_number(session->ref);
+    if (!number && str_eq(c->kind, STR("pull_request")))
+        number = c->number;
+    /* Releases and queue heads cannot be asked for by number: their upload waits for the webhook (failed deliveries are healed). */
+    if (str_starts(session->ref, STR("refs/tags/")) || str_eq(session->event_name, STR("merge_group")))
+        return true;
     if (number)
         return step_effect(s, "read_pull", arena_print(s->mem, "%lld", (long long)number), STR("{}"), 0, e);
     return step_effect(s, "find_pulls", u->head_sha, STR("{}"), 0, e);
@@ -155,18 +173,18 @@ bool apply_upload(struct step *s, str upload_id, bool asked, str *note, struct e
     case JOIN_AGAIN:
         return join_again(s, &c, j.activity, &u, note, e);
     case JOIN_ASK:
-        *note = STR("the forge is asked about the change first");
-        return ask_forge(s, &u, &session, e);
+        *note = str_of(j.why);
+        return ask_forge(s, &u, &session, &c, e);
     case JOIN_WAIT:
-        *note = STR("waits for its event");
+        *note = str_of(j.why);
         step_wake_at(s, u.received_ms + UNMATCHED_UPLOAD_MS);
         if (!asked && s->now_ms - u.received_ms >= UNMATCHED_UPLOAD_MS)
-            return ask_forge(s, &u, &session, e);
+            return ask_forge(s, &u, &session, &c, e);
         return true;
     case JOIN_NONE:
         break;
     }
-    *note = STR("no event belongs to it: stored and shown, nothing is dispatched");
+    *note = str_of(j.why);
     return uploads_end(s->db, u.id, STR("expired"), 0, *note, e);
 }
 

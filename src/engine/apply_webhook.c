@@ -122,19 +122,42 @@ static bool quiet_activity(struct step *s, const struct change *c, struct change
     return batch_make(s, c, ev, upload, false, &batch_id, note, e);
 }
 
+/* The batch that `published` has made already when `released` comes, or the other way round. */
+static bool batch_of_release(struct step *s, int64_t change_id, str *batch_id, struct err *e)
+{
+    struct change_event *old;
+    size_t count;
+    if (!change_events_of(s->db, s->mem, change_id, &old, &count, e))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(old[i].state, STR("joined")) && old[i].batch_id.len)
+            *batch_id = old[i].batch_id;
+    return true;
+}
+
 static bool take_activity(struct step *s, const struct change *c, const struct forge_event *v, str *note, struct err *e)
 {
     bool loud = brings_upload(v->activity), seen;
     struct change_event ev = { .change_id = c->id, .activity = v->activity, .head_sha = v->head_sha,
                                .at_ms = v->at_ms ? v->at_ms : s->now_ms, .state = STR("waiting"),
                                .expires_ms = s->now_ms + s->lane->settings.event_wait_minutes * 60000 };
-    if (!v->activity.len || !v->head_sha.len)
+    if (!v->activity.len || (!v->head_sha.len && v->kind != FORGE_RELEASE))
         return true;
     if (!seen_before(s, c->id, v, &seen, e))
         return false;
     if (seen) {
         *note = STR("this activity is known already");
         return true;
+    }
+    str batch_id = STR_NONE;
+    if (v->kind == FORGE_RELEASE && !batch_of_release(s, c->id, &batch_id, e))
+        return false;
+    if (batch_id.len) {
+        ev.state = STR("joined");
+        ev.batch_id = batch_id;
+        ev.note = STR("one release, one batch");
+        *note = ev.note;
+        return change_events_add(s->db, s->mem, &ev, &ev.id, e);
     }
     if (!change_events_add(s->db, s->mem, &ev, &ev.id, e))
         return false;
@@ -223,6 +246,10 @@ static bool apply_rerun(struct step *s, const struct forge_event *v, str *note, 
     }
     if (!hot_get(s, db_at(&r, 0, 0)->i, &h, e))
         return false;
+    if (!h->row.started_ms) {
+        *note = STR("the batch never started: push again, or re-run the workflow that uploads");
+        return true;
+    }
     struct decisions d = { .mem = s->mem };
     uint32_t again = batch_retry(h->b, s->now_ms, &d);
     for (uint32_t i = 0; again == 0 && h->b->state == BATCH_ENDED && i < h->count; i++)

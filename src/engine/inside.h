@@ -158,6 +158,8 @@ bool node_tell(struct step *s, struct hot *h, struct node_message m, enum node_v
 bool node_refuse(struct step *s, struct hot *h, uint32_t node, enum dispatch_error code, str why, struct err *e) MUST_CHECK;
 bool batch_carry_out(struct step *s, struct hot *h, struct decisions *d, struct err *e) MUST_CHECK;
 bool batch_try_start(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
+/* Before anything of an ended batch is sent again: one that was cancelled before it ever started still lacks its workflow files. */
+bool batch_reopen(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 bool lane_let_go(struct step *s, struct err *e) MUST_CHECK;
 
 /* make.c */

@@ -59,6 +59,8 @@ struct lane *lane_find(struct engine *en, int64_t id, bool make)
 
 void lane_poke_locked(struct engine *en, struct lane *l)
 {
+    if (atomic_load(&en->stopping))
+        return;                         /* the next start finds what is left */
     if (l->queued) {
         l->again = true;
         return;

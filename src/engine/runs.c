@@ -134,11 +134,14 @@ bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *
     }
     if (!hot_get(s, r.batch_seq, &h, e))
         return false;
-    if (n->attempt > r.forge_attempt && r.forge_attempt && r.ended_ms) {
+    bool again = n->attempt > r.forge_attempt && r.forge_attempt;
+    if (again) {
         if (!node_tell(s, h, (struct node_message){ .event = NODE_RUN_AGAIN, .node = (uint32_t)r.position,
                                                     .attempt = (uint32_t)r.attempt }, &verdict, e))
             return false;
+        again = verdict == NODE_MOVE;
         r.ended_ms = r.started_ms = 0;
+        r.dispatched_ms = s->now_ms;        /* the time limit of the run counts anew */
     }
     r.forge_run_id = n->run_id;
     r.forge_attempt = n->attempt;
@@ -149,10 +152,10 @@ bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *
     if (!node_tell(s, h, (struct node_message){ .event = event_of(n->state, n->conclusion), .node = (uint32_t)r.position,
                                                 .attempt = (uint32_t)r.attempt }, &verdict, e))
         return false;
-    *note = verdict == NODE_MOVE ? arena_print(s->mem, "run " PRI_STR " is %s", FMT_STR(r.id),
+    *note = verdict == NODE_MOVE || again ? arena_print(s->mem, "run " PRI_STR " is %s", FMT_STR(r.id),
                                                node_state_name(h->b->node[r.position].state))
                                  : STR("late or twice: nothing changed");
-    if (verdict != NODE_MOVE) {
+    if (verdict != NODE_MOVE && !again) {
         r.seen_ms = s->now_ms;
         return runs_save(s->db, &r, e);
     }
@@ -215,7 +218,8 @@ static bool time_out(struct step *s, struct run_row *r, bool *out, struct err *e
     struct hot *h;
     enum node_verdict verdict;
     struct run_news n = { .updated_ms = s->now_ms };
-    *out = s->now_ms - r->created_ms > limit_ms && r->state != NODE_DISPATCHING;
+    int64_t since_ms = r->dispatched_ms ? r->dispatched_ms : r->created_ms;
+    *out = s->now_ms - since_ms > limit_ms && r->state != NODE_DISPATCHING;
     if (!*out)
         return true;
     return hot_get(s, r->batch_seq, &h, e) &&

@@ -226,6 +226,14 @@ bool batch_try_start(struct step *s, struct hot *h, struct err *e)
     return batch_carry_out(s, h, &d, e);
 }
 
+bool batch_reopen(struct step *s, struct hot *h, struct err *e)
+{
+    if (h->row.started_ms)
+        return true;
+    return fail(e, ERR_CONFLICT, "the batch was stopped before its workflow files were read; push again, or re-run the workflow "
+                                 "that uploads, to get a new one (batch " PRI_STR ")", FMT_STR(h->row.id));
+}
+
 /* ---- the lock gate and the slots ---------------------------------------------------------------------------------------------- */
 
 static str gate_lock(struct step *s, str message, str actor, int64_t expires_ms)

@@ -335,6 +335,8 @@ create table lock (
     properties   {text} not null default '{}',
     actor        {text} not null default '',
     token        {int} not null,           -- rises with every grant of this key
+    session_repository {int} not null default 0,  -- of the workflow session that took it: closing a
+    session_ref  {text} not null default '', -- pull request leaves no lock behind
     created_ms   {int} not null,
     updated_ms   {int} not null,
     expires_ms   {int} not null,

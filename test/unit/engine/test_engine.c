@@ -1,0 +1,444 @@
+/* The engine as a specification: what comes in, what goes out, what is never lost and never done twice. On both databases. */
+#include "world.h"
+
+#include <string.h>
+
+#define PRO "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{" \
+    "\"opened\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}}," \
+    "\"synchronize\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}}," \
+    "\"merged\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}}}}}"
+#define NODE(c, deps) "{\"component\":\"" c "\",\"stack\":\"prod\"," PRO ",\"dependents\":[" deps "]}"
+/* vpc → eks → app, and dns alone. */
+static const char *const chain = "[" NODE("vpc", NODE("eks", NODE("app", ""))) "," NODE("dns", "") "]";
+static const char *const pull_session = "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"501\"}";
+static const char *const merge_session = "{\"event_name\":\"pull_request\",\"ref\":\"refs/heads/main\",\"run_id\":\"777\"}";
+
+static struct world world;
+
+#define GIVEN(w) struct world *w = &world; world_start(w, *state)
+
+#define RUNNING "select count(*) from node where state in ('queued', 'running')"
+
+static int run_of(struct world *w, const char *component)
+{
+    for (int i = w->runs; i-- > 0;)
+        if (!strcmp(w->run[i].component, component))
+            return i;
+    stop_test("no run for %s\n", component);
+    return -1;
+}
+
+static void finish(struct world *w, const char *component, const char *conclusion)
+{
+    world_run_webhook(w, run_of(w, component), "completed", conclusion, 1);
+}
+
+static void open_and_upload(struct world *w)
+{
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_upload(w, "upl_1", "aaaa111", pull_session, chain);
+}
+
+/* Planned before, merged now: the roots of the apply are under way. */
+static void merge_and_upload(struct world *w)
+{
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    finish(w, "vpc", "success");
+    until(w, 1, "select count(*) from node where component = 'eks' and state = 'queued'");
+    finish(w, "eks", "success");
+    until(w, 1, "select count(*) from node where component = 'app' and state = 'queued'");
+    finish(w, "app", "success");
+    finish(w, "dns", "success");
+    until(w, 1, "select count(*) from batch where verdict = 'success'");
+    w->before = w->runs;
+    world_pull(w, "closed", 7, "aaaa111", true, 2);
+    world_upload(w, "upl_2", "aaaa111", merge_session, chain);
+    until(w, 2, RUNNING);
+    assert_string_equal(w->run[w->before].file, "apply.yaml");
+}
+
+static void plans_go_out_in_dependency_order(void **state)
+{
+    GIVEN(w);
+    open_and_upload(w);
+    until(w, 2, RUNNING);                               /* vpc and dns: the roots */
+    assert_int_equal(w->runs, 2);
+    assert_string_equal(w->run[0].component, "vpc");    /* the longest path first */
+    finish(w, "vpc", "success");
+    until(w, 1, "select count(*) from node where component = 'eks' and state = 'queued'");
+    assert_int_equal(w->runs, 3);
+    finish(w, "eks", "success");
+    until(w, 1, "select count(*) from node where component = 'app' and state = 'queued'");
+    finish(w, "app", "success");
+    finish(w, "dns", "success");
+    until(w, 1, "select count(*) from batch where state = 'ended' and verdict = 'success'");
+    until(w, 0, "select count(*) from effect where state = 0");
+    assert_non_null(strstr(w->last_check, "\"conclusion\":\"success\""));
+    assert_non_null(strstr(w->last_comment, "4 succeeded"));
+    world_stop(w);
+}
+
+static void the_upload_may_come_before_the_event(void **state)
+{
+    GIVEN(w);
+    world_upload(w, "upl_1", "aaaa111", pull_session, chain);
+    assert_int_equal(w->runs, 0);
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    until(w, 2, RUNNING);
+    world_stop(w);
+}
+
+static void a_delivery_that_comes_twice_counts_once(void **state)
+{
+    GIVEN(w);
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    world_pull(w, "opened", 7, "aaaa111", false, 1);    /* a new delivery id, the same event */
+    until(w, 1, "select count(*) from batch");
+    assert_int_equal(w->runs, 2);
+    world_stop(w);
+}
+
+static void applies_stop_behind_a_failure_and_go_on_after_a_rerun(void **state)
+{
+    GIVEN(w);
+    bool refused;
+    merge_and_upload(w);
+    finish(w, "vpc", "failure");
+    until(w, 2, "select count(*) from node where state = 'skipped'");
+    finish(w, "dns", "success");
+    until(w, 1, "select count(*) from batch where verdict = 'failure'");
+    until(w, 0, "select count(*) from effect where state = 0");
+    assert_non_null(strstr(w->last_check, "\"conclusion\":\"failure\""));
+
+    str id = world_text(w, "select id from batch where activity = 'merged'");
+    str note = world_command(w, arena_print(w->both->mem, "{\"command\":\"retry\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id)).ptr, &refused);
+    assert_false(refused);
+    assert_non_null(strstr(arena_copy(w->both->mem, note).ptr, "\"again\":1"));
+    until(w, 7, "select count(*) from run");
+    finish(w, "vpc", "success");
+    until(w, 1, "select count(*) from node where component = 'eks' and state = 'queued'");
+    finish(w, "eks", "success");
+    until(w, 1, "select count(*) from node where component = 'app' and state = 'queued'");
+    finish(w, "app", "success");
+    until(w, 2, "select count(*) from batch where verdict = 'success'");
+    world_stop(w);
+}
+
+static void a_lost_answer_never_makes_a_second_run(void **state)
+{
+    GIVEN(w);
+    w->mood = LOSES_ANSWER_AFTER;
+    w->mood_left = 2;
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    assert_int_equal(w->dispatch_calls, 2);
+    assert_int_equal(w->runs, 2);
+    assert_true(w->find_calls >= 2);
+    world_stop(w);
+}
+
+static void a_dispatch_that_never_arrived_is_sent_again_under_the_same_id(void **state)
+{
+    GIVEN(w);
+    w->mood = LOSES_ANSWER_BEFORE;
+    w->mood_left = 1;
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    assert_int_equal(w->runs, 2);
+    assert_int_equal(w->dispatch_calls, 3);
+    until(w, 2, "select count(*) from run");
+    world_stop(w);
+}
+
+static void an_unreachable_forge_is_tried_again(void **state)
+{
+    GIVEN(w);
+    w->mood = UNREACHABLE;
+    w->mood_left = 2;
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    assert_int_equal(w->runs, 2);
+    until(w, 2, "select count(*) from run");
+    world_stop(w);
+}
+
+static void a_limit_is_waited_out(void **state)
+{
+    GIVEN(w);
+    w->mood = LIMITS;
+    w->mood_left = 1;
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    assert_int_equal(w->dispatch_calls, 3);
+    world_stop(w);
+}
+
+static void a_refusal_is_an_error_of_that_node_alone(void **state)
+{
+    GIVEN(w);
+    w->mood = REFUSES;
+    w->mood_left = 1;
+    open_and_upload(w);
+    until(w, 1, "select count(*) from node where component = 'vpc' and state = 'error' and error_code = 'refused_by_forge'");
+    until(w, 1, "select count(*) from node where component = 'dns' and state = 'queued'");
+    world_stop(w);
+}
+
+static void a_missing_workflow_is_said_clearly(void **state)
+{
+    GIVEN(w);
+    w->workflow_text = NULL;
+    open_and_upload(w);
+    until(w, 4, "select count(*) from node where state = 'error' and error_code = 'workflow_not_found'");
+    until(w, 0, "select count(*) from effect where state = 0");
+    assert_int_equal(w->dispatch_calls, 0);
+    assert_non_null(strstr(w->last_check, "\"conclusion\":\"failure\""));
+    world_stop(w);
+}
+
+static void a_webhook_may_overtake_the_answer(void **state)
+{
+    GIVEN(w);
+    w->mood = LOSES_ANSWER_AFTER;                       /* the answer is still under way, as far as anyone here knows */
+    w->mood_left = 1;
+    open_and_upload(w);
+    until(w, 2, "select count(*) from run");
+    finish(w, "vpc", "success");
+    until(w, 1, "select count(*) from node where component = 'vpc' and state = 'success'");
+    until(w, 1, "select count(*) from node where component = 'eks' and state = 'queued'");
+    assert_int_equal(w->runs, 3);
+    world_stop(w);
+}
+
+static void a_new_head_supersedes_what_has_not_started(void **state)
+{
+    GIVEN(w);
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    world_pull(w, "synchronize", 7, "bbbb222", false, 5);
+    until(w, 2, "select count(*) from node where state = 'superseded'");
+    world_upload(w, "upl_3", "bbbb222", "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"502\"}", chain);
+    until(w, 2, "select count(*) from batch");
+    /* Plans do not stand in each other's way. */
+    until(w, 2, "select count(*) from node n join batch b on b.seq = n.batch_seq where b.head_sha = 'bbbb222' and n.state = 'queued'");
+    world_stop(w);
+}
+
+static bool lock_eks(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    int64_t *until_ms = arg;
+    return db_exec(db, e, NULL,
+                   "insert into lock (id, workspace_id, key, folded, message, actor, token, created_ms, updated_ms, expires_ms)"
+                   " values ('lock_1', 'ws_test', 'acme/infra/prod/eks', 'acme/infra/prod/eks', 'hands off', 'bo', 1, 1, 1, $1)",
+                   ARGS(A(*until_ms)));
+}
+
+static bool unlock_eks(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    (void)arg;
+    return db_exec(db, e, NULL, "update lock set deleted_ms = 2 where id = 'lock_1'", NO_ARGS);
+}
+
+static void lock_and_reach_eks(struct world *w, int64_t until_ms)
+{
+    struct err e = { 0 };
+    assert_true(engine_write_wait(w->engine, lock_eks, &until_ms, &e));
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    finish(w, "vpc", "success");
+    until(w, 1, "select count(*) from node where component = 'eks' and state = 'locked' and gate like '%hands off%'");
+    assert_int_equal(w->runs, 2);
+}
+
+static void a_lock_holds_back_and_its_release_lets_go(void **state)
+{
+    GIVEN(w);
+    struct err e = { 0 };
+    lock_and_reach_eks(w, engine_now_ms(w->engine) + 3600000);
+    assert_true(engine_write_wait(w->engine, unlock_eks, NULL, &e));
+    engine_lock_changed(w->engine, STR("ws_test"), STR("acme/infra/prod/eks"));
+    until(w, 1, "select count(*) from node where component = 'eks' and state = 'queued'");
+    world_stop(w);
+}
+
+static void a_lock_that_expires_lets_go(void **state)
+{
+    GIVEN(w);
+    lock_and_reach_eks(w, engine_now_ms(w->engine) + 1200);
+    until(w, 1, "select count(*) from node where component = 'eks' and state = 'queued'");
+    world_stop(w);
+}
+
+static void one_live_apply_per_instance(void **state)
+{
+    GIVEN(w);
+    merge_and_upload(w);
+    world_pull(w, "opened", 8, "cccc333", false, 3);
+    world_upload(w, "upl_3", "cccc333", "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/8/merge\",\"run_id\":\"880\"}", "[]");
+    world_pull(w, "closed", 8, "cccc333", true, 4);
+    world_upload(w, "upl_4", "cccc333", "{\"event_name\":\"pull_request\",\"ref\":\"refs/heads/main\",\"run_id\":\"888\"}", chain);
+    until(w, 2, "select count(*) from node where state = 'locked' and gate like '%\"run\"%'");
+    assert_int_equal(w->runs - w->before, 2);
+    finish(w, "dns", "success");
+    until(w, 3, "select count(*) from run where component = 'dns'");
+    assert_int_equal(w->runs - w->before, 3);                       /* dns of the second batch; its vpc still waits */
+    world_stop(w);
+}
+
+static void a_restart_goes_on_where_it_was(void **state)
+{
+    GIVEN(w);
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    world_crash(w);
+    finish(w, "vpc", "success");
+    until(w, 1, "select count(*) from node where component = 'eks' and state = 'queued'");
+    world_crash(w);
+    finish(w, "eks", "success");
+    finish(w, "dns", "success");
+    until(w, 1, "select count(*) from node where component = 'app' and state = 'queued'");
+    finish(w, "app", "success");
+    until(w, 1, "select count(*) from batch where verdict = 'success'");
+    assert_int_equal(w->runs, 4);
+    assert_int_equal(w->dispatch_calls, 4);
+    world_stop(w);
+}
+
+static void a_loop_is_refused_by_name(void **state)
+{
+    GIVEN(w);
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_upload(w, "upl_1", "aaaa111", pull_session, "[" NODE("vpc", NODE("eks", NODE("vpc", ""))) "]");
+    until(w, 1, "select count(*) from batch where verdict = 'failure' and error like '%vpc%eks%'");
+    until(w, 0, "select count(*) from effect where state = 0");
+    assert_non_null(strstr(w->last_check, "\"conclusion\":\"failure\""));
+    assert_int_equal(w->dispatch_calls, 0);
+    world_stop(w);
+}
+
+static void nothing_affected_is_neutral_and_makes_no_comment(void **state)
+{
+    GIVEN(w);
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_upload(w, "upl_1", "aaaa111", pull_session, "[]");
+    until(w, 1, "select count(*) from change_event where state = 'ignored'");
+    until(w, 0, "select count(*) from effect where state = 0");
+    assert_non_null(strstr(w->last_check, "\"conclusion\":\"neutral\""));
+    assert_int_equal(w->comment_calls, 0);
+    world_stop(w);
+}
+
+static void closing_cancels_and_drops_the_locks(void **state)
+{
+    GIVEN(w);
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    world_pull(w, "closed", 7, "aaaa111", false, 9);
+    until(w, 2, "select count(*) from node where state = 'cancelled'");
+    until(w, 2, "select count(*) from node where state = 'cancelling'");
+    until(w, 0, "select count(*) from effect where state = 0 and kind = 'cancel_run'");
+    assert_int_equal(w->cancel_calls, 2);
+    finish(w, "vpc", "cancelled");
+    finish(w, "dns", "success");                        /* it was faster: say what is true */
+    until(w, 1, "select count(*) from batch where state = 'ended'");
+    world_stop(w);
+}
+
+static void a_run_without_our_id_is_matched_when_only_one_fits(void **state)
+{
+    GIVEN(w);
+    w->title_has_id = w->answers_run_id = false;
+    w->workflow_text = "on:\n  workflow_dispatch:\n    inputs:\n      component: {type: string}\n      stack: {type: string}\njobs: {}\n";
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_upload(w, "upl_1", "aaaa111", pull_session, "[" NODE("vpc", "") "]");
+    until(w, 1, RUNNING);
+    world_run_webhook(w, 0, "completed", "success", 1);
+    until(w, 1, "select count(*) from batch where verdict = 'success'");
+    world_stop(w);
+}
+
+static void a_manual_dispatch_can_be_tried_dry_and_done(void **state)
+{
+    GIVEN(w);
+    bool refused;
+    str note = world_command(w, "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"plan.yaml\","
+                                "\"inputs\":{\"component\":\"vpc\",\"stack\":\"prod\"},\"dryRun\":true}", &refused);
+    assert_false(refused);
+    assert_non_null(strstr(arena_copy(w->both->mem, note).ptr, "\"dispatches\":1"));
+    assert_int_equal(now_is(w, "select count(*) from batch"), 0);
+    world_command(w, "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"plan.yaml\","
+                     "\"inputs\":{\"component\":\"vpc\",\"stack\":\"prod\"}}", &refused);
+    assert_false(refused);
+    until(w, 1, RUNNING);
+    world_command(w, "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"../x\"}", &refused);
+    assert_true(refused);
+    world_stop(w);
+}
+
+static void github_reruns_are_followed(void **state)
+{
+    GIVEN(w);
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_upload(w, "upl_1", "aaaa111", pull_session, "[" NODE("vpc", "") "]");
+    until(w, 1, RUNNING);
+    finish(w, "vpc", "failure");
+    until(w, 1, "select count(*) from batch where verdict = 'failure'");
+    world_run_webhook(w, 0, "in_progress", NULL, 2);
+    until(w, 1, "select count(*) from batch where state = 'running'");
+    world_run_webhook(w, 0, "completed", "success", 2);
+    until(w, 1, "select count(*) from batch where verdict = 'success'");
+    world_run_webhook(w, 0, "completed", "failure", 1); /* late: about the first attempt */
+    assert_int_equal(now_is(w, "select count(*) from batch where verdict = 'success'"), 1);
+    world_stop(w);
+}
+
+static void a_lost_merge_webhook_is_found_by_asking(void **state)
+{
+    GIVEN(w);
+    w->pull_json = "{\"number\":7,\"title\":\"t\",\"author\":\"ana\",\"url\":\"u\",\"state\":\"merged\",\"draft\":false,\"from_fork\":false,"
+                   "\"head_sha\":\"aaaa111\",\"head_ref\":\"topic\",\"base_sha\":\"ba5e\",\"base_ref\":\"main\",\"merge_sha\":\"dddd\","
+                   "\"merged_ms\":1795000100000,\"updated_ms\":1795000100000}";
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    finish(w, "vpc", "success");
+    world_upload(w, "upl_2", "aaaa111", merge_session, chain);      /* a second run of the CLI, and no word of a merge */
+    until(w, 1, "select count(*) from batch where activity = 'merged'");
+    world_stop(w);
+}
+
+/* One argument: only the tests whose names match it (* and ?). */
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    const struct CMUnitTest tests[] = {
+        BOTH(plans_go_out_in_dependency_order),
+        BOTH(the_upload_may_come_before_the_event),
+        BOTH(a_delivery_that_comes_twice_counts_once),
+        BOTH(applies_stop_behind_a_failure_and_go_on_after_a_rerun),
+        BOTH(a_lost_answer_never_makes_a_second_run),
+        BOTH(a_dispatch_that_never_arrived_is_sent_again_under_the_same_id),
+        BOTH(an_unreachable_forge_is_tried_again),
+        BOTH(a_limit_is_waited_out),
+        BOTH(a_refusal_is_an_error_of_that_node_alone),
+        BOTH(a_missing_workflow_is_said_clearly),
+        BOTH(a_webhook_may_overtake_the_answer),
+        BOTH(a_new_head_supersedes_what_has_not_started),
+        BOTH(a_lock_holds_back_and_its_release_lets_go),
+        BOTH(a_lock_that_expires_lets_go),
+        BOTH(one_live_apply_per_instance),
+        BOTH(a_restart_goes_on_where_it_was),
+        BOTH(a_loop_is_refused_by_name),
+        BOTH(nothing_affected_is_neutral_and_makes_no_comment),
+        BOTH(closing_cancels_and_drops_the_locks),
+        BOTH(a_run_without_our_id_is_matched_when_only_one_fits),
+        BOTH(a_manual_dispatch_can_be_tried_dry_and_done),
+        BOTH(github_reruns_are_followed),
+        BOTH(a_lost_merge_webhook_is_found_by_asking),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,319 @@
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/pack.h"
+#include "base/rfc3339.h"
+#include "base/scope.h"
+#include "store/uploads.h"
+
+const char *const workflow_usual =
+    "name: plan\nrun-name: plan ${{ inputs.component }}/${{ inputs.stack }}/${{ inputs.atmos_pro_run_id }}\n"
+    "on:\n  workflow_dispatch:\n    inputs:\n      component: {required: true, type: string}\n"
+    "      stack: {required: true, type: string}\n      sha: {type: string}\n      atmos_pro_run_id: {type: string}\n"
+    "jobs:\n  plan:\n    runs-on: ubuntu-latest\n    steps: []\n";
+
+/* ---- the forge in memory ---- */
+
+static str input(const struct forge_call *c, const char *name)
+{
+    for (size_t i = 0; i < c->input_count; i++)
+        if (str_eq(c->inputs[i].name, str_of(name)))
+            return c->inputs[i].value;
+    return STR("");
+}
+
+static struct pretend_run *make_run(struct world *w, const struct forge_call *c)
+{
+    struct pretend_run *r = &w->run[w->runs++];
+    r->id = 9000 + w->runs;
+    str id = input(c, "atmos_pro_run_id"), component = input(c, "component"), stack = input(c, "stack");
+    snprintf(r->run_id, sizeof r->run_id, PRI_STR, FMT_STR(id));
+    snprintf(r->component, sizeof r->component, PRI_STR, FMT_STR(component));
+    snprintf(r->stack, sizeof r->stack, PRI_STR, FMT_STR(stack));
+    snprintf(r->file, sizeof r->file, PRI_STR, FMT_STR(c->file));
+    snprintf(r->title, sizeof r->title, "plan %s/%s%s%s", r->component, r->stack, w->title_has_id ? "/" : "",
+             w->title_has_id ? r->run_id : "");
+    return r;
+}
+
+static void dispatch(struct world *w, struct arena *mem, const struct forge_call *c, struct forge_answer *a)
+{
+    enum mood mood = w->mood_left > 0 ? w->mood : KIND;
+    w->mood_left--;
+    w->dispatch_calls++;
+    a->outcome = FORGE_OK;
+    if (mood == LOSES_ANSWER_BEFORE || mood == LOSES_ANSWER_AFTER)
+        a->outcome = FORGE_LOST;
+    else if (mood == UNREACHABLE)
+        a->outcome = FORGE_NOT_SENT;
+    else if (mood == LIMITS)
+        a->outcome = FORGE_LIMITED;
+    else if (mood == REFUSES)
+        a->outcome = FORGE_REFUSED;
+    a->message = STR("as the test says");
+    if (mood == LIMITS)
+        a->not_before_ms = engine_now_ms(w->engine) + 300;
+    if (mood != KIND && mood != LOSES_ANSWER_AFTER)
+        return;
+    struct pretend_run *r = make_run(w, c);
+    if (mood == KIND && w->answers_run_id)
+        a->result = arena_print(mem, "{\"run_id\":%lld,\"url\":\"https://forge/runs/%lld\"}", (long long)r->id, (long long)r->id);
+}
+
+static void list_runs(struct world *w, struct arena *mem, struct forge_answer *a)
+{
+    struct buf b;
+    buf_init(&b, mem, 8 << 20);
+    buf_add(&b, STR("{\"runs\":["));
+    for (int i = 0; i < w->runs; i++)
+        buf_print(&b, "%s{\"id\":%lld,\"attempt\":1,\"state\":\"queued\",\"conclusion\":\"\",\"title\":\"%s\",\"path\":\"%s\","
+                  "\"event\":\"workflow_dispatch\",\"url\":\"u\",\"created_ms\":%lld,\"started_ms\":0,\"updated_ms\":0}",
+                  i ? "," : "", (long long)w->run[i].id, w->run[i].title, w->run[i].file,
+                  (long long)engine_now_ms(w->engine));
+    buf_add(&b, STR("]}"));
+    a->result = buf_str(&b);
+    w->find_calls++;
+}
+
+static void read_file(struct world *w, struct arena *mem, struct forge_answer *a)
+{
+    struct buf b;
+    struct json_out j;
+    buf_init(&b, mem, 1 << 20);
+    json_out_init(&j, &b);
+    json_begin_object(&j);
+    json_field_bool(&j, STR("found"), w->workflow_text != NULL);
+    if (w->workflow_text) {
+        json_field_str(&j, STR("blob"), STR("b10b"));
+        json_field_str(&j, STR("text"), str_of(w->workflow_text));
+        json_field_str(&j, STR("etag"), STR("e"));
+    }
+    json_end_object(&j);
+    a->result = buf_str(&b);
+}
+
+static void call(void *self, const struct forge_call *c, forge_done *done, void *ctx)
+{
+    struct world *w = self;
+    SCOPED(arena) struct arena *mem = arena_new(64 << 20, 256 << 20);
+    struct forge_answer a = { .outcome = FORGE_OK, .status = 200, .result = STR("{}"), .message = STR("") };
+    pthread_mutex_lock(&w->mutex);
+    if (c->kind == FORGE_DISPATCH)
+        dispatch(w, mem, c, &a);
+    else if (c->kind == FORGE_FIND_RUNS)
+        list_runs(w, mem, &a);
+    else if (c->kind == FORGE_READ_FILE)
+        read_file(w, mem, &a);
+    else if (c->kind == FORGE_PUT_CHECK) {
+        w->check_calls++;
+        snprintf(w->last_check, sizeof w->last_check, PRI_STR, FMT_STR(c->body));
+        a.result = STR("{\"id\":71}");
+    } else if (c->kind == FORGE_PUT_COMMENT) {
+        w->comment_calls++;
+        snprintf(w->last_comment, sizeof w->last_comment, PRI_STR, FMT_STR(c->text));
+        a.result = STR("{\"id\":72}");
+    } else if (c->kind == FORGE_CANCEL_RUN)
+        w->cancel_calls++;
+    else if (c->kind == FORGE_READ_PULL && w->pull_json)
+        a.result = str_of(w->pull_json);
+    else if (c->kind == FORGE_READ_PULL || c->kind == FORGE_READ_RUN)
+        a.outcome = FORGE_NOT_FOUND;
+    pthread_mutex_unlock(&w->mutex);
+    done(ctx, &a);
+}
+
+/* ---- the engine ---- */
+
+static bool furnish(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    (void)arg;
+    return db_exec(db, e, NULL, "insert into workspace (id, name, created_ms) values ('ws_test', 'test', 1) on conflict (id) do nothing", NO_ARGS) &&
+           db_exec(db, e, NULL, "insert into repository (workspace_id, forge_id, host, owner, name, installation_id, created_ms)"
+                   " values ('ws_test', 4711, 'github.com', 'acme', 'infra', 5, 1) on conflict (workspace_id, forge, forge_id) do nothing", NO_ARGS);
+}
+
+static void start(struct world *w)
+{
+    struct err e = { 0 };
+    struct engine_config c = { .database = w->both->url, .workspace_id = STR("ws_test"), .public_url = STR("https://box.example"),
+                               .forge = &w->port, .lease_ms = 2000, .sweep_ms = 500, .silent_ms = 60000, .find_settle_ms = 4000,
+                               .app_id = 99, .bot_login = STR("signalbox[bot]") };
+    if (!engine_start(&c, &w->engine, &e))
+        stop_test("engine: %s\n", e.text);
+    if (!engine_write_wait(w->engine, furnish, NULL, &e))
+        stop_test("furnish: %s\n", e.text);
+    engine_poke(w->engine, 1);
+}
+
+void world_start(struct world *w, struct both *b)
+{
+    memset(w, 0, sizeof *w);
+    w->both = b;
+    db_close(b->db);
+    b->db = NULL;
+    pthread_mutex_init(&w->mutex, NULL);
+    w->title_has_id = w->answers_run_id = true;
+    w->workflow_text = workflow_usual;
+    w->port = (struct forge_port){ .self = w, .call = call };
+    start(w);
+}
+
+void world_stop(struct world *w)
+{
+    engine_stop(w->engine);
+    w->engine = NULL;
+    pthread_mutex_destroy(&w->mutex);
+}
+
+void world_crash(struct world *w)
+{
+    engine_stop(w->engine);
+    start(w);
+}
+
+int64_t now_is(struct world *w, const char *sql)
+{
+    struct err e = { 0 };
+    struct db_rows r;
+    struct db *db = engine_read(w->engine, &e);
+    if (!db || !db_query_(db, w->both->mem, &e, &r, sql, NULL, 0))
+        stop_test("%s: %s\n", sql, e.text);
+    engine_read_done(w->engine, db);
+    return r.count ? db_at(&r, 0, 0)->i : -1;
+}
+
+str world_text(struct world *w, const char *sql)
+{
+    struct err e = { 0 };
+    struct db_rows r;
+    struct db *db = engine_read(w->engine, &e);
+    if (!db || !db_query_(db, w->both->mem, &e, &r, sql, NULL, 0))
+        stop_test("%s: %s\n", sql, e.text);
+    engine_read_done(w->engine, db);
+    return r.count ? db_at(&r, 0, 0)->s : STR("");
+}
+
+void until_(struct world *w, int64_t want, const char *sql, const char *file, int line)
+{
+    int64_t got = 0;
+    for (int i = 0; i < 2000; i++) {
+        got = now_is(w, sql);
+        if (got == want)
+            return;
+        nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+    }
+    print_error("%s: got %lld, want %lld\n", sql, (long long)got, (long long)want);
+    print_error("facts set aside: " PRI_STR "\n", FMT_STR(world_text(w, "select coalesce(max(note), 'none') from fact where state = 2")));
+    _fail(file, line);
+}
+
+static void fact_stored(void *arg, enum fact_fate fate, int64_t id, const struct err *e)
+{
+    int64_t *out = arg;
+    __atomic_store_n(out, e ? -2 : fate == FACT_DUPLICATE ? -1 : id, __ATOMIC_SEQ_CST);
+}
+
+static int64_t submit(struct world *w, const struct fact_new *f)
+{
+    int64_t id = 0;
+    engine_submit(w->engine, f, fact_stored, &id);
+    while (__atomic_load_n(&id, __ATOMIC_SEQ_CST) == 0)
+        nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+    return id;
+}
+
+static void submit_and_wait(struct world *w, const struct fact_new *f)
+{
+    int64_t id = submit(w, f);
+    str note;
+    bool refused;
+    if (id > 0 && !engine_fact_wait(w->engine, id, 10000, w->both->mem, &note, &refused))
+        stop_test("fact %lld was not applied in 10 s\n", (long long)id);
+}
+
+void world_webhook(struct world *w, const char *event, const char *guid, const char *json)
+{
+    const char *kind = arena_print(w->both->mem, "webhook.%s", event).ptr;
+    str key = guid ? str_of(guid) : arena_print(w->both->mem, "guid-%lld", (long long)++w->next_delivery);
+    submit_and_wait(w, &(struct fact_new){ .lane = 1, .kind = kind, .key = key, .body = str_of(json) });
+}
+
+void world_pull(struct world *w, const char *action, int number, const char *head, bool merged, int64_t at_s)
+{
+    bool closed = !strcmp(action, "closed");
+    char at[32];
+    struct tm tm;
+    time_t t = (time_t)(1795000000 + at_s);
+    gmtime_r(&t, &tm);
+    strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    str json = arena_print(w->both->mem,
+        "{\"action\":\"%s\",\"number\":%d,\"pull_request\":{\"id\":1,\"number\":%d,\"state\":\"%s\",\"draft\":false,\"merged\":%s,"
+        "\"merged_at\":%s%s%s,\"title\":\"Change %d\",\"html_url\":\"https://forge/pull/%d\",\"user\":{\"login\":\"ana\",\"id\":7},"
+        "\"updated_at\":\"%s\",\"merge_commit_sha\":null,\"head\":{\"sha\":\"%s\",\"ref\":\"topic\",\"repo\":{\"id\":4711}},"
+        "\"base\":{\"sha\":\"ba5e\",\"ref\":\"main\",\"repo\":{\"id\":4711}}},\"repository\":{\"id\":4711,\"name\":\"infra\","
+        "\"full_name\":\"acme/infra\",\"owner\":{\"login\":\"acme\"},\"default_branch\":\"main\"},\"installation\":{\"id\":5},"
+        "\"sender\":{\"login\":\"ana\",\"id\":7}}",
+        action, number, number, closed ? "closed" : "open", merged ? "true" : "false", merged ? "\"" : "", merged ? at : "null",
+        merged ? "\"" : "", number, number, at, head);
+    world_webhook(w, "pull_request", NULL, json.ptr);
+}
+
+struct upload_job { struct world *w; const char *id, *head, *session, *stacks; int64_t fact; };
+
+static bool upload_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct upload_job *x = arg;
+    enum fact_fate fate;
+    str body = arena_print(mem, "{\"upload\":\"%s\"}", x->id);
+    return db_exec(db, e, NULL,
+                   "insert into upload (id, repository_id, head_sha, base_sha, state, session, body, received_ms)"
+                   " values ($1, 1, $2, 'ba5e', 'complete', $3, $4, $5)",
+                   ARGS(A(str_of(x->id)), A(str_of(x->head)), A(str_of(x->session)),
+                        arg_blob(pack(mem, arena_print(mem, "[%s]", x->stacks))), A(engine_now_ms(x->w->engine)))) &&
+           engine_store_fact(x->w->engine, db, mem, &(struct fact_new){ .lane = 1, .kind = "upload.affected", .body = body },
+                             &fate, &x->fact, e);
+}
+
+void world_upload(struct world *w, const char *id, const char *head, const char *session, const char *stacks)
+{
+    struct err e = { 0 };
+    struct upload_job x = { w, id, head, session, stacks, 0 };
+    str note;
+    bool refused;
+    if (!engine_write_wait(w->engine, upload_body, &x, &e))
+        stop_test("upload: %s\n", e.text);
+    engine_poke(w->engine, 1);
+    if (!engine_fact_wait(w->engine, x.fact, 10000, w->both->mem, &note, &refused))
+        stop_test("the upload was not applied in 10 s\n");
+}
+
+void world_run_webhook(struct world *w, int run, const char *status, const char *conclusion, int attempt)
+{
+    const struct pretend_run *r = &w->run[run];
+    str at = rfc3339_write(w->both->mem, engine_now_ms(w->engine));
+    str json = arena_print(w->both->mem,
+        "{\"action\":\"%s\",\"workflow_run\":{\"id\":%lld,\"run_number\":1,\"run_attempt\":%d,\"event\":\"workflow_dispatch\","
+        "\"status\":\"%s\",\"conclusion\":%s%s%s,\"head_branch\":\"main\",\"head_sha\":\"abc\",\"display_title\":\"%s\","
+        "\"path\":\".github/workflows/%s\",\"html_url\":\"https://forge/runs/%lld\",\"created_at\":\"%s\","
+        "\"run_started_at\":\"%s\",\"updated_at\":\"%s\"},"
+        "\"repository\":{\"id\":4711,\"name\":\"infra\",\"full_name\":\"acme/infra\",\"owner\":{\"login\":\"acme\"}},"
+        "\"installation\":{\"id\":5},\"sender\":{\"login\":\"x\",\"id\":1}}",
+        !strcmp(status, "completed") ? "completed" : "in_progress", (long long)r->id, attempt, status, conclusion ? "\"" : "",
+        conclusion ? conclusion : "null", conclusion ? "\"" : "", r->title, r->file, (long long)r->id, at.ptr, at.ptr, at.ptr);
+    world_webhook(w, "workflow_run", NULL, json.ptr);
+}
+
+str world_command(struct world *w, const char *json, bool *refused)
+{
+    int64_t id = submit(w, &(struct fact_new){ .lane = 1, .kind = "command", .body = str_of(json), .actor = STR("tester") });
+    str note = STR("");
+    if (!engine_fact_wait(w->engine, id, 10000, w->both->mem, &note, refused))
+        stop_test("the command was not applied in 10 s\n");
+    return note;
+}

@@ -1,0 +1,56 @@
+/*
+ * world: a real engine on a real database beside a forge in memory that does as the test says.
+ */
+#ifndef SIGNALBOX_TEST_UNIT_ENGINE_WORLD_H
+#define SIGNALBOX_TEST_UNIT_ENGINE_WORLD_H
+#include <pthread.h>
+
+#include "both.h"
+#include "engine/engine.h"
+#include "forge/forge.h"
+
+enum { RUNS_MAX = 4096 };
+
+enum mood { KIND, LOSES_ANSWER_AFTER, LOSES_ANSWER_BEFORE, UNREACHABLE, LIMITS, REFUSES };
+
+struct pretend_run { int64_t id; char run_id[40], component[64], stack[64], title[200], file[64]; bool announced; };
+
+struct world {
+    struct both       *both;
+    struct engine     *engine;
+    struct forge_port  port;
+    pthread_mutex_t    mutex;
+    enum mood          mood;            /* of the next `mood_left` dispatches; then KIND */
+    int                mood_left;
+    bool               title_has_id, answers_run_id;
+    const char        *workflow_text;
+    struct pretend_run run[RUNS_MAX];
+    int                before;          /* runs before the part that a test is about */
+    int                runs, dispatch_calls, find_calls, check_calls, comment_calls, cancel_calls;
+    char               last_check[70000], last_comment[70000];
+    struct forge_call  pull;            /* what FORGE_READ_PULL answers is pull_json */
+    const char        *pull_json;
+    int64_t            next_delivery;
+};
+
+extern const char *const workflow_usual;
+
+void world_start(struct world *w, struct both *b);     /* engine, workspace ws_test, repository 1 acme/infra */
+void world_stop(struct world *w);
+void world_crash(struct world *w);                     /* stops the engine without letting it finish, starts another */
+
+/* A webhook of GitHub's, as it would be stored. guid NULL: a new one. Waits until it was applied. */
+void world_webhook(struct world *w, const char *event, const char *guid, const char *json);
+void world_pull(struct world *w, const char *action, int number, const char *head, bool merged, int64_t at_s);
+/* An upload of a chain or of what `stacks` says; waits until applied. session: JSON of claims. */
+void world_upload(struct world *w, const char *id, const char *head, const char *session, const char *stacks);
+void world_run_webhook(struct world *w, int run, const char *status, const char *conclusion, int attempt);
+str  world_command(struct world *w, const char *json, bool *refused);
+
+/* Waits (at most 10 s) until the query gives this number; stops the test with what it gave. */
+#define until(w, want, sql) until_((w), (want), "" sql, __FILE__, __LINE__)
+void until_(struct world *w, int64_t want, const char *sql, const char *file, int line);
+int64_t now_is(struct world *w, const char *sql);
+str world_text(struct world *w, const char *sql);
+
+#endif
