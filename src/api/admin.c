@@ -82,8 +82,6 @@ static bool settings_body(struct db *db, struct arena *mem, void *arg, struct er
     struct settings_call *x = arg;
     struct call *c = x->call;
     bool found;
-    enum fact_fate fate;
-    int64_t id;
     /* Read again: two admins may change different fields at once. */
     if (!repositories_get(db, mem, c->who.workspace_id, x->repo.id, &x->repo, &found, e))
         return false;
@@ -94,10 +92,7 @@ static bool settings_body(struct db *db, struct arena *mem, void *arg, struct er
     struct audit_entry a = audit_of(c, x->repo.id, STR("repository.settings_changed"), STR("repository"),
                                     arena_print(mem, PRI_STR "/" PRI_STR, FMT_STR(x->repo.owner), FMT_STR(x->repo.name)));
     a.metadata = json_raw(c->body);
-    /* The lane keeps the settings in memory: the fact makes it read them again, in whichever process it is. */
-    struct fact_new f = { .lane = x->repo.id, .kind = "command", .body = STR("{\"command\":\"reload\"}"), .actor = c->who.name, .trace = c->trace };
-    return repositories_set_settings(db, x->repo.id, settings_changed(mem, &x->now), e) && audit_add(db, mem, &a, c->now_ms, e)
-        && engine_store_fact(c->api->config.engine, db, mem, &f, &fate, &id, e);
+    return repositories_set_settings(db, x->repo.id, settings_changed(mem, &x->now), e) && audit_add(db, mem, &a, c->now_ms, e);
 }
 
 enum outcome api_settings_set(struct call *c)
@@ -105,7 +100,7 @@ enum outcome api_settings_set(struct call *c)
     struct settings_call x = { .call = c };
     if (!find_repository(c, &x.repo) || !engine_write_wait(c->api->config.engine, settings_body, &x, &c->err))
         return FAILED;
-    engine_poke(c->api->config.engine, x.repo.id);
+    engine_settings_changed(c->api->config.engine, x.repo.id);
     json_put_raw(&c->data, settings_json(c->mem, &x.now));
     return ANSWERED;
 }
@@ -209,6 +204,7 @@ enum outcome api_import(struct call *c)
         || !engine_write_wait(c->api->config.engine, import_body, &x, &c->err))
         return FAILED;
     forget_lanes(c->api);
+    engine_settings_changed(c->api->config.engine, x.repo.id);
     c->status = 201;
     return show_repository(c, x.repo.id);
 }

@@ -96,6 +96,8 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
 
 void engine_poke(struct engine *en, int64_t lane) { en->pokes++; en->poked_lane = lane; }
 
+void engine_settings_changed(struct engine *en, int64_t lane) { (void)lane; en->settings_changes++; }
+
 bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, struct arena *mem, str *note, bool *refused)
 {
     (void)fact_id, (void)timeout_ms, (void)mem;

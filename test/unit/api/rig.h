@@ -23,7 +23,7 @@ struct answer {
 struct engine {                 /* the pretend one */
     struct db *db;
     int64_t    now_ms;
-    unsigned   pokes, lock_changes, facts_stored;
+    unsigned   pokes, lock_changes, settings_changes, facts_stored;
     int64_t    poked_lane;
     const char *note;           /* what facts come to; NULL: no outcome in time */
     bool       refused, database_gone;

@@ -151,6 +151,7 @@ static void test_settings(void **state)
     assert_int_equal(json_count(json_path(a.body, "data.validationErrors")), 2);
     assert_int_equal(num(ask(g, "GET", where, g->member, NULL), "data.dispatch_concurrency"), 5);
     assert_int_equal(count_rows(g, "select count(*) from audit where action = 'repository.settings_changed'"), 2);
+    assert_int_equal(g->engine.settings_changes, 2);       /* the lane, which keeps them in memory, was told */
     assert_int_equal(count_rows(g, "select count(*) from repository where settings = '{\"dispatch_concurrency\":5,\"reviews\":true,\"comment\":false}'"), 1);
 }
 
