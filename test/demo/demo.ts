@@ -27,6 +27,8 @@ const { values: flags } = parseArgs({
     },
 });
 
+/** After a kill the server asks the forge what became of its calls; here it does not wait long before it asks. */
+const impatient = { sweep_ms: '1000', silent_ms: '2000', find_settle_ms: '2000' };
 const program = process.env['SIGNALBOX_BIN_DEMO'] ?? join(import.meta.dirname, '../../build/signalbox');
 const screen = new Screen();
 
@@ -44,6 +46,7 @@ async function startServer(sim: ForgeSim, dir: string): Promise<Serve> {
         github_webhook_secret: app.webhook_secret,
         oidc_issuers: sim.ready.oidc,
         ca_file: sim.ready.ca,
+        ...(flags.crash ? impatient : {}),
     });
     await sim.settings({ webhook_url: `${serve.url}/webhooks/github` });
     return serve;
@@ -56,7 +59,7 @@ function crashes(serve: Serve): (title: string, share: number) => Promise<void> 
         if (share < 1 / 3 || share >= 1 || killed.has(title)) return;
         killed.add(title);
         await serve.kill();
-        screen.say(`   kill -9 of the server in the middle of the ${title}s; it starts again.`);
+        screen.say(`   kill -9 of the server while ${title === 'plan' ? 'plans' : 'applies'} run; it starts again.`);
         await serve.start();
     };
 }
@@ -105,8 +108,8 @@ async function main(): Promise<number> {
         serve.died = (code) => failed(new Error(`signalbox serve ended by itself (${code}):\n${serve.logTail()}`));
     });
     try {
-        await serve.start();
         const token = serve.bootstrap();
+        await serve.start();
         const story = new Story(sim, new Api(serve.url, token), screen, flags.once ? { runMs: 60, look_ms: 40 } : { runMs: 900, look_ms: 120 });
         if (flags.crash) story.looked = crashes(serve);
         screen.say(`Signalbox serves at ${serve.url}, a stand-in for GitHub at ${sim.ready.api} (after ${Date.now() - begin} ms)`);
@@ -122,6 +125,9 @@ async function main(): Promise<number> {
         console.log('Serving until Ctrl-C.');
         await Promise.race([stopped, died]);
         return 0;
+    } catch (error) {
+        console.error(`The last lines of ${serve.logFile}:\n${serve.logTail()}\n`);
+        throw error;
     } finally {
         await serve.stop();
         await sim.stop();

@@ -1,6 +1,6 @@
 /* A `signalbox serve` of our own: started, killed in the middle on order, started again, stopped. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -32,13 +32,15 @@ export class Serve {
 
     constructor(program: string, port: number, dir: string, settings: Record<string, string>) {
         const all = { ...settings, listen: `127.0.0.1:${port}`, database: `${dir}/signalbox.db` };
+        const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}\n`);
         this.program = program;
         this.url = `http://127.0.0.1:${port}`;
         this.logFile = `${dir}/serve.log`;
-        this.args = Object.entries(all).map(([name, value]) => `--${name}=${value}`);
+        writeFileSync(`${dir}/signalbox.conf`, lines.join(''), { mode: 0o600 });
+        this.args = ['--config', `${dir}/signalbox.conf`];
     }
 
-    /** The first admin token, straight from the database. */
+    /** The first admin token, straight into the database; an embedded one has to be free for that. */
     bootstrap(): string {
         return execFileSync(this.program, ['bootstrap', ...this.args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
     }
@@ -81,6 +83,7 @@ export class Serve {
     }
 
     logTail(): string {
-        return readFileSync(this.logFile, 'utf8').split('\n').slice(-30).join('\n');
+        const lines = readFileSync(this.logFile, 'utf8').split('\n');
+        return lines.filter((line) => !/ method=GET .* status=200 /.test(line)).slice(-40).join('\n');
     }
 }

@@ -67,6 +67,7 @@ export class Story {
         this.workspace = workspace!.id;
         const repo = await this.sim.createRepo({ owner: 'acme', name: 'infra', files: sampleFiles() });
         this.base = repo.head!;
+        await this.sim.installation(repo.installation_id!, 'created');
         await this.until('the repository to be known', async () => {
             const known = await this.api.all<{ owner: string; name: string }>('/api/v1/repositories');
             return known.some((one) => `${one.owner}/${one.name}` === repository);
