@@ -180,7 +180,8 @@ static enum forge_event_kind read_run(const struct reading *r, struct forge_even
 static enum forge_event_kind read_job(const struct reading *r, struct forge_event *out)
 {
     int64_t attempt = number(r, "workflow_job.run_attempt");
-    if (!str_eq(out->action, STR("waiting")) && !str_eq(text(r, "workflow_job.status"), STR("waiting")))
+    str status = text(r, "workflow_job.status");
+    if (!str_eq(status.len ? status : out->action, STR("waiting")))
         return FORGE_IGNORED;
     out->run_id = number(r, "workflow_job.run_id");
     out->run_attempt = attempt ? attempt : 1;
