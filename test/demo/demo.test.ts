@@ -1,6 +1,7 @@
 /* The story that newcomers see is a test: it has to come to the right end, also when the server is killed in the middle. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
@@ -9,11 +10,16 @@ interface Played {
     output: string;
 }
 
-function play(...args: string[]): Promise<Played> {
+/* The hardened program, as newcomers have it; `sanitized` is the one that notices its own mistakes, also when it stops. */
+const demo = join(import.meta.dirname, 'demo.ts');
+const hardened = process.env['SIGNALBOX_BIN_RELEASE'] ?? join(import.meta.dirname, '../../build/signalbox');
+const sanitized = process.env['SIGNALBOX_BIN'] ?? join(import.meta.dirname, '../../build-test/src/signalbox');
+
+function play(program: string, ...args: string[]): Promise<Played> {
     return new Promise((done) => {
-        const child = spawn(process.execPath, [join(import.meta.dirname, 'demo.ts'), '--once', ...args], {
+        const child = spawn(process.execPath, [demo, '--once', ...args], {
             stdio: ['ignore', 'pipe', 'pipe'],
-            env: { ...process.env, CI: 'true' },
+            env: { ...process.env, CI: 'true', SIGNALBOX_BIN_DEMO: program },
             timeout: 180_000,
         });
         let output = '';
@@ -27,20 +33,48 @@ const end = (played: Played) => /^end: .*$/m.exec(played.output)?.[0];
 
 describe('the story of the demo', () => {
     it('plans and applies 24 instances in order, each once, under one comment', async () => {
-        const quiet = await play();
+        const quiet = await play(hardened);
         assert.equal(quiet.code, 0, quiet.output);
         assert.match(quiet.output, /plans: 24 success; applies: 24 success; runs on the forge: 49, twice: 0; comments: 1; out of order: 0/);
     });
     it('shows plain lines where there is no terminal', async () => {
-        const quiet = await play();
+        const quiet = await play(hardened);
         assert.doesNotMatch(quiet.output, /\x1b\[/);
         assert.match(quiet.output, /^plan: data\/postgres in plat-use1-staging: FAILED$/m);
     });
     it('comes to the same end when the server is killed while plans and applies run', async () => {
-        const quiet = await play();
-        const crashed = await play('--crash');
+        const quiet = await play(hardened);
+        const crashed = await play(hardened, '--crash');
         assert.equal(crashed.code, 0, crashed.output);
         assert.equal((crashed.output.match(/kill -9/g) ?? []).length, 2, crashed.output);
         assert.equal(end(crashed), end(quiet));
+    });
+    it('is clean under ASan and UBSan, with a kill and at the end', async () => {
+        const crashed = await play(sanitized, '--crash');
+        assert.equal(crashed.code, 0, crashed.output);
+    });
+    it('serves on until Ctrl-C, then leaves nothing behind', async () => {
+        const child = spawn(process.execPath, [demo, '--port', '0'], {
+            stdio: ['ignore', 'pipe', 'inherit'],
+            env: { ...process.env, CI: 'true' },
+        });
+        let output = '';
+        const serves = new Promise<void>((done) =>
+            child.stdout.setEncoding('utf8').on('data', (text: string) => {
+                output += text;
+                if (output.includes('Serving until Ctrl-C')) done();
+            }),
+        );
+        const ended = new Promise((done) => child.once('exit', done));
+        await Promise.race([serves, ended]);
+        const url = /health +(http\S+)/.exec(output)?.[1];
+        const log = /log +(\S+)\/serve\.log/.exec(output)?.[1];
+        assert.ok(url && log, output);
+        assert.equal((await fetch(url)).status, 200);
+        assert.ok(existsSync(log));
+        child.kill('SIGINT');
+        assert.equal(await ended, 0);
+        await assert.rejects(fetch(url));
+        assert.equal(existsSync(log), false);
     });
 });

@@ -129,12 +129,13 @@ async function main(): Promise<number> {
         console.error(`The last lines of ${serve.logFile}:\n${serve.logTail()}\n`);
         throw error;
     } finally {
-        await serve.stop();
-        await sim.stop();
+        await serve.stop().finally(() => sim.stop());
         rmSync(dir, { recursive: true, force: true });
     }
 }
 
+// Somebody looked at the first lines only (| head): stop like for Ctrl-C, without a word.
+process.stdout.on('error', () => process.exit(0));
 process.exitCode = await main().catch((error: Error) => {
     console.error(`demo: ${error.message}`);
     return 1;

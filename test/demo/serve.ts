@@ -51,7 +51,10 @@ export class Serve {
         closeSync(log);
         this.child = child;
         this.isStopping = false;
+        const killNow = () => child.kill('SIGKILL');
+        process.once('exit', killNow);
         child.once('exit', (code) => {
+            process.removeListener('exit', killNow);
             if (this.child === child && !this.isStopping) this.died(code);
         });
         for (const end = Date.now() + ready_ms_max; Date.now() < end; await sleep(25)) {
@@ -67,8 +70,11 @@ export class Serve {
         return this.end('SIGKILL');
     }
 
-    stop(): Promise<void> {
-        return this.end('SIGTERM');
+    /** It has to stop by itself, in time and content (a sanitizer's complaint would be an exit code, too). */
+    async stop(): Promise<void> {
+        await this.end('SIGTERM');
+        const code = this.child?.exitCode;
+        if (this.child && this.isStopping && code !== 0) throw new Error(`signalbox serve stopped with ${code ?? this.child.signalCode}:\n${this.logTail()}`);
     }
 
     private async end(signal: NodeJS.Signals): Promise<void> {
