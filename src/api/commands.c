@@ -9,13 +9,17 @@
 #include "api/call.h"
 
 #include "domain/workflow.h"
+#include "store/uploads_chunks.h"
 
 struct command_call { struct call *call; struct fact_new fact; int64_t id; enum fact_fate fate; };
 
 static bool command_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct command_call *x = arg;
-    return engine_store_fact(x->call->api->config.engine, db, mem, &x->fact, &x->fate, &x->id, e);
+    str body;
+    if (!engine_store_fact(x->call->api->config.engine, db, mem, &x->fact, &x->fate, &x->id, e))
+        return false;
+    return x->fate == FACT_STORED || facts_by_key(db, mem, x->fact.key, 0, &x->id, &body, e);     /* the outcome of the first is the answer */
 }
 
 static bool idempotency_key(struct call *c, str *key)
@@ -36,9 +40,8 @@ static enum outcome pending(struct call *c, int64_t id)
 {
     c->status = 202;
     json_begin_object(&c->data);
-    if (id)
-        json_field_i64(&c->data, STR("factId"), id);
-    json_field_str(&c->data, STR("state"), id ? STR("pending") : STR("duplicate"));
+    json_field_i64(&c->data, STR("factId"), id);
+    json_field_str(&c->data, STR("state"), STR("pending"));
     json_end_object(&c->data);
     return ANSWERED;
 }
@@ -71,8 +74,6 @@ static enum outcome command(struct call *c, int64_t lane, str body)
     bool refused = false;
     if (!idempotency_key(c, &x.fact.key) || !engine_write_wait(c->api->config.engine, command_body, &x, &c->err))
         return FAILED;
-    if (x.fate == FACT_DUPLICATE && !x.id)
-        return pending(c, 0);
     engine_poke(c->api->config.engine, lane);
     if (!engine_fact_wait(c->api->config.engine, x.id, c->api->config.outcome_ms, c->mem, &note, &refused))
         return pending(c, x.id);

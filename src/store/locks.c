@@ -29,25 +29,22 @@ static bool lock_holder(struct db *db, struct arena *mem, struct lock *l, struct
 bool locks_take(struct db *db, struct arena *mem, struct lock *l, int64_t now_ms, bool *taken, struct err *e)
 {
     struct db_rows r;
-    if (!db_query(db, mem, e, &r,
-            "insert into lock_token (workspace_id, folded, token) values ($1, $2, 1)"
-            " on conflict (workspace_id, folded) do update set token = lock_token.token + 1 returning token",
-            ARGS(A(l->workspace_id), A(l->folded))))
-        return false;
-    l->token = row_i64(&r, 0, 0);
     l->id = id_new(mem, "lock_", now_ms);
     l->created_ms = l->updated_ms = now_ms;
+    l->deleted_ms = 0;
     if (!db_query(db, mem, e, &r,
             "insert into lock (id, workspace_id, key, folded, message, properties, actor, token, created_ms, updated_ms, expires_ms)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)"
-            " on conflict (workspace_id, folded) where deleted_ms is null do update set id = excluded.id, key = excluded.key,"
-            " message = excluded.message, properties = excluded.properties, actor = excluded.actor, token = excluded.token,"
-            " created_ms = excluded.created_ms, updated_ms = excluded.updated_ms, expires_ms = excluded.expires_ms"
-            " where lock.expires_ms <= excluded.created_ms returning id",
+            " values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, $9)"
+            " on conflict (workspace_id, folded) do update set id = excluded.id, key = excluded.key,"
+            " message = excluded.message, properties = excluded.properties, actor = excluded.actor, token = lock.token + 1,"
+            " created_ms = excluded.created_ms, updated_ms = excluded.updated_ms, expires_ms = excluded.expires_ms, deleted_ms = null"
+            " where lock.deleted_ms is not null or lock.expires_ms <= excluded.created_ms returning token",
             ARGS(A(l->id), A(l->workspace_id), A(l->key), A(l->folded), A(text(l->message)),
-                 A(l->properties.len ? l->properties : STR("{}")), A(text(l->actor)), A(l->token), A(now_ms), A(l->expires_ms))))
+                 A(l->properties.len ? l->properties : STR("{}")), A(text(l->actor)), A(now_ms), A(l->expires_ms))))
         return false;
     *taken = r.count > 0;
+    if (*taken)
+        l->token = row_i64(&r, 0, 0);
     return *taken || lock_holder(db, mem, l, e);
 }
 
@@ -63,10 +60,4 @@ bool locks_release(struct db *db, struct arena *mem, str workspace_id, str folde
     if (*found)
         *out = lock_row(&r, 0);
     return true;
-}
-
-bool locks_purge(struct db *db, int64_t before_ms, struct err *e)
-{
-    return db_exec(db, e, NULL, "delete from lock where deleted_ms < $1 or (deleted_ms is null and expires_ms < $1)",
-                   ARGS(A(before_ms)));
 }

@@ -1,5 +1,6 @@
 /*
- * locks: advisory claims on keys, one active row per (workspace, folded key) (atmos-pro.md §12, seed 003).
+ * locks: advisory claims on keys (atmos-pro.md §12, seed 003). One row for each (workspace, folded key) that was ever locked, taken and
+ * released in place, so that its token can only rise; the audit has the history.
  */
 #ifndef SIGNALBOX_STORE_LOCKS_H
 #define SIGNALBOX_STORE_LOCKS_H
@@ -12,11 +13,8 @@ struct lock {
 };
 
 /* In: workspace_id, key, folded, message, properties, actor, expires_ms. An expired lock is absent: its row gets a new id.
- * *taken false: somebody holds it, and *l is his lock. Nothing changed then but the counter, which the caller's rollback undoes. */
+ * *taken false: somebody holds it, and *l is that lock; nothing has changed. */
 bool locks_take(struct db *db, struct arena *mem, struct lock *l, int64_t now_ms, bool *taken, struct err *e) MUST_CHECK;
 /* *found false: no active lock. Else *out is the released one. */
 bool locks_release(struct db *db, struct arena *mem, str workspace_id, str folded, int64_t now_ms, struct lock *out, bool *found, struct err *e) MUST_CHECK;
-/* Released and long expired rows; the counters stay. */
-bool locks_purge(struct db *db, int64_t before_ms, struct err *e) MUST_CHECK;
-
 #endif

@@ -48,6 +48,22 @@ static void test_a_command_is_a_fact_whose_outcome_is_the_answer(void **state)
     assert_text(at(g, a, "data.state"), "pending");
 }
 
+static void test_an_idempotency_key_makes_it_one_command(void **state)
+{
+    struct rig *g = *state;
+    add_batch(g, "batch_1", g->repo);
+    g->engine.note = "{\"again\":2}";
+    struct http_header h[] = { { STR("Authorization"), arena_print(g->mem, "Bearer " PRI_STR, FMT_STR(g->member)) }, { STR("Idempotency-Key"), STR("k1") } };
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(num(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), "data.again"), 2);
+    assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'command'"), 1);
+    h[1].value = STR("k2");
+    expect(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), 200, NULL);
+    h[1].value = STR("a\tb");
+    expect(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), 400, "ValidationError");
+    assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'command'"), 2);
+}
+
 static void test_reruns_name_their_node(void **state)
 {
     struct rig *g = *state;
@@ -263,7 +279,7 @@ static void test_the_set_up_page_makes_one_app(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_BOTH(test_a_command_is_a_fact_whose_outcome_is_the_answer), API_BOTH(test_reruns_name_their_node),
+        API_BOTH(test_a_command_is_a_fact_whose_outcome_is_the_answer), API_BOTH(test_an_idempotency_key_makes_it_one_command), API_BOTH(test_reruns_name_their_node),
         API_BOTH(test_another_workspaces_batch_does_not_exist), API_BOTH(test_nodes_say_what_they_wait_for), API_BOTH(test_pages_show_each_row_once),
         API_BOTH(test_dispatch_by_hand_is_checked_first), API_BOTH(test_settings), API_BOTH(test_permission_rows),
         API_BOTH(test_importing_again_changes_the_same_repository), API_BOTH(test_tokens_are_shown_once), API_BOTH(test_a_fact_can_be_applied_again),
