@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/rfc3339.h"
 #include "base/secret.h"
 
@@ -32,6 +33,7 @@ static int listener;
 
 int rig_group_setup(void **state)
 {
+    log_setup(LOG_ERROR, false);
     rsa = EVP_RSA_gen(2048);
     BIO *b = BIO_new(BIO_s_mem());
     PEM_write_bio_PrivateKey_traditional(b, rsa, NULL, NULL, 0, NULL, NULL);
