@@ -40,6 +40,10 @@ export class Serve {
         this.args = ['--config', `${dir}/signalbox.conf`];
     }
 
+    get pid(): number {
+        return this.child?.pid ?? 0;
+    }
+
     /** The first admin token, straight into the database; an embedded one has to be free for that. */
     bootstrap(): string {
         return execFileSync(this.program, ['bootstrap', ...this.args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();

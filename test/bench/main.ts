@@ -1,0 +1,28 @@
+/*
+ * ./dev bench [--short] [webhooks uploads batch locks start]: every figure beside its anchor, measured in one run.
+ * --short only sees that everything runs. Exit code 1 when a figure is missed (not with --short) or something broke.
+ */
+import { parseArgs } from 'node:util';
+import { buildPrograms } from './rig.ts';
+import type { Figure } from './table.ts';
+import { showWebhooks } from './webhooks.ts';
+
+const parts: Record<string, (isShort: boolean) => Promise<Figure[]>> = {
+    webhooks: showWebhooks,
+};
+
+const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { short: { type: 'boolean', default: false } } });
+const unknown = positionals.filter((name) => !parts[name]);
+if (unknown.length > 0) throw new Error(`there is no measurement ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}`);
+
+buildPrograms();
+let missed = 0;
+let measured = 0;
+for (const [name, measure] of Object.entries(parts)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    const figures = await measure(flags.short);
+    missed += figures.filter((one) => one.reached === false).length;
+    measured += figures.length;
+}
+console.log(`\n${measured} figures, ${missed} missed`);
+process.exitCode = missed > 0 && !flags.short ? 1 : 0;
