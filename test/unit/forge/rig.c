@@ -72,7 +72,7 @@ str rig_token(const char *kid, const char *claims_json)
 {
     struct jwt_key *key;
     struct err e = { 0 };
-    str token;
+    str token = STR_NONE;
     if (!jwt_key_from_pem(str_of(pem), &key, &e) ||
         !jwt_sign(rig.mem, key, str_of(kid), str_of(claims_json), &token, &e))
         fail_msg("%s", e.text);
