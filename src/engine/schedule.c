@@ -118,7 +118,8 @@ static bool save_node(struct step *s, struct hot *h, uint32_t i, struct err *e)
 static bool save_batch(struct step *s, struct hot *h, struct err *e)
 {
     h->row.state = str_of(batch_state_name(h->b->state));
-    h->row.verdict = str_of(batch_verdict_name(batch_verdict(h->b)));
+    enum batch_verdict verdict = batch_verdict(h->b);
+    h->row.verdict = verdict == VERDICT_NONE ? STR("") : str_of(batch_verdict_name(verdict));
     h->row.cancelled = h->b->cancelled;
     if (h->b->state == BATCH_RUNNING && !h->row.started_ms)
         h->row.started_ms = s->now_ms;
