@@ -222,15 +222,18 @@ static bool report_body(struct db *db, struct arena *mem, void *arg, struct err 
     enum drift before = DRIFT_UNKNOWN;
     enum fact_fate fate;
     int64_t id;
+    str run;
     if (!instances_find(db, mem, x->repo.id, x->stack, x->component, call_forge_run(c), &x->instance, &found, e))
         return false;
     if (!found)
         return fail(e, ERR_INSTANCE_UNKNOWN, "there is no instance of component " PRI_STR " in stack " PRI_STR
                     ": upload the inventory with `atmos list instances --upload`", FMT_STR(x->component), FMT_STR(x->stack));
+    if (!instances_run(db, mem, x->repo.id, x->instance.stack, x->instance.component, call_forge_run(c), &run, e))
+        return false;
     (void)drift_read(x->instance.drift_status, &before);
     x->drift = drift_after(before, x->instance.drift_enabled, x->command, x->exit_code, x->legacy, x->default_branch);
     struct instance_result r = { .drift_status = str_of(drift_name(x->drift)), .command = str_of(command_name(x->command)),
-                                 .source = arena_print(mem, "external"), .has_exit = x->has_exit, .exit_code = x->exit_code,
+                                 .source = run.len ? run : STR("external"), .has_exit = x->has_exit, .exit_code = x->exit_code,
                                  .run_ms = x->last_run_ms };
     struct fact_new f = { .lane = x->repo.id, .kind = "report", .key = report_key(x, mem), .body = report_json(x, mem),
                           .actor = c->who.name, .trace = c->trace };

@@ -173,6 +173,18 @@ static bool session_permitted(struct call *c)
     return ok;
 }
 
+/* What a pull request's workflows took is nobody's after its end; a run that we dispatched is known by its id, its ref is the default branch. */
+static void note_session(struct call *c, struct lock *l)
+{
+    str run_id = json_str(json_get(c->who.claims, STR("run_id")), c->mem);
+    if (c->who.kind != CALLER_SESSION)
+        return;
+    l->session_repository = c->who.repository_id;
+    l->session_ref = json_str(json_get(c->who.claims, STR("ref")), c->mem);
+    if (run_id.len && str_eq(json_str(json_get(c->who.claims, STR("event_name")), c->mem), STR("workflow_dispatch")))
+        l->session_ref = arena_print(c->mem, "run/" PRI_STR, FMT_STR(run_id));
+}
+
 static struct lock_call *lock_begin(struct call *c)
 {
     struct lock_call *x = arena_make(c->mem, struct lock_call, 1);
@@ -198,6 +210,7 @@ enum outcome api_lock(struct call *c)
     }
     if (!session_permitted(c))
         return FAILED;
+    note_session(c, &x->lock);
     x->take = true;
     engine_write(c->api->config.engine, take_body, lock_done, x);
     return LATER;

@@ -26,7 +26,7 @@ bool changes_put(struct db *db, struct arena *mem, const struct change *c, int64
             " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18)"
             " on conflict (repository_id, kind, key) do update set title = excluded.title, author = excluded.author,"
             " url = excluded.url, state = excluded.state, draft = excluded.draft, from_fork = excluded.from_fork,"
-            " head_sha = excluded.head_sha, head_ref = excluded.head_ref, base_sha = excluded.base_sha,"
+            " head_sha = case when excluded.head_sha = '' then change.head_sha else excluded.head_sha end, head_ref = excluded.head_ref, base_sha = excluded.base_sha,"
             " base_ref = excluded.base_ref, merge_sha = excluded.merge_sha, merged_ms = excluded.merged_ms,"
             " forge_updated_ms = excluded.forge_updated_ms, updated_ms = excluded.updated_ms"
             " where excluded.forge_updated_ms >= change.forge_updated_ms and change.state <> 'merged'"
@@ -42,6 +42,11 @@ bool changes_put(struct db *db, struct arena *mem, const struct change *c, int64
     }
     bool found;
     return changes_by_key(db, mem, c->repository_id, c->kind, c->key, out, &found, e);
+}
+
+bool changes_learn_head(struct db *db, int64_t id, str head_sha, struct err *e)
+{
+    return db_exec(db, e, NULL, "update change set head_sha = $2 where id = $1 and head_sha = ''", ARGS(A(id), A(head_sha)));
 }
 
 static bool one_change(struct db_rows *r, struct change *out, bool *found)

@@ -18,6 +18,8 @@ struct change_event {
 
 /* Inserts or updates; an older object version (forge_updated_ms) changes nothing. *out is the row as it stands afterwards. */
 bool changes_put(struct db *db, struct arena *mem, const struct change *c, int64_t now_ms, struct change *out, struct err *e) MUST_CHECK;
+/* A release's webhook says no commit; the upload that belongs to it does. Nothing happens when the head is known. */
+bool changes_learn_head(struct db *db, int64_t id, str head_sha, struct err *e) MUST_CHECK;
 bool changes_get(struct db *db, struct arena *mem, int64_t id, struct change *out, bool *found, struct err *e) MUST_CHECK;
 bool changes_by_key(struct db *db, struct arena *mem, int64_t repository_id, str kind, str key, struct change *out, bool *found, struct err *e) MUST_CHECK;
 /* The release of a tag (head_ref). */

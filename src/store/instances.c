@@ -108,6 +108,21 @@ bool instances_find(struct db *db, struct arena *mem, int64_t repository_id, str
     return true;
 }
 
+bool instances_run(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component, int64_t forge_run_id, str *run_id,
+                   struct err *e)
+{
+    struct db_rows r;
+    *run_id = STR("");
+    if (!forge_run_id)
+        return true;
+    if (!db_query(db, mem, e, &r, "select id from run where repository_id = $1 and forge_run_id = $2 and stack = $3 and component = $4",
+                  ARGS(A(repository_id), A(forge_run_id), A(stack), A(component))))
+        return false;
+    if (r.count)
+        *run_id = row_str(&r, 0, 0);
+    return true;
+}
+
 bool instances_report(struct db *db, int64_t id, const struct instance_result *r, int64_t now_ms, bool *older, struct err *e)
 {
     int64_t changed = 0;

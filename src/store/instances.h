@@ -25,6 +25,10 @@ struct instance_row {
 bool instances_find(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component, int64_t forge_run_id,
                     struct instance_row *out, bool *found, struct err *e) MUST_CHECK;
 
+/* Our run that this run of the forge is, when it was dispatched for this instance; empty: somebody's own workflow. */
+bool instances_run(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component, int64_t forge_run_id, str *run_id,
+                   struct err *e) MUST_CHECK;
+
 struct instance_result { str drift_status, command, source; bool has_exit; int64_t exit_code, run_ms; };
 /* *older: a newer result is stored already, nothing changed. */
 bool instances_report(struct db *db, int64_t id, const struct instance_result *r, int64_t now_ms, bool *older, struct err *e) MUST_CHECK;

@@ -33,14 +33,16 @@ bool locks_take(struct db *db, struct arena *mem, struct lock *l, int64_t now_ms
     l->created_ms = l->updated_ms = now_ms;
     l->deleted_ms = 0;
     if (!db_query(db, mem, e, &r,
-            "insert into lock (id, workspace_id, key, folded, message, properties, actor, token, created_ms, updated_ms, expires_ms)"
-            " values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, $9)"
+            "insert into lock (id, workspace_id, key, folded, message, properties, actor, token, created_ms, updated_ms, expires_ms,"
+            " session_repository, session_ref) values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, $9, $10, $11)"
             " on conflict (workspace_id, folded) do update set id = excluded.id, key = excluded.key,"
             " message = excluded.message, properties = excluded.properties, actor = excluded.actor, token = lock.token + 1,"
-            " created_ms = excluded.created_ms, updated_ms = excluded.updated_ms, expires_ms = excluded.expires_ms, deleted_ms = null"
+            " created_ms = excluded.created_ms, updated_ms = excluded.updated_ms, expires_ms = excluded.expires_ms, deleted_ms = null,"
+            " session_repository = excluded.session_repository, session_ref = excluded.session_ref"
             " where lock.deleted_ms is not null or lock.expires_ms <= excluded.created_ms returning token",
             ARGS(A(l->id), A(l->workspace_id), A(l->key), A(l->folded), A(text(l->message)),
-                 A(l->properties.len ? l->properties : STR("{}")), A(text(l->actor)), A(now_ms), A(l->expires_ms))))
+                 A(l->properties.len ? l->properties : STR("{}")), A(text(l->actor)), A(now_ms), A(l->expires_ms),
+                 A(l->session_repository), A(text(l->session_ref)))))
         return false;
     *taken = r.count > 0;
     if (*taken)

@@ -9,6 +9,8 @@
 struct lock {
     str     id, workspace_id, key, folded, message, properties /* JSON object */, actor;
     int64_t token;              /* rises with every grant of the key */
+    int64_t session_repository; /* of the workflow session that takes it; 0: no session */
+    str     session_ref;        /* its ref, or "run/<id>" of a dispatched run: closing a pull request drops its locks (in only) */
     int64_t created_ms, updated_ms, expires_ms, deleted_ms;
 };
 

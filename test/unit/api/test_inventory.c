@@ -130,6 +130,21 @@ static void test_a_cut_name_finds_the_only_one_it_can_be(void **state)
     expect(report(g, g->session, "stack=prod&component=baz", plan), 404, "InstanceNotFound");       /* two it could be */
 }
 
+static void test_the_source_of_a_result_is_known(void **state)
+{
+    struct rig *g = *state;
+    const char *plan = "{\"command\":\"plan\",\"exit_code\":0}";
+    expect(ask(g, "POST", PATH, g->session, doc(g, INSTANCE("dev", "x/vpc", PLAIN) "," INSTANCE("dev", "y/vpc", PLAIN), "")), 200, NULL);
+    expect(report(g, g->session, "stack=dev&component=x%2Fvpc", plan), 200, NULL);
+    assert_int_equal(count_rows(g, "select count(*) from instance where last_source = 'external'"), 1);
+    run(g->b, "insert into batch (id, repository_id, event, activity, head_sha, state, edges, created_ms, updated_ms)"
+              " values ('batch_1', $1, 'pull_request', 'opened', 'abc', 'running', $2, 1, 1)", ARGS(A(g->repo), arg_blob(STR(""))));
+    run(g->b, "insert into run (id, batch_seq, position, attempt, repository_id, stack, component, workflow, ref, sha, state, forge_run_id, created_ms, seen_ms)"
+              " select 'run_1', seq, 0, 1, repository_id, 'dev', 'y/vpc', 'plan.yaml', 'main', 'abc', 'running', 555, 1, 1 from batch", NO_ARGS);
+    expect(report(g, g->session, "stack=dev&component=vpc", plan), 200, NULL);      /* a cut name: the one this run was dispatched for */
+    assert_int_equal(count_rows(g, "select count(*) from instance where last_source = 'run_1' and component = 'y/vpc'"), 1);
+}
+
 static void test_bad_reports(void **state)
 {
     struct rig *g = *state;
@@ -147,7 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_BOTH(test_transitions_are_seen), API_BOTH(test_drift_without_its_workflows_refuses_the_whole), API_BOTH(test_who_is_orphaned_and_when),
         API_BOTH(test_chunks_of_an_inventory_are_one_inventory), API_BOTH(test_a_report_moves_the_drift_status), API_BOTH(test_names_are_opaque),
-        API_BOTH(test_a_cut_name_finds_the_only_one_it_can_be), API_BOTH(test_bad_reports),
+        API_BOTH(test_a_cut_name_finds_the_only_one_it_can_be), API_BOTH(test_the_source_of_a_result_is_known), API_BOTH(test_bad_reports),
     };
     return cmocka_run_group_tests_name("api inventory", tests, NULL, NULL);
 }
