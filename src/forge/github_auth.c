@@ -53,6 +53,7 @@ static struct party *party_of(struct github *g, int64_t id)
         abort();
     p->id = id;
     p->waiting_last = &p->waiting;
+    p->queue_last = &p->queue;
     p->next = *at;
     *at = p;
     return p;

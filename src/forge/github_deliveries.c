@@ -73,7 +73,9 @@ static void deliveries_finish(struct job *j)
 }
 
 static void deliveries_end(struct job *j, bool more);
-static const struct job_list list = { STR_INIT("failed"), STR_INIT(""), delivery_item, deliveries_end };
+static const struct job_list list = {
+    .name = STR_INIT("failed"), .array = STR_INIT(""), .item = delivery_item, .end = deliveries_end,
+};
 
 static void deliveries_page(struct job *j, const char *status)
 {

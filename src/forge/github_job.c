@@ -14,6 +14,8 @@
 #define RESULT_MAX_BYTES ((size_t)60 << 20)
 enum { MESSAGE_MAX_BYTES = 2000 };
 
+static void job_depart(struct job *j, const struct party *p);
+
 /* ---- begin and end ---- */
 
 static str kept(struct arena *mem, str s) { return s.len ? arena_copy(mem, s) : STR(""); }
@@ -57,9 +59,28 @@ void job_post(struct job *j)
                                                        .done = arrived, .ctx = j });
 }
 
+static void slots_drain(struct github *g, struct party *p)
+{
+    if (p->draining)            /* a job that ends while it is given its slot */
+        return;
+    p->draining = true;
+    while (p->queue && p->in_flight < IN_FLIGHT_MAX) {
+        struct job *j = p->queue;
+        p->queue = j->next_waiting;
+        if (!p->queue)
+            p->queue_last = &p->queue;
+        p->in_flight++;
+        j->has_slot = true;
+        job_depart(j, p);
+    }
+    p->draining = false;
+}
+
 static void job_end(struct job *j, struct forge_answer *a)
 {
     struct arena *mem = j->mem;
+    struct github *g = j->g;
+    struct party *p = j->has_slot ? job_party(j) : NULL;
     a->message = str_clip(a->message.ptr ? a->message : STR(""), MESSAGE_MAX_BYTES);
     if (!a->result.len)
         a->result = STR("{}");
@@ -68,6 +89,10 @@ static void job_end(struct job *j, struct forge_answer *a)
     a->took_ms = clock_mono_ms() - j->began_mono_ms;
     j->done(j->ctx, a);
     arena_free(mem);
+    if (p) {
+        p->in_flight--;
+        slots_drain(g, p);
+    }
 }
 
 void job_ok(struct job *j, str result)
@@ -104,7 +129,6 @@ void job_garbage(struct job *j, int64_t status, const char *what)
 
 void job_send(struct job *j, enum http_method method, str url, str body, job_take *take)
 {
-    int64_t now_ms = j->g->now_ms(j->g->now_self);
     j->method = method;
     j->url = str_starts(url, STR("/")) ? arena_print(j->mem, PRI_STR PRI_STR,
                                                      FMT_STR(j->g->api_base), FMT_STR(url))
@@ -118,12 +142,24 @@ void job_send(struct job *j, enum http_method method, str url, str body, job_tak
                                               : STR("a name in this call is too long"));
         return;
     }
-    const struct party *p = job_party(j);
-    if (party_limited(p, now_ms)) {
-        job_limited(j, 0, STR("not sent: GitHub has told us to wait"), p->limited_until_ms);
+    struct party *p = job_party(j);
+    if (j->has_slot) {
+        job_depart(j, p);
         return;
     }
-    auth_then_send(j);
+    j->next_waiting = NULL;
+    *p->queue_last = j;
+    p->queue_last = &j->next_waiting;
+    slots_drain(j->g, p);
+}
+
+/* At the last moment: whoever has been told to wait meanwhile does not call. */
+static void job_depart(struct job *j, const struct party *p)
+{
+    if (party_limited(p, j->g->now_ms(j->g->now_self)))
+        job_limited(j, 0, STR("not sent: GitHub has told us to wait"), p->limited_until_ms);
+    else
+        auth_then_send(j);
 }
 
 static bool header_value_ok(str s)
@@ -265,6 +301,11 @@ static void job_judge(struct job *j, const struct http_answer *a, struct reply *
     j->quota = order.quota;
     j->quota.resource = kept(j->mem, order.quota.resource);
     int64_t until_ms = party_told(job_party(j), &order, good, now_ms);
+    log_debug("GitHub answered", LS("url", j->url), LI("status", a->status),
+              LS("request", http_answer_header(a, STR("x-github-request-id"))));
+    if (order.is_limit)
+        log_warn("GitHub has told us to wait", LI("installation", j->call.installation_id),
+                 LI("ms", until_ms - now_ms), LS("why", r->message));
     if (order.is_limit)
         job_limited(j, a->status, arena_copy(j->mem, r->message), until_ms);
     else if (is_redirect(a->status))
@@ -329,7 +370,8 @@ static void page_take(struct job *j, const struct reply *r)
     bool enough = false;
     str key;
     if (!reply_ok(r)) {
-        job_refused(j, r);
+        if (!j->list->missing || !j->list->missing(j, r))
+            job_refused(j, r);
         return;
     }
     if (json_kind(array) != JSON_ARRAY) {

@@ -129,7 +129,9 @@ static void comment_looked(struct job *j, bool more)
         comment_create(j);
 }
 
-static const struct job_list comment_list = { STR_INIT("comments"), STR_INIT(""), comment_item, comment_looked };
+static const struct job_list comment_list = {
+    .name = STR_INIT("comments"), .array = STR_INIT(""), .item = comment_item, .end = comment_looked,
+};
 
 static void comment_look(struct job *j)
 {
@@ -219,7 +221,9 @@ static bool pull_item(struct job *j, struct arena *mem, struct json v)
     return true;
 }
 
-static const struct job_list pull_list = { STR_INIT("pulls"), STR_INIT(""), pull_item, NULL };
+static const struct job_list pull_list = {
+    .name = STR_INIT("pulls"), .array = STR_INIT(""), .item = pull_item,
+};
 
 void begin_find_pulls(struct job *j)
 {

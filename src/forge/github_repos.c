@@ -159,7 +159,9 @@ static bool repo_item(struct job *j, struct arena *mem, struct json v)
     return true;
 }
 
-static const struct job_list repo_list = { STR_INIT("repos"), STR_INIT("repositories"), repo_item, NULL };
+static const struct job_list repo_list = {
+    .name = STR_INIT("repos"), .array = STR_INIT("repositories"), .item = repo_item,
+};
 
 void begin_list_repos(struct job *j)
 {
@@ -177,7 +179,9 @@ static bool installation_item(struct job *j, struct arena *mem, struct json v)
     return true;
 }
 
-static const struct job_list installation_list = { STR_INIT("installations"), STR_INIT(""), installation_item, NULL };
+static const struct job_list installation_list = {
+    .name = STR_INIT("installations"), .array = STR_INIT(""), .item = installation_item,
+};
 
 void begin_list_installations(struct job *j)
 {

@@ -156,7 +156,12 @@ static void find_end(struct job *j, bool more)
     }
 }
 
-static const struct job_list find_list = { STR_INIT("runs"), STR_INIT("workflow_runs"), find_item, find_end };
+static bool find_missing(struct job *j, const struct reply *r);
+
+static const struct job_list find_list = {
+    .name = STR_INIT("runs"), .array = STR_INIT("workflow_runs"), .item = find_item,
+    .missing = find_missing, .end = find_end,
+};
 
 static void find_page(struct job *j, int64_t until_ms)
 {
@@ -171,6 +176,16 @@ static void find_page(struct job *j, int64_t until_ms)
                address_repo(j, "/actions" PRI_STR "/runs?event=workflow_dispatch&created=" PRI_STR
                             "&per_page=%d&exclude_pull_requests=true",
                             FMT_STR(file), FMT_STR(address_escape(j->mem, created, false)), PAGE_SIZE));
+}
+
+/* The workflow was deleted after it was dispatched: its runs are still among all of them. */
+static bool find_missing(struct job *j, const struct reply *r)
+{
+    if (r->status != 404 || !j->call.file.len)
+        return false;
+    j->call.file = STR("");
+    find_page(j, 0);
+    return true;
 }
 
 void begin_find_runs(struct job *j) { find_page(j, 0); }

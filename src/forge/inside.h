@@ -16,6 +16,9 @@
 enum {
     PAGES_MAX = 20, PAGE_SIZE = 100, REDIRECTS_FOLLOWED_MAX = 3,
     TOKEN_SPARE_MS = 5 * 60 * 1000,     /* a token is renewed when less than this remains of it */
+    /* GitHub takes a hundred at once of one caller, and there may be a second server. What waits
+     * here has not left yet when a limit is told. */
+    IN_FLIGHT_MAX = 48,
     LIMIT_FIRST_MS = 60 * 1000, LIMIT_LAST_MS = 15 * 60 * 1000,
     RESET_SANE_MS = 2 * 60 * 60 * 1000, /* a window is an hour; further away is nonsense */
     RETRY_SANE_S = 24 * 60 * 60,
@@ -45,7 +48,10 @@ struct party {
     int64_t token_ends_ms;
     uint64_t generation;        /* of the token: tells an old 401 from one about the present token */
     bool    fetching;
-    struct job *waiting, **waiting_last;
+    struct job *waiting, **waiting_last;    /* for the token */
+    unsigned in_flight;                     /* jobs that hold a slot */
+    bool    draining;
+    struct job *queue, **queue_last;        /* for a slot */
 };
 bool party_limited(const struct party *p, int64_t now_ms);
 /* What an answer orders. Returns until when to wait, for a refusal. */
@@ -91,7 +97,8 @@ struct job {
     forge_done    *done;
     void          *ctx;
     void         (*begin)(struct job *j);
-    struct job    *next_waiting;
+    struct job    *next_waiting;            /* for a token or a slot */
+    bool           has_slot;                /* from its first request to its end */
     int64_t        began_mono_ms;
     unsigned       calls;
     struct forge_quota quota;
@@ -141,6 +148,8 @@ struct job_list {
     str    name;                            /* of the array in the result */
     str    array;
     bool (*item)(struct job *j, struct arena *mem, struct json v);      /* false: enough */
+    /* An answer that is no page; false: by the common rules. NULL: likewise. */
+    bool (*missing)(struct job *j, const struct reply *r);
     /* After the last page; NULL: ends the job with the result. `more`: the cap was reached. */
     void (*end)(struct job *j, bool more);
 };

@@ -335,6 +335,23 @@ struct forge_answer rig_ask(struct forge_call c)
     return q.a;
 }
 
+struct forge_answer rig_ask_other(struct github_config config, struct forge_call c)
+{
+    struct err e = { 0 };
+    struct github *g;
+    struct forge_port before = rig.forge;
+    config.now_ms = virtual_now;
+    if (!http_client_start(&(struct http_client_config){ .user_agent = "other" }, &config.client, &e) ||
+        !github_new(&config, &g, &e))
+        fail_msg("%s", e.text);
+    rig.forge = github_port(g);
+    struct forge_answer a = rig_ask(c);
+    rig.forge = before;
+    http_client_stop(config.client);
+    github_free(g);
+    return a;
+}
+
 struct json rig_json(str text)
 {
     struct json v;

@@ -74,6 +74,8 @@ struct rule *rig_rule(struct rule r);
 /* Calls, waits, and copies the answer into rig.mem. owner acme, name infra, installation 5 unless
  * given. */
 struct forge_answer rig_ask(struct forge_call c);
+/* The same of a port of its own; client and clock of `config` are set here. */
+struct forge_answer rig_ask_other(struct github_config config, struct forge_call c);
 /* How many requests had `part` in their text ("METHOD target\nheaders\n\nbody"). */
 int  rig_seen(const char *part);
 int  rig_requests(void);

@@ -175,18 +175,11 @@ static void nothing_hostile_becomes_an_address(void **state)
 
 static void a_server_that_is_not_there_was_sent_nothing(void **state)
 {
-    struct github *g;
-    struct err e = { 0 };
-    struct github_config c = { .client = rig.client, .api_base = STR("http://127.0.0.1:1"), .app_id = 1,
-                               .private_key_pem = str_of(rig_pem()) };
-    assert_true(github_new(&c, &g, &e));
-    struct forge_port real = rig.forge;
-    rig.forge = github_port(g);
-    struct forge_answer a = rig_ask((struct forge_call){ .kind = FORGE_DISPATCH, .file = STR("a.yaml"), .ref = STR("m") });
-    rig.forge = real;
+    struct github_config c = { .api_base = STR("http://127.0.0.1:1"), .app_id = 1, .private_key_pem = str_of(rig_pem()) };
+    struct forge_answer a =
+        rig_ask_other(c, (struct forge_call){ .kind = FORGE_DISPATCH, .file = STR("a.yaml"), .ref = STR("m") });
     assert_int_equal(a.outcome, FORGE_NOT_SENT);
     assert_has(a.message, STR("could not be reached"));
-    github_free(g);
 }
 
 /* ---- dispatch on hosts that do not know the flag ---- */
@@ -341,6 +334,18 @@ static void a_search_that_was_cut_off_is_continued_before_the_oldest(void **stat
     struct forge_answer a = rig_ask(FIND);
     assert_int_equal(a.outcome, FORGE_OK);
     assert_has(a.result, STR("{\"id\":1,"));
+}
+
+static void runs_of_a_workflow_that_was_deleted_are_searched_among_all(void **state)
+{
+    rig_when("GET", RUNS, 404, "{\"message\":\"Not Found\"}");
+    rig_when("GET", REPO "/actions/runs?event=workflow_dispatch&created=%3E", 200,
+             "{\"total_count\":1,\"workflow_runs\":[{\"id\":2,\"path\":\".github/workflows/a.yaml\"}]}");
+    struct forge_answer a = rig_ask(FIND);
+    assert_has(a.result, STR("{\"runs\":[{\"id\":2,"));
+    rig_forget();
+    rig_when("GET", REPO "/actions", 404, "{\"message\":\"Not Found\"}");
+    assert_int_equal(rig_ask(FIND).outcome, FORGE_NOT_FOUND);
 }
 
 static void a_search_that_stays_incomplete_is_no_answer(void **state)
@@ -503,6 +508,7 @@ int main(void)
         T(endless_pages_end),
         T(runs_are_searched_from_two_minutes_before),
         T(a_search_that_was_cut_off_is_continued_before_the_oldest),
+        T(runs_of_a_workflow_that_was_deleted_are_searched_among_all),
         T(a_search_that_stays_incomplete_is_no_answer),
         T(pulls_are_read_in_our_words),
         T(without_failures_one_call_is_enough),

@@ -1,6 +1,8 @@
 /*
  * Limits: who is told to wait waits, and nobody calls meanwhile (forges.md §2.12).
  */
+#include <unistd.h>
+
 #include "rig.h"
 
 #define READ ((struct forge_call){ .kind = FORGE_READ_REPO })
@@ -74,6 +76,34 @@ static void while_told_to_wait_nothing_of_that_installation_is_sent(void **state
     assert_int_equal(rig_ask(READ).outcome, FORGE_LIMITED);
     atomic_fetch_add(&rig.now_ms, 1);
     assert_int_equal(rig_ask(READ).outcome, FORGE_OK);
+}
+
+struct crowd { atomic_int answered, good, limited; };
+static void crowd_done(void *ctx, const struct forge_answer *a)
+{
+    struct crowd *c = ctx;
+    atomic_fetch_add(a->outcome == FORGE_OK ? &c->good : &c->limited, a->outcome == FORGE_OK || a->outcome == FORGE_LIMITED);
+    atomic_fetch_add(&c->answered, 1);
+}
+
+static void of_a_thousand_calls_only_those_on_their_way_meet_the_limit(void **state)
+{
+    enum { MANY = 1000, GOOD = 10 };
+    struct crowd crowd = { 0 };
+    struct forge_call c = { .kind = FORGE_READ_REPO, .owner = STR("acme"), .name = STR("infra"), .installation_id = 5 };
+    rig_when("GET", "/repos", 200, REPO_BODY, .times = GOOD);
+    rig_when("GET", "/repos", 403, SECONDARY);
+    for (int i = 0; i < MANY; i++)
+        rig.forge.call(rig.forge.self, &c, crowd_done, &crowd);
+    while (atomic_load(&crowd.answered) < MANY)
+        usleep(1000);
+    assert_int_equal(atomic_load(&crowd.good), GOOD);
+    assert_int_equal(atomic_load(&crowd.limited), MANY - GOOD);
+    assert_in_range(rig_seen("GET /repos"), GOOD + 1, GOOD + IN_FLIGHT_MAX);
+    atomic_fetch_add(&rig.now_ms, 60000);
+    int before = rig_seen("GET /repos");        /* and the slots are free again */
+    assert_int_equal(rig_ask(READ).outcome, FORGE_LIMITED);
+    assert_int_equal(rig_seen("GET /repos"), before + 1);
 }
 
 static void a_limit_between_two_pages_stops_there(void **state)
@@ -166,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(limits_are_recognised_in_all_their_forms),
         T(while_told_to_wait_nothing_of_that_installation_is_sent),
+        T(of_a_thousand_calls_only_those_on_their_way_meet_the_limit),
         T(a_limit_between_two_pages_stops_there),
         T(without_a_hint_the_wait_doubles_up_to_a_quarter_of_an_hour),
         cmocka_unit_test(refusals_of_one_moment_are_one_strike),
