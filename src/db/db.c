@@ -209,20 +209,24 @@ bool db_in_transaction(const struct db *db)
     return db->in_transaction;
 }
 
-static bool savepoint_control(struct db *db, const char *verb, unsigned depth, struct err *e)
-{
-    char sql[64];
-
-    (void)!snprintf(sql, sizeof(sql), "%s level%u", verb, depth);
-    return db->side->control(db, sql, e);
-}
+/* Literals, so that a side can keep them prepared: they frame every fact. */
+enum { SAVEPOINTS_MAX = 8 };
+#define LEVELS(verb)                                                                               \
+    {                                                                                              \
+        verb " level1", verb " level2", verb " level3", verb " level4", verb " level5",            \
+            verb " level6", verb " level7", verb " level8"                                         \
+    }
+static const char *const savepoint_sql[SAVEPOINTS_MAX] = LEVELS("savepoint");
+static const char *const release_sql[SAVEPOINTS_MAX] = LEVELS("release savepoint");
+static const char *const rollback_sql[SAVEPOINTS_MAX] = LEVELS("rollback to savepoint");
 
 bool db_savepoint(struct db *db, struct err *e)
 {
     assert(db->in_transaction);
     if (!unspoiled(db, e))
         return false;
-    if (!savepoint_control(db, "savepoint", db->depth + 1, e))
+    assert(db->depth < SAVEPOINTS_MAX);
+    if (!db->side->control(db, savepoint_sql[db->depth], e))
         return spoil(db, e);
     db->depth++;
     return true;
@@ -233,7 +237,7 @@ bool db_release(struct db *db, struct err *e)
     assert(db->in_transaction && db->depth > 0);
     if (!unspoiled(db, e))
         return false;
-    if (!savepoint_control(db, "release savepoint", db->depth, e))
+    if (!db->side->control(db, release_sql[db->depth - 1], e))
         return spoil(db, e);
     db->depth--;
     return true;
@@ -242,8 +246,8 @@ bool db_release(struct db *db, struct err *e)
 bool db_rollback_to(struct db *db, struct err *e)
 {
     assert(db->in_transaction && db->depth > 0);
-    if (!savepoint_control(db, "rollback to savepoint", db->depth, e) ||
-        !savepoint_control(db, "release savepoint", db->depth, e))
+    if (!db->side->control(db, rollback_sql[db->depth - 1], e) ||
+        !db->side->control(db, release_sql[db->depth - 1], e))
         return spoil(db, e);
     db->depth--;
     db->spoiled = ERR_NONE;

@@ -18,7 +18,7 @@ struct side {
                 const char *sql, const struct arg *args, size_t count, struct err *e);
     bool (*run_many)(struct db *db, const char *sql, const struct arg *args, size_t per_row,
                      size_t rows, struct err *e);
-    /* Transaction control; the text need not be a literal. A commit that did not is a failure. */
+    /* Transaction control; the text is a literal. A commit that did not is a failure. */
     bool (*control)(struct db *db, const char *sql, struct err *e);
     /* Several statements, for migrations. */
     bool (*script)(struct db *db, const char *sql, struct err *e);

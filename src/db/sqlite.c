@@ -277,7 +277,7 @@ static bool lite_control(struct db *db, const char *sql, struct err *e)
 
     if (str_eq(str_of(sql), STR("rollback")) && sqlite3_get_autocommit(l->handle))
         return true;
-    return lite_script(db, sql, e);
+    return still_open(l, e) && lite_run(db, NULL, NULL, NULL, sql, NULL, 0, e);
 }
 
 /* --- opening --- */
@@ -361,8 +361,10 @@ static bool set_up(struct lite *l, struct err *e)
     static const char always[] =
         "pragma foreign_keys=on; pragma trusted_schema=off; pragma mmap_size=0;"
         "pragma cache_size=-1024; pragma case_sensitive_like=on;";
+    /* temp_store: savepoints keep the pages they would restore in memory; in a file they are two
+     * thirds of all writes. */
     static const char writer[] =
-        "pragma journal_mode=wal; pragma synchronous=full;"
+        "pragma journal_mode=wal; pragma synchronous=full; pragma temp_store=memory;"
         "pragma wal_autocheckpoint=1000; pragma journal_size_limit=16777216;";
     static const char reader[] = "pragma query_only=on; pragma cache_size=-512; select count(*) "
                                  "from sqlite_schema;";
