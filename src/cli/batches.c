@@ -3,38 +3,46 @@
 #include "cli/inside.h"
 
 const struct option batches_options[] = {
-    { "repo", 'r', "OWNER/NAME", "Of this repository.", false },
-    { "change", 0, "KEY", "Of this change, as `batch` shows it.", false },
-    { "state", 0, "STATE", "preparing, held, running or ended.", false },
-    { "sha", 0, "SHA", "Of this head.", false },
-    PAGE_OPTIONS, OPTIONS_END
-};
+    {"repo", 'r', "OWNER/NAME", "Of this repository.", false},
+    {"change", 0, "KEY", "Of this change, as `batch` shows it.", false},
+    {"state", 0, "STATE", "preparing, held, running or ended.", false},
+    {"sha", 0, "SHA", "Of this head.", false},
+    PAGE_OPTIONS,
+    OPTIONS_END};
 const struct option batch_options[] = {
-    { "watch", 'w', NULL, "Stay until it has ended; the exit code tells how.", false },
-    { "nodes", 0, NULL, "List its nodes.", false },
-    { "state", 0, "STATE", "With --nodes: only those in this state.", false },
-    PAGE_OPTIONS, OPTIONS_END
-};
+    {"watch", 'w', NULL, "Stay until it has ended; the exit code tells how.", false},
+    {"nodes", 0, NULL, "List its nodes.", false},
+    {"state", 0, "STATE", "With --nodes: only those in this state.", false},
+    PAGE_OPTIONS,
+    OPTIONS_END};
 const struct option watch_options[] = {
-    { "watch", 'w', NULL, "Stay until the batch has ended; the exit code tells how.", false }, OPTIONS_END
-};
+    {"watch", 'w', NULL, "Stay until the batch has ended; the exit code tells how.", false},
+    OPTIONS_END};
 const struct option rerun_options[] = {
-    { "component", 'c', "NAME", "With --stack, instead of a position.", false },
-    { "stack", 's', "NAME", "With --component.", false },
-    { "workflow", 'f', "FILE", "When the batch has several nodes of the instance.", false },
-    { "watch", 'w', NULL, "Stay until the batch has ended; the exit code tells how.", false }, OPTIONS_END
-};
+    {"component", 'c', "NAME", "With --stack, instead of a position.", false},
+    {"stack", 's', "NAME", "With --component.", false},
+    {"workflow", 'f', "FILE", "When the batch has several nodes of the instance.", false},
+    {"watch", 'w', NULL, "Stay until the batch has ended; the exit code tells how.", false},
+    OPTIONS_END};
 
 int verb_batches(struct cli *c)
 {
     static const struct column columns[] = {
-        { "BATCH", "id", CELL_TEXT },        { "REPOSITORY", "repository", CELL_TEXT }, { "CHANGE", "change.number", CELL_NUMBER },
-        { "EVENT", "event", CELL_TEXT },     { "ACTIVITY", "activity", CELL_TEXT },     { "HEAD", "headSha", CELL_SHA },
-        { "NODES", "nodeCount", CELL_NUMBER }, { "STATE", "state", CELL_STATE },       { "VERDICT", "verdict", CELL_STATE },
-        { "CREATED", "createdAt", CELL_AGO },
+        {"BATCH", "id", CELL_TEXT},
+        {"REPOSITORY", "repository", CELL_TEXT},
+        {"CHANGE", "change.number", CELL_NUMBER},
+        {"EVENT", "event", CELL_TEXT},
+        {"ACTIVITY", "activity", CELL_TEXT},
+        {"HEAD", "headSha", CELL_SHA},
+        {"NODES", "nodeCount", CELL_NUMBER},
+        {"STATE", "state", CELL_STATE},
+        {"VERDICT", "verdict", CELL_STATE},
+        {"CREATED", "createdAt", CELL_AGO},
     };
-    static const char *const filters[] = { "repo", "repo", "change", "change", "state", "state", "sha", "head_sha", NULL };
-    struct list l = { STR("/api/v1/batches"), filters, columns, COUNT(columns), "There is no such batch" };
+    static const char *const filters[] = {"repo",  "repo", "change",   "change", "state",
+                                          "state", "sha",  "head_sha", NULL};
+    struct list l = {STR("/api/v1/batches"), filters, columns, COUNT(columns),
+                     "There is no such batch"};
     return list_show(c, &l);
 }
 
@@ -42,19 +50,22 @@ int verb_batches(struct cli *c)
 
 static str batch_path(struct cli *c, str id, const char *rest)
 {
-    return arena_print(c->mem, "/api/v1/batches/" PRI_STR "%s", FMT_STR(path_part(c->mem, id)), rest);
+    return arena_print(c->mem, "/api/v1/batches/" PRI_STR "%s", FMT_STR(path_part(c->mem, id)),
+                       rest);
 }
 
 static const struct column node_columns[] = {
-    { "#", "position", CELL_NUMBER },    { "STACK", "stack", CELL_TEXT },          { "COMPONENT", "component", CELL_TEXT },
-    { "WORKFLOW", "workflow", CELL_TEXT }, { "STATE", "state", CELL_STATE },       { "CHANGED", "changedAt", CELL_AGO },
-    { "WHY", "errorText", CELL_TEXT },   { "RUN", "runUrl", CELL_TEXT },
+    {"#", "position", CELL_NUMBER},        {"STACK", "stack", CELL_TEXT},
+    {"COMPONENT", "component", CELL_TEXT}, {"WORKFLOW", "workflow", CELL_TEXT},
+    {"STATE", "state", CELL_STATE},        {"CHANGED", "changedAt", CELL_AGO},
+    {"WHY", "errorText", CELL_TEXT},       {"RUN", "runUrl", CELL_TEXT},
 };
 
 static int show_nodes(struct cli *c)
 {
-    static const char *const filters[] = { "state", "state", NULL };
-    struct list l = { batch_path(c, c->argument[0], "/nodes"), filters, node_columns, COUNT(node_columns), "There is no such node" };
+    static const char *const filters[] = {"state", "state", NULL};
+    struct list l = {batch_path(c, c->argument[0], "/nodes"), filters, node_columns,
+                     COUNT(node_columns), "There is no such node"};
     return list_show(c, &l);
 }
 
@@ -69,7 +80,8 @@ static void show_counts(struct cli *c, struct json counts)
         if (c->plain)
             put(c, "count." PRI_STR "\t" PRI_STR "\n", FMT_STR(name), FMT_STR(json_raw(n)));
         else
-            put(c, "%s" PRI_STR " " PRI_STR, any ? ", " : "nodes     ", FMT_STR(json_raw(n)), FMT_STR(coloured_state(c, name)));
+            put(c, "%s" PRI_STR " " PRI_STR, any ? ", " : "nodes     ", FMT_STR(json_raw(n)),
+                FMT_STR(coloured_state(c, name)));
         any = true;
     }
     if (any && !c->plain)
@@ -77,7 +89,8 @@ static void show_counts(struct cli *c, struct json counts)
 }
 
 /* What somebody may want to act on; the rest are numbers. */
-static const char *const notable[] = { "failure", "error", "timed_out", "locked", "waiting_approval" };
+static const char *const notable[] = {"failure", "error", "timed_out", "locked",
+                                      "waiting_approval"};
 enum { NOTABLE_SHOWN = 20 };
 
 static bool see_node(void *ctx, struct json item)
@@ -94,7 +107,8 @@ static bool show_notable(struct cli *c, str id, struct json counts)
         struct page p;
         if (json_i64_or(json_get(counts, str_of(notable[i])), 0) == 0)
             continue;
-        if (!list_walk(c, batch_path(c, id, arena_print(c->mem, "/nodes?state=%s", notable[i]).ptr), NOTABLE_SHOWN, see_node, t, &p))
+        if (!list_walk(c, batch_path(c, id, arena_print(c->mem, "/nodes?state=%s", notable[i]).ptr),
+                       NOTABLE_SHOWN, see_node, t, &p))
             return false;
         rows += p.seen;
     }
@@ -106,12 +120,23 @@ static bool show_notable(struct cli *c, str id, struct json counts)
 }
 
 static const struct column batch_record[] = {
-    { "batch", "id", CELL_TEXT },          { "repository", "repository", CELL_TEXT }, { "change", "change.key", CELL_TEXT },
-    { "title", "change.title", CELL_TEXT }, { "author", "change.author", CELL_TEXT }, { "url", "change.url", CELL_TEXT },
-    { "event", "event", CELL_TEXT },       { "activity", "activity", CELL_TEXT },     { "head", "headSha", CELL_TEXT },
-    { "state", "state", CELL_STATE },      { "verdict", "verdict", CELL_STATE },      { "error", "error", CELL_TEXT },
-    { "actor", "actor", CELL_TEXT },       { "replaced by", "supersededBy", CELL_TEXT }, { "created", "createdAt", CELL_AGO },
-    { "started", "startedAt", CELL_AGO },  { "ended", "endedAt", CELL_AGO },
+    {"batch", "id", CELL_TEXT},
+    {"repository", "repository", CELL_TEXT},
+    {"change", "change.key", CELL_TEXT},
+    {"title", "change.title", CELL_TEXT},
+    {"author", "change.author", CELL_TEXT},
+    {"url", "change.url", CELL_TEXT},
+    {"event", "event", CELL_TEXT},
+    {"activity", "activity", CELL_TEXT},
+    {"head", "headSha", CELL_TEXT},
+    {"state", "state", CELL_STATE},
+    {"verdict", "verdict", CELL_STATE},
+    {"error", "error", CELL_TEXT},
+    {"actor", "actor", CELL_TEXT},
+    {"replaced by", "supersededBy", CELL_TEXT},
+    {"created", "createdAt", CELL_AGO},
+    {"started", "startedAt", CELL_AGO},
+    {"ended", "endedAt", CELL_AGO},
 };
 
 int verb_batch(struct cli *c)
@@ -123,7 +148,7 @@ int verb_batch(struct cli *c)
     if (opt_given(c, "nodes"))
         return show_nodes(c);
     if (!get_data(c, batch_path(c, id, ""), &r))
-        return report(c, &r);
+        return report(c);
     if (c->json) {
         json_show(c, json_raw(r.data));
         return 0;
@@ -134,7 +159,7 @@ int verb_batch(struct cli *c)
     if (c->plain)
         return 0;
     if (!show_notable(c, id, counts))
-        return report(c, NULL);
+        return report(c);
     say(c, "All its nodes: signalbox batch " PRI_STR " --nodes\n", FMT_STR(safe(c, id)));
     return 0;
 }
@@ -144,13 +169,16 @@ int verb_batch(struct cli *c)
 static int order(struct cli *c, str path, str body, const char *done)
 {
     struct reply r;
-    struct ask a = { .method = HTTP_POST, .path = path, .body = body, .once = true };
+    struct ask a = {.method = HTTP_POST, .path = path, .body = body, .once = true};
     if (!call_server(c, &a, &r))
-        return report(c, &r);
+        return report(c);
     if (c->json && !opt_given(c, "watch"))
         json_show(c, json_raw(r.data));
     else if (r.status == 202)
-        say(c, "The server has it, and is still working on it: look with signalbox batch " PRI_STR "\n", FMT_STR(safe(c, c->argument[0])));
+        say(c,
+            "The server has it, and is still working on it: look with signalbox batch " PRI_STR
+            "\n",
+            FMT_STR(safe(c, c->argument[0])));
     else
         say(c, "%s\n", done);
     return opt_given(c, "watch") ? watch_batch(c, c->argument[0]) : 0;
@@ -158,7 +186,8 @@ static int order(struct cli *c, str path, str body, const char *done)
 
 int verb_cancel(struct cli *c)
 {
-    return order(c, batch_path(c, c->argument[0], "/cancel"), STR_NONE, "Told to stop: nothing more is dispatched, and live runs are cancelled");
+    return order(c, batch_path(c, c->argument[0], "/cancel"), STR_NONE,
+                 "Told to stop: nothing more is dispatched, and live runs are cancelled");
 }
 
 int verb_retry(struct cli *c)
@@ -186,12 +215,18 @@ int verb_rerun(struct cli *c)
     int64_t position;
     bool by_name = opt_given(c, "stack") || opt_given(c, "component");
     if (by_name == (c->argument_count == 2))
-        return usage(c, "which node? Give its position (signalbox batch <id> --nodes), or --component and --stack");
+        return usage(c, "which node? Give its position (signalbox batch <id> --nodes), or "
+                        "--component and --stack");
     if (by_name && (!opt_text(c, "stack").len || !opt_text(c, "component").len))
-        return usage(c, "%s is missing: an instance is a component in a stack", opt_text(c, "stack").len ? "--component" : "--stack");
+        return usage(c, "%s is missing: an instance is a component in a stack",
+                     opt_text(c, "stack").len ? "--component" : "--stack");
     if (by_name)
         return order(c, batch_path(c, c->argument[0], "/rerun"), rerun_body(c), "It goes again");
     if (!str_to_i64(c->argument[1], 0, INT32_MAX, &position))
-        return usage(c, "a node's position is a whole number from 0, got " PRI_STR, FMT_STR(safe(c, str_sub(c->argument[1], 0, 60))));
-    return order(c, batch_path(c, c->argument[0], arena_print(c->mem, "/nodes/%lld/rerun", (long long)position).ptr), STR_NONE, "It goes again");
+        return usage(c, "a node's position is a whole number from 0, got " PRI_STR,
+                     FMT_STR(safe(c, str_sub(c->argument[1], 0, 60))));
+    return order(c,
+                 batch_path(c, c->argument[0],
+                            arena_print(c->mem, "/nodes/%lld/rerun", (long long)position).ptr),
+                 STR_NONE, "It goes again");
 }

@@ -12,55 +12,92 @@
 #include "cli/inside.h"
 
 const struct verb verbs[] = {
-    { "lock", "[<key>] --ttl <time>", 0, 1, verb_lock, lock_options, "Lock an instance or a key, so that nothing is dispatched to it.",
-      "lock acme/infra/prod/vpc --ttl 30m --message 'migrating the state'\nlock --component vpc --stack prod --repo acme/infra --ttl 2h",
-      "A lock is advisory and has no owner: it ends when its time is over, or when anybody unlocks. A bare number is milliseconds\n"
-      "(whole seconds are kept: 1500 becomes 2 s). When the key is locked already, the exit code is 5 and the holder is shown." },
-    { "unlock", "[<key>]", 0, 1, verb_unlock, unlock_options, "Release a lock, whoever took it.",
-      "unlock acme/infra/prod/vpc\nunlock --component vpc --stack prod --repo acme/infra", NULL },
-    { "locks", "[<key>]", 0, 1, verb_locks, locks_options, "List what is locked.", "locks\nlocks --repo acme/infra --json",
-      "Columns: key, message, by, token, since, expires." },
-    { "batches", "", 0, 0, verb_batches, batches_options, "List batches, newest first.", "batches --state running\nbatches --repo acme/infra --sha 1f2e3d4c",
-      "Columns: batch, repository, change, event, activity, head, nodes, state, verdict, created." },
-    { "batch", "<batch>", 1, 1, verb_batch, batch_options, "Show a batch, or follow it to its end.",
-      "batch batch_0123\nbatch batch_0123 --watch\nbatch batch_0123 --nodes --state failure",
-      "With --watch the exit code is 0 for success (or nothing to do), 1 for failure, 10 for cancelled, 11 for superseded. A terminal\n"
-      "shows one line that is drawn again, and changes above it; a pipe gets the changes: time, stack, component, workflow, state, why, run.\n"
-      "Columns of --nodes: position, stack, component, workflow, state, changed, why, run." },
-    { "cancel", "<batch>", 1, 1, verb_cancel, watch_options, "Stop a batch.", "cancel batch_0123", NULL },
-    { "retry", "<batch>", 1, 1, verb_retry, watch_options, "Send what failed in a batch again.", "retry batch_0123 --watch", NULL },
-    { "rerun", "<batch> [<position>]", 1, 2, verb_rerun, rerun_options, "Run one node of a batch again.",
-      "rerun batch_0123 7\nrerun batch_0123 --component vpc --stack prod", NULL },
-    { "dispatch", "--stack <s> --component <c> --workflow <file>", 0, 0, verb_dispatch, dispatch_options, "Dispatch a workflow by hand.",
-      "dispatch --repo acme/infra --stack prod --component vpc --workflow apply.yaml --input reason=hotfix\n"
-      "dispatch --repo acme/infra --stack prod --component vpc --workflow plan.yaml --with-dependents --dry-run",
-      "It goes through the same gates, locks and audit as every other dispatch. Columns of --dry-run: wave, stack, component, workflow, expected." },
-    { "runs", "", 0, 0, verb_runs, runs_options, "List runs, newest first.", "runs --stack prod --component vpc\nruns --batch batch_0123 --state failure",
-      "Columns: run, repository, stack, component, command, state, exit, attempt, created, url." },
-    { "run", "<run>", 1, 1, verb_run, NULL, "Show a run.", "run run_0123", NULL },
-    { "instances", "", 0, 0, verb_instances, instances_options, "List instances: components in stacks.", "instances --repo acme/infra --drift drifted",
-      "Columns: repository, stack, component, drift, enabled, last command, exit, last run." },
-    { "uploads", "", 0, 0, verb_uploads, uploads_options, "List what the atmos CLI uploaded, newest first.", "uploads --repo acme/infra",
-      "Columns: upload, repository, head, base, state, instances, affected, received, note." },
-    { "repo list", "", 0, 0, verb_repo_list, page_options, "List repositories.", "repo list", "Columns: id, owner, name, branch, forge, host, installation, since." },
-    { "repo show", "<owner/name>", 1, 1, verb_repo_show, NULL, "Show a repository and its settings.", "repo show acme/infra", NULL },
-    { "repo set", "<owner/name> <setting>=<value> …", 2, 100, verb_repo_set, NULL, "Change settings of a repository (admins).",
-      "repo set acme/infra dispatch_concurrency=5 strict_plans=true", "The settings are listed by: signalbox repo show <owner/name>" },
-    { "repo permissions", "<owner/name>", 1, 1, verb_repo_permissions, permissions_options, "List, add or remove permission rows (changes: admins).",
-      "repo permissions acme/infra\nrepo permissions acme/infra --add 'Locks Create' --workflow 'atmos-.*' --branch main\n"
-      "repo permissions acme/infra --remove 12", "Columns: id, permission, workflow, branch, environment, since, by. * matches anything." },
-    { "repo add", "<owner/name>", 1, 1, verb_repo_add, add_options, "Import a repository by hand (admins).",
-      "repo add acme/infra --forge-id 123456 --installation 789", "A GitHub App that is installed on it does this by itself." },
-    { "token create", "", 0, 0, verb_token_create, token_options, "Make an API token (admins).",
-      "token create --name ci --repo acme/infra --ttl 90d --output ci.token", "The token is shown this once: on standard output, or in the file of --output." },
-    { "token list", "", 0, 0, verb_token_list, page_options, "List API tokens (admins).", "token list", "Columns: id, name, role, repository, created, by, expires, used, revoked." },
-    { "token revoke", "<id>", 1, 1, verb_token_revoke, NULL, "Revoke an API token (admins).", "token revoke tok_0123", NULL },
-    { "doctor", "", 0, 0, verb_doctor, NULL, "Say what is wrong with the set-up, and how to mend it.", "doctor", "Columns: ok, note or wrong; what; how to mend it." },
-    { "completion", "bash", 1, 1, verb_completion, NULL, "Print completion for the shell.", "completion bash > /etc/bash_completion.d/signalbox", NULL },
-    { "help", "[<command>]", 0, 2, verb_help, NULL, "Explain a command.", "help lock", NULL },
-    { "version", "", 0, 0, verb_version, NULL, "Print the version.", "version", NULL },
-    { .name = NULL },
+    {"lock", "[<key>] --ttl <time>", 0, 1, verb_lock, lock_options,
+     "Lock an instance or a key, so that nothing is dispatched to it.",
+     "lock acme/infra/prod/vpc --ttl 30m --message 'migrating the state'\nlock --component vpc "
+     "--stack prod --repo acme/infra --ttl 2h",
+     "A lock is advisory and has no owner: it ends when its time is over, or when anybody unlocks. "
+     "A bare number is milliseconds\n"
+     "(whole seconds are kept: 1500 becomes 2 s). When the key is locked already, the exit code is "
+     "5 and the holder is shown."},
+    {"unlock", "[<key>]", 0, 1, verb_unlock, unlock_options, "Release a lock, whoever took it.",
+     "unlock acme/infra/prod/vpc\nunlock --component vpc --stack prod --repo acme/infra", NULL},
+    {"locks", "[<key>]", 0, 1, verb_locks, locks_options, "List what is locked.",
+     "locks\nlocks --repo acme/infra --json", "Columns: key, message, by, token, since, expires."},
+    {"batches", "", 0, 0, verb_batches, batches_options, "List batches, newest first.",
+     "batches --state running\nbatches --repo acme/infra --sha 1f2e3d4c",
+     "Columns: batch, repository, change, event, activity, head, nodes, state, verdict, created."},
+    {"batch", "<batch>", 1, 1, verb_batch, batch_options, "Show a batch, or follow it to its end.",
+     "batch batch_0123\nbatch batch_0123 --watch\nbatch batch_0123 --nodes --state failure",
+     "With --watch the exit code is 0 for success (or nothing to do), 1 for failure, 10 for "
+     "cancelled, 11 for superseded. A terminal\n"
+     "shows one line that is drawn again, and changes above it; a pipe gets the changes: time, "
+     "stack, component, workflow, state, why, run.\n"
+     "Columns of --nodes: position, stack, component, workflow, state, changed, why, run."},
+    {"cancel", "<batch>", 1, 1, verb_cancel, watch_options, "Stop a batch.", "cancel batch_0123",
+     NULL},
+    {"retry", "<batch>", 1, 1, verb_retry, watch_options, "Send what failed in a batch again.",
+     "retry batch_0123 --watch", NULL},
+    {"rerun", "<batch> [<position>]", 1, 2, verb_rerun, rerun_options,
+     "Run one node of a batch again.",
+     "rerun batch_0123 7\nrerun batch_0123 --component vpc --stack prod", NULL},
+    {"dispatch", "--stack <s> --component <c> --workflow <file>", 0, 0, verb_dispatch,
+     dispatch_options, "Dispatch a workflow by hand.",
+     "dispatch --repo acme/infra --stack prod --component vpc --workflow apply.yaml --input "
+     "reason=hotfix\n"
+     "dispatch --repo acme/infra --stack prod --component vpc --workflow plan.yaml "
+     "--with-dependents --dry-run",
+     "It goes through the same gates, locks and audit as every other dispatch. Columns of "
+     "--dry-run: wave, stack, component, workflow, expected."},
+    {"runs", "", 0, 0, verb_runs, runs_options, "List runs, newest first.",
+     "runs --stack prod --component vpc\nruns --batch batch_0123 --state failure",
+     "Columns: run, repository, stack, component, command, state, exit, attempt, created, url."},
+    {"run", "<run>", 1, 1, verb_run, NULL, "Show a run.", "run run_0123", NULL},
+    {"instances", "", 0, 0, verb_instances, instances_options,
+     "List instances: components in stacks.", "instances --repo acme/infra --drift drifted",
+     "Columns: repository, stack, component, drift, enabled, last command, exit, last run."},
+    {"uploads", "", 0, 0, verb_uploads, uploads_options,
+     "List what the atmos CLI uploaded, newest first.", "uploads --repo acme/infra",
+     "Columns: upload, repository, head, base, state, instances, affected, received, note."},
+    {"repo list", "", 0, 0, verb_repo_list, page_options, "List repositories.", "repo list",
+     "Columns: id, owner, name, branch, forge, host, installation, since."},
+    {"repo show", "<owner/name>", 1, 1, verb_repo_show, NULL, "Show a repository and its settings.",
+     "repo show acme/infra", NULL},
+    {"repo set", "<owner/name> <setting>=<value> …", 2, 100, verb_repo_set, NULL,
+     "Change settings of a repository (admins).",
+     "repo set acme/infra dispatch_concurrency=5 strict_plans=true",
+     "The settings are listed by: signalbox repo show <owner/name>"},
+    {"repo permissions", "<owner/name>", 1, 1, verb_repo_permissions, permissions_options,
+     "List, add or remove permission rows (changes: admins).",
+     "repo permissions acme/infra\nrepo permissions acme/infra --add 'Locks Create' --workflow "
+     "'atmos-.*' --branch main\n"
+     "repo permissions acme/infra --remove 12",
+     "Columns: id, permission, workflow, branch, environment, since, by. * matches anything."},
+    {"repo add", "<owner/name>", 1, 1, verb_repo_add, add_options,
+     "Import a repository by hand (admins).",
+     "repo add acme/infra --forge-id 123456 --installation 789",
+     "A GitHub App that is installed on it does this by itself."},
+    {"token create", "", 0, 0, verb_token_create, token_options, "Make an API token (admins).",
+     "token create --name ci --repo acme/infra --ttl 90d --output ci.token",
+     "The token is shown this once: on standard output, or in the file of --output."},
+    {"token list", "", 0, 0, verb_token_list, page_options, "List API tokens (admins).",
+     "token list", "Columns: id, name, role, repository, created, by, expires, used, revoked."},
+    {"token revoke", "<id>", 1, 1, verb_token_revoke, NULL, "Revoke an API token (admins).",
+     "token revoke tok_0123", NULL},
+    {"doctor", "", 0, 0, verb_doctor, NULL,
+     "Say what is wrong with the set-up, and how to mend it.", "doctor",
+     "Columns: ok, note or wrong; what; how to mend it."},
+    {"completion", "bash", 1, 1, verb_completion, NULL, "Print completion for the shell.",
+     "completion bash > /etc/bash_completion.d/signalbox", NULL},
+    {"help", "[<command>]", 0, 2, verb_help, NULL, "Explain a command.", "help lock", NULL},
+    {"version", "", 0, 0, verb_version, NULL, "Print the version.", "version", NULL},
+    {.name = NULL},
 };
+
+bool verb_is_alone(const struct verb *v)
+{
+    return v->run == verb_help || v->run == verb_version || v->run == verb_completion;
+}
 
 static int unknown_verb(struct cli *c, str word)
 {
@@ -77,15 +114,18 @@ static int unknown_verb(struct cli *c, str word)
     heads[n++] = STR("bootstrap");
     str near = nearest_word(word, heads, n);
     if (near.len)
-        say(c, "signalbox: there is no command " PRI_STR ": did you mean " PRI_STR "?\n", FMT_STR(safe(c, str_sub(word, 0, 60))), FMT_STR(near));
+        say(c, "signalbox: there is no command " PRI_STR ": did you mean " PRI_STR "?\n",
+            FMT_STR(safe(c, str_sub(word, 0, 60))), FMT_STR(near));
     else
-        say(c, "signalbox: there is no command " PRI_STR ": signalbox help lists them\n", FMT_STR(safe(c, str_sub(word, 0, 60))));
+        say(c, "signalbox: there is no command " PRI_STR ": signalbox help lists them\n",
+            FMT_STR(safe(c, str_sub(word, 0, 60))));
     return err_exit(ERR_INVALID);
 }
 
 static void read_looks(struct cli *c)
 {
-    const char *no_colour = c->edge->env(c->edge->ctx, "NO_COLOR"), *term = c->edge->env(c->edge->ctx, "TERM");
+    const char *no_colour = c->edge->env(c->edge->ctx, "NO_COLOR"),
+               *term = c->edge->env(c->edge->ctx, "TERM");
     bool colours = !(no_colour && *no_colour) && !(term && strcmp(term, "dumb") == 0);
     c->json = opt_given(c, "json");
     c->plain = opt_given(c, "plain") || !c->edge->out_terminal;
@@ -103,9 +143,10 @@ static int run_verb(struct cli *c, int argc, char **argv)
     if (c->argument_count < c->verb->least)
         return usage(c, "%s needs more: %s", c->verb->name, c->verb->arguments);
     if (c->argument_count > c->verb->most)
-        return usage(c, "%s does not take " PRI_STR, c->verb->name, FMT_STR(safe(c, str_sub(c->argument[c->verb->most], 0, 60))));
-    if (!connection_read(c))
-        return report(c, NULL);
+        return usage(c, "%s does not take " PRI_STR, c->verb->name,
+                     FMT_STR(safe(c, str_sub(c->argument[c->verb->most], 0, 60))));
+    if (!verb_is_alone(c->verb) && !connection_read(c))
+        return report(c);
     return c->verb->run(c);
 }
 
@@ -159,17 +200,22 @@ static int64_t real_now(void *ctx)
 static void real_sleep(void *ctx, int64_t ms)
 {
     (void)ctx;
-    struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     while (nanosleep(&t, &t) < 0 && errno == EINTR) {
     }
 }
 
 int cli_main(int argc, char **argv)
 {
-    struct winsize size = { 0 };
-    struct err e = { 0 };
-    struct edge edge = { .out = stdout, .err = stderr, .out_terminal = isatty(STDOUT_FILENO), .err_terminal = isatty(STDERR_FILENO),
-                         .env = real_env, .now_ms = real_now, .sleep_ms = real_sleep };
+    struct winsize size = {0};
+    struct err e = {0};
+    struct edge edge = {.out = stdout,
+                        .err = stderr,
+                        .out_terminal = isatty(STDOUT_FILENO),
+                        .err_terminal = isatty(STDERR_FILENO),
+                        .env = real_env,
+                        .now_ms = real_now,
+                        .sleep_ms = real_sleep};
     if (edge.out_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         edge.columns = size.ws_col;
     if (!secret_start(&e)) {

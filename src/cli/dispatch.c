@@ -5,17 +5,18 @@
 #include "domain/workflow.h"
 
 const struct option dispatch_options[] = {
-    { "repo", 'r', "OWNER/NAME", "The repository (SIGNALBOX_REPO, GITHUB_REPOSITORY, or the only one there is).", false },
-    { "stack", 's', "NAME", "Where.", false },
-    { "component", 'c', "NAME", "What.", false },
-    { "workflow", 'f', "FILE", "The workflow: a file name under .github/workflows.", false },
-    { "input", 'i', "NAME=VALUE", "An input of the workflow. May be given again.", true },
-    { "sha", 0, "SHA", "Commit to check out (default: the tip of the default branch).", false },
-    { "with-dependents", 0, NULL, "Also everything that depends on it, in order.", false },
-    { "dry-run", 0, NULL, "Send nothing: say what would go, in which order, how long and how many API calls.", false },
-    { "watch", 'w', NULL, "Stay until the batch has ended; the exit code tells how.", false },
-    OPTIONS_END
-};
+    {"repo", 'r', "OWNER/NAME",
+     "The repository (SIGNALBOX_REPO, GITHUB_REPOSITORY, or the only one there is).", false},
+    {"stack", 's', "NAME", "Where.", false},
+    {"component", 'c', "NAME", "What.", false},
+    {"workflow", 'f', "FILE", "The workflow: a file name under .github/workflows.", false},
+    {"input", 'i', "NAME=VALUE", "An input of the workflow. May be given again.", true},
+    {"sha", 0, "SHA", "Commit to check out (default: the tip of the default branch).", false},
+    {"with-dependents", 0, NULL, "Also everything that depends on it, in order.", false},
+    {"dry-run", 0, NULL,
+     "Send nothing: say what would go, in which order, how long and how many API calls.", false},
+    {"watch", 'w', NULL, "Stay until the batch has ended; the exit code tells how.", false},
+    OPTIONS_END};
 
 static bool put_inputs(struct cli *c, struct json_out *w)
 {
@@ -27,10 +28,13 @@ static bool put_inputs(struct cli *c, struct json_out *w)
             continue;
         name = str_cut(given, '=', &value);
         if (!name.len || str_find(given, '=', 0) == given.len)
-            return fail(&c->err, ERR_INVALID, "--input must be NAME=VALUE, got " PRI_STR, FMT_STR(safe(c, str_sub(given, 0, 60))));
+            return fail(&c->err, ERR_INVALID, "--input must be NAME=VALUE, got " PRI_STR,
+                        FMT_STR(safe(c, str_sub(given, 0, 60))));
         for (size_t k = 0; k < i; k++)
-            if (str_eq(str_of(c->given[k].option->name), STR("input")) && str_starts(c->given[k].value, str_sub(given, 0, name.len + 1)))
-                return fail(&c->err, ERR_INVALID, "the input " PRI_STR " is given twice", FMT_STR(safe(c, name)));
+            if (str_eq(str_of(c->given[k].option->name), STR("input")) &&
+                str_starts(c->given[k].value, str_sub(given, 0, name.len + 1)))
+                return fail(&c->err, ERR_INVALID, "the input " PRI_STR " is given twice",
+                            FMT_STR(safe(c, name)));
         json_field_str(w, name, value.ptr ? value : STR(""));
     }
     json_end_object(w);
@@ -39,7 +43,7 @@ static bool put_inputs(struct cli *c, struct json_out *w)
 
 static bool dispatch_body(struct cli *c, str *body)
 {
-    static const char *const needed[] = { "stack", "component", "workflow" };
+    static const char *const needed[] = {"stack", "component", "workflow"};
     struct buf b;
     struct json_out w;
     str owner, name;
@@ -47,13 +51,16 @@ static bool dispatch_body(struct cli *c, str *body)
         if (!opt_text(c, needed[i]).len)
             return fail(&c->err, ERR_INVALID, "--%s is missing", needed[i]);
     if (!workflow_name_ok(opt_text(c, "workflow")))
-        return fail(&c->err, ERR_INVALID, "--workflow must be the bare name of a .yml or .yaml file under .github/workflows");
+        return fail(
+            &c->err, ERR_INVALID,
+            "--workflow must be the bare name of a .yml or .yaml file under .github/workflows");
     buf_init(&b, c->mem, 1 << 20);
     json_out_init(&w, &b);
     json_begin_object(&w);
     if (!put_inputs(c, &w) || !repo_read(c, &owner, &name))
         return false;
-    json_field_str(&w, STR("repo"), arena_print(c->mem, PRI_STR "/" PRI_STR, FMT_STR(owner), FMT_STR(name)));
+    json_field_str(&w, STR("repo"),
+                   arena_print(c->mem, PRI_STR "/" PRI_STR, FMT_STR(owner), FMT_STR(name)));
     for (size_t i = 0; i < COUNT(needed); i++)
         json_field_str(&w, str_of(needed[i]), opt_text(c, needed[i]));
     if (opt_text(c, "sha").len)
@@ -62,13 +69,17 @@ static bool dispatch_body(struct cli *c, str *body)
     json_field_bool(&w, STR("dryRun"), opt_given(c, "dry-run"));
     json_end_object(&w);
     *body = buf_str(&b);
-    return buf_ok(&b) || fail(&c->err, ERR_LIMIT, "the inputs are larger than a dispatch may be: GitHub takes 64 KiB");
+    return buf_ok(&b) || fail(&c->err, ERR_LIMIT,
+                              "the inputs are larger than a dispatch may be: GitHub takes 64 KiB");
 }
 
 static int show_dry_run(struct cli *c, struct json data)
 {
-    static const struct column columns[] = { { "WAVE", "level", CELL_NUMBER }, { "STACK", "stack", CELL_TEXT }, { "COMPONENT", "component", CELL_TEXT },
-                                             { "WORKFLOW", "workflow", CELL_TEXT }, { "EXPECTED", "expectedMs", CELL_MS } };
+    static const struct column columns[] = {{"WAVE", "level", CELL_NUMBER},
+                                            {"STACK", "stack", CELL_TEXT},
+                                            {"COMPONENT", "component", CELL_TEXT},
+                                            {"WORKFLOW", "workflow", CELL_TEXT},
+                                            {"EXPECTED", "expectedMs", CELL_MS}};
     struct table *t = table_new(c, columns, COUNT(columns));
     struct json_iter it = json_iter(json_get(data, STR("order")));
     struct json item;
@@ -76,8 +87,11 @@ static int show_dry_run(struct cli *c, struct json data)
     while (json_next(&it, c->mem, &key, &item))
         table_add(t, item);
     table_show(t);
-    say(c, "Nothing was sent. It would be " PRI_STR " dispatches, about " PRI_STR ", and about " PRI_STR " calls to the API of the forge\n",
-        FMT_STR(safe_z(c, data, "dispatches")), FMT_STR(duration_write(c->mem, json_i64_or(json_get(data, STR("forecastMs")), 0))),
+    say(c,
+        "Nothing was sent. It would be " PRI_STR " dispatches, about " PRI_STR
+        ", and about " PRI_STR " calls to the API of the forge\n",
+        FMT_STR(safe_z(c, data, "dispatches")),
+        FMT_STR(duration_write(c->mem, json_i64_or(json_get(data, STR("forecastMs")), 0))),
         FMT_STR(safe_z(c, data, "apiCalls")));
     return 0;
 }
@@ -89,10 +103,11 @@ int verb_dispatch(struct cli *c)
     if (opt_given(c, "watch") && opt_given(c, "dry-run"))
         return usage(c, "with --dry-run there is nothing to watch");
     if (!dispatch_body(c, &body))
-        return c->err.code == ERR_INVALID ? usage(c, "%s", c->err.text) : report(c, NULL);
-    struct ask a = { .method = HTTP_POST, .path = STR("/api/v1/dispatch"), .body = body, .once = true };
+        return failed(c);
+    struct ask a = {
+        .method = HTTP_POST, .path = STR("/api/v1/dispatch"), .body = body, .once = true};
     if (!call_server(c, &a, &r))
-        return report(c, &r);
+        return report(c);
     str batch = safe_z(c, r.data, "batch");
     if (c->json && !opt_given(c, "watch"))
         json_show(c, json_raw(r.data));
@@ -103,7 +118,9 @@ int verb_dispatch(struct cli *c)
     else if (c->plain && !opt_given(c, "watch"))
         put(c, PRI_STR "\n", FMT_STR(batch));
     else
-        say(c, "Batch " PRI_STR " with " PRI_STR " dispatches. To follow it: signalbox batch " PRI_STR " --watch\n", FMT_STR(batch),
-            FMT_STR(safe_z(c, r.data, "dispatches")), FMT_STR(batch));
+        say(c,
+            "Batch " PRI_STR " with " PRI_STR " dispatches. To follow it: signalbox batch " PRI_STR
+            " --watch\n",
+            FMT_STR(batch), FMT_STR(safe_z(c, r.data, "dispatches")), FMT_STR(batch));
     return opt_given(c, "watch") && batch.len ? watch_batch(c, batch) : 0;
 }

@@ -8,13 +8,19 @@
 enum finding { GOOD, NOTE, WRONG };
 enum { CLOCK_SKEW_MS = 60000, OLD_FACT_MS = 60000 };
 
-struct doctor { struct cli *c; int code; };
+struct doctor {
+    struct cli *c;
+    int code;
+};
 
-static void found(struct doctor *d, enum finding f, const char *what, const char *mend, ...) __attribute__((format(printf, 4, 5)));
+static void found(struct doctor *d, enum finding f, const char *what, const char *mend, ...)
+    __attribute__((format(printf, 4, 5)));
 
 static void found(struct doctor *d, enum finding f, const char *what, const char *mend, ...)
 {
-    static const struct { const char *word, *colour; } look[] = { { "ok", "32" }, { "note", "33" }, { "wrong", "31" } };
+    static const struct {
+        const char *word, *colour;
+    } look[] = {{"ok", "32"}, {"note", "33"}, {"wrong", "31"}};
     struct cli *c = d->c;
     char text[1024];
     va_list ap;
@@ -26,12 +32,13 @@ static void found(struct doctor *d, enum finding f, const char *what, const char
     if (c->plain)
         put(c, "%s\t%s\t%s\n", look[f].word, what, text);
     else
-        put(c, "%s%-5s%s  %-12s %s\n", paint(c, look[f].colour), look[f].word, paint(c, "0"), what, text);
+        put(c, "%s%-5s%s  %-12s %s\n", paint(c, look[f].colour), look[f].word, paint(c, "0"), what,
+            text);
 }
 
 static bool open_data(struct cli *c, const char *path, struct reply *r)
 {
-    struct ask a = { .method = HTTP_GET, .path = str_of(path), .open = true };
+    struct ask a = {.method = HTTP_GET, .path = str_of(path), .open = true};
     return call_server(c, &a, r);
 }
 
@@ -43,8 +50,10 @@ static int64_t http_date(struct cli *c, str s)
     if (s.len != 29)
         return 0;
     for (int m = 0; m < 12; m++)
-        if (memcmp(months + 3 * m, s.ptr + 8, 3) == 0
-            && rfc3339_read(arena_print(c->mem, "%.4s-%02d-%.2sT%.8sZ", s.ptr + 12, m + 1, s.ptr + 5, s.ptr + 17), &ms))
+        if (memcmp(months + 3 * m, s.ptr + 8, 3) == 0 &&
+            rfc3339_read(arena_print(c->mem, "%.4s-%02d-%.2sT%.8sZ", s.ptr + 12, m + 1, s.ptr + 5,
+                                     s.ptr + 17),
+                         &ms))
             return ms;
     return 0;
 }
@@ -56,7 +65,9 @@ static void check_clock(struct doctor *d, str date)
     if (!there)
         found(d, NOTE, "clock", "the server did not tell its time");
     else if (apart > CLOCK_SKEW_MS || apart < -CLOCK_SKEW_MS)
-        found(d, WRONG, "clock", "this machine and the server are " PRI_STR " apart: set both by NTP, or locks end at unexpected times",
+        found(d, WRONG, "clock",
+              "this machine and the server are " PRI_STR
+              " apart: set both by NTP, or locks end at unexpected times",
               FMT_STR(duration_write(c->mem, apart < 0 ? -apart : apart)));
     else
         found(d, GOOD, "clock", "the same here and there");
@@ -78,7 +89,9 @@ static bool check_server(struct doctor *d)
     }
     int64_t oldest = json_i64_or(json_get(r.data, STR("oldestFactMs")), 0);
     if (oldest > OLD_FACT_MS)
-        found(d, NOTE, "readiness", "ready, but what came in waits for " PRI_STR ": look at the server's log", FMT_STR(duration_write(c->mem, oldest)));
+        found(d, NOTE, "readiness",
+              "ready, but what came in waits for " PRI_STR ": look at the server's log",
+              FMT_STR(duration_write(c->mem, oldest)));
     else
         found(d, GOOD, "readiness", "the database can be used, nothing is late");
     return true;
@@ -93,20 +106,25 @@ static bool check_token(struct doctor *d)
         return false;
     }
     if (!get_data(c, STR("/api/v1/workspaces"), &r)) {
-        found(d, WRONG, "token", "%s (the one from " PRI_STR ")", c->err.text, FMT_STR(safe(c, c->token_from)));
+        found(d, WRONG, "token", "%s (the one from " PRI_STR ")", c->err.text,
+              FMT_STR(safe(c, c->token_from)));
         return false;
     }
     struct json_iter it = json_iter(json_get(r.data, STR("items")));
-    struct json item = { 0 };
+    struct json item = {0};
     str key;
     (void)json_next(&it, c->mem, &key, &item);
     str workspace = safe_z(c, item, "name");
     bool admin = get_data(c, STR("/api/v1/tokens?limit=1"), &r);
-    found(d, GOOD, "token", "from " PRI_STR ": %s of workspace " PRI_STR, FMT_STR(safe(c, c->token_from)), admin ? "an admin's" : "a member's", FMT_STR(workspace));
+    found(d, GOOD, "token", "from " PRI_STR ": %s of workspace " PRI_STR,
+          FMT_STR(safe(c, c->token_from)), admin ? "an admin's" : "a member's", FMT_STR(workspace));
     return true;
 }
 
-struct repositories { struct cli *c; size_t count, without; };
+struct repositories {
+    struct cli *c;
+    size_t count, without;
+};
 
 static bool see_repository(void *ctx, struct json item)
 {
@@ -120,7 +138,7 @@ static bool see_repository(void *ctx, struct json item)
 static void check_app(struct doctor *d)
 {
     struct cli *c = d->c;
-    struct repositories n = { .c = c };
+    struct repositories n = {.c = c};
     struct reply r;
     struct page p;
     bool answered = open_data(c, "/setup", &r);
@@ -128,15 +146,20 @@ static void check_app(struct doctor *d)
         found(d, GOOD, "GitHub App", "is set up");
     else if (r.status == 200) {
         err_clear(&c->err);
-        found(d, WRONG, "GitHub App", "there is none yet: open " PRI_STR "/setup in a browser", FMT_STR(safe(c, c->server)));
+        found(d, WRONG, "GitHub App", "there is none yet: open " PRI_STR "/setup in a browser",
+              FMT_STR(safe(c, c->server)));
     } else
-        found(d, NOTE, "GitHub App", "%s", answered ? "the set-up page is something else" : c->err.text);
+        found(d, NOTE, "GitHub App", "%s",
+              answered ? "the set-up page is something else" : c->err.text);
     if (!list_walk(c, STR("/api/v1/repositories"), 0, see_repository, &n, &p))
         found(d, WRONG, "repositories", "%s", c->err.text);
     else if (!n.count)
-        found(d, WRONG, "repositories", "there is none: install the App on one, or see signalbox help repo add");
+        found(d, WRONG, "repositories",
+              "there is none: install the App on one, or see signalbox help repo add");
     else if (n.without)
-        found(d, NOTE, "repositories", "%zu, of which %zu have no installation of the App: nothing can be dispatched there", n.count, n.without);
+        found(d, NOTE, "repositories",
+              "%zu, of which %zu have no installation of the App: nothing can be dispatched there",
+              n.count, n.without);
     else
         found(d, GOOD, "repositories", "%zu, all with the App", n.count);
 }
@@ -153,15 +176,18 @@ static void check_facts(struct doctor *d)
     struct json item;
     str key;
     if (json_next(&it, c->mem, &key, &item))
-        found(d, NOTE, "facts", "something that came in could not be applied (" PRI_STR ", number " PRI_STR "): " PRI_STR, FMT_STR(safe_z(c, item, "kind")),
-              FMT_STR(safe_z(c, item, "id")), FMT_STR(safe_z(c, item, "note")));
+        found(d, NOTE, "facts",
+              "something that came in could not be applied (" PRI_STR ", number " PRI_STR
+              "): " PRI_STR,
+              FMT_STR(safe_z(c, item, "kind")), FMT_STR(safe_z(c, item, "id")),
+              FMT_STR(safe_z(c, item, "note")));
     else
         found(d, GOOD, "facts", "everything that came in was understood");
 }
 
 int verb_doctor(struct cli *c)
 {
-    struct doctor d = { .c = c };
+    struct doctor d = {.c = c};
     if (!check_server(&d) || !check_token(&d))
         return d.code;
     check_app(&d);

@@ -8,8 +8,9 @@ static void options_doc(FILE *to, const struct option *o)
 {
     char text[80];
     for (; o && o->name; o++) {
-        snprintf(text, sizeof text, "%c%c%s--%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
-                 o->value ? " " : "", o->value ? o->value : "");
+        snprintf(text, sizeof text, "%c%c%s--%s%s%s", o->letter ? '-' : ' ',
+                 o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name, o->value ? " " : "",
+                 o->value ? o->value : "");
         fprintf(to, "  %-28s %s\n", text, o->doc);
     }
 }
@@ -32,7 +33,8 @@ int help_verb(struct cli *c, const struct verb *v, FILE *to)
         lines_doc(to, v->examples, "  signalbox ");
         fprintf(to, "\n");
     }
-    fprintf(to, "Usage: signalbox %s%s%s [options]\n", v->name, *v->arguments ? " " : "", v->arguments);
+    fprintf(to, "Usage: signalbox %s%s%s [options]\n", v->name, *v->arguments ? " " : "",
+            v->arguments);
     if (v->more)
         fprintf(to, "\n%s\n", v->more);
     if (v->options) {
@@ -62,18 +64,25 @@ int help_group(struct cli *c, str first)
 int help_all(struct cli *c, FILE *to)
 {
     (void)c;
-    fprintf(to, "signalbox: what runs, when, in which order, and who has to say yes first.\n\nExamples:\n"
-                "  signalbox lock acme/infra/prod/vpc --ttl 30m --message 'migration'\n"
-                "  signalbox batches --repo acme/infra\n"
-                "  signalbox batch batch_0123 --watch\n"
-                "  signalbox dispatch --repo acme/infra --stack prod --component vpc --workflow plan.yaml --dry-run\n\nCommands:\n");
+    fprintf(
+        to,
+        "signalbox: what runs, when, in which order, and who has to say yes first.\n\nExamples:\n"
+        "  signalbox lock acme/infra/prod/vpc --ttl 30m --message 'migration'\n"
+        "  signalbox batches --repo acme/infra\n"
+        "  signalbox batch batch_0123 --watch\n"
+        "  signalbox dispatch --repo acme/infra --stack prod --component vpc --workflow plan.yaml "
+        "--dry-run\n\nCommands:\n");
     for (const struct verb *v = verbs; v->name; v++)
         fprintf(to, "  %-*s %s\n", NAME_WIDTH, v->name, v->line);
-    fprintf(to, "  %-*s %s\n  %-*s %s\n", NAME_WIDTH, "serve", "The server itself: signalbox serve --help.", NAME_WIDTH, "bootstrap",
+    fprintf(to, "  %-*s %s\n  %-*s %s\n", NAME_WIDTH, "serve",
+            "The server itself: signalbox serve --help.", NAME_WIDTH, "bootstrap",
             "The first admin token, made in the server's database.");
-    fprintf(to, "\nsignalbox help <command> explains one. The server is found by SIGNALBOX_URL, the token by SIGNALBOX_TOKEN.\n"
-                "Exit codes: 0 well, 1 the watched batch failed (10 cancelled, 11 superseded), 2 wrong call, 3 not allowed, 4 not there,\n"
-                "5 conflict (locked), 6 too large, 7 busy or not reachable, 8 no sound answer, 9 a fault.\n");
+    fprintf(to, "\nsignalbox help <command> explains one. The server is found by SIGNALBOX_URL, "
+                "the token by SIGNALBOX_TOKEN.\n"
+                "Exit codes: 0 well, 1 the watched batch failed (10 cancelled, 11 superseded), 2 "
+                "wrong call, 3 not allowed, 4 not there,\n"
+                "5 conflict (locked), 6 too large, 7 busy or not reachable, 8 no sound answer, 9 a "
+                "fault.\n");
     return 0;
 }
 
@@ -82,11 +91,14 @@ int verb_help(struct cli *c)
     int words;
     if (!c->argument_count)
         return help_all(c, c->edge->out);
-    const struct verb *v = verb_find(c->argument[0], c->argument_count > 1 ? c->argument[1] : STR_NONE, &words);
+    const struct verb *v =
+        verb_find(c->argument[0], c->argument_count > 1 ? c->argument[1] : STR_NONE, &words);
     if (v)
         return help_verb(c, v, c->edge->out);
     int code = help_group(c, c->argument[0]);
-    return code >= 0 ? 0 : usage(c, "there is no command " PRI_STR, FMT_STR(safe(c, str_sub(c->argument[0], 0, 60))));
+    return code >= 0 ? 0
+                     : usage(c, "there is no command " PRI_STR,
+                             FMT_STR(safe(c, str_sub(c->argument[0], 0, 60))));
 }
 
 int verb_version(struct cli *c)
@@ -111,7 +123,8 @@ int verb_completion(struct cli *c)
     FILE *to = c->edge->out;
     if (!str_eq(c->argument[0], STR("bash")))
         return usage(c, "there is completion for bash only");
-    fprintf(to, "_signalbox() {\n    local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} all\n    case \"$verb ${COMP_WORDS[2]}\" in\n");
+    fprintf(to, "_signalbox() {\n    local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} "
+                "all\n    case \"$verb ${COMP_WORDS[2]}\" in\n");
     for (const struct verb *v = verbs; v->name; v++) {
         bool two = strchr(v->name, ' ') != NULL;
         fprintf(to, "    \"%s%s) all='", v->name, two ? "\"" : " \"*");
@@ -119,7 +132,8 @@ int verb_completion(struct cli *c)
         words_of(to, common_options);
         fprintf(to, "' ;;\n");
     }
-    fprintf(to, "    \"repo \"*) all='list show set permissions add' ;;\n    \"token \"*) all='create list revoke' ;;\n    esac\n"
+    fprintf(to, "    \"repo \"*) all='list show set permissions add' ;;\n    \"token \"*) "
+                "all='create list revoke' ;;\n    esac\n"
                 "    [ \"$COMP_CWORD\" -eq 1 ] && all='serve bootstrap");
     str last = STR_NONE;
     for (const struct verb *v = verbs; v->name; v++) {
@@ -128,6 +142,7 @@ int verb_completion(struct cli *c)
             fprintf(to, " " PRI_STR, FMT_STR(head));
         last = head;
     }
-    fprintf(to, "'\n    COMPREPLY=($(compgen -W \"$all\" -- \"$word\"))\n}\ncomplete -F _signalbox signalbox\n");
+    fprintf(to, "'\n    COMPREPLY=($(compgen -W \"$all\" -- \"$word\"))\n}\ncomplete -F _signalbox "
+                "signalbox\n");
     return 0;
 }

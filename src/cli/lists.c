@@ -10,7 +10,8 @@ static int64_t at_most(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static bool walk_page(struct cli *c, str path, int64_t limit, bool (*each)(void *, struct json), void *ctx, struct page *p, bool *stopped)
+static bool walk_page(struct cli *c, str path, int64_t limit, bool (*each)(void *, struct json),
+                      void *ctx, struct page *p, bool *stopped)
 {
     struct buf b;
     struct reply r;
@@ -18,7 +19,10 @@ static bool walk_page(struct cli *c, str path, int64_t limit, bool (*each)(void 
     str key;
     buf_init(&b, c->mem, PATH_MAX_BYTES);
     buf_add(&b, path);
-    query_add(&b, "limit", arena_print(c->mem, "%lld", (long long)(limit ? at_most(limit - (int64_t)p->seen, PAGE_MAX) : PAGE_MAX)));
+    query_add(
+        &b, "limit",
+        arena_print(c->mem, "%lld",
+                    (long long)(limit ? at_most(limit - (int64_t)p->seen, PAGE_MAX) : PAGE_MAX)));
     query_add(&b, "cursor", p->next);
     if (!get_data(c, buf_str(&b), &r))
         return false;
@@ -29,16 +33,18 @@ static bool walk_page(struct cli *c, str path, int64_t limit, bool (*each)(void 
         *stopped = !each(ctx, item);
     }
     str next = json_str(json_get(r.data, STR("nextCursor")), c->mem);
-    if (str_eq(next, p->next) || p->seen == before)     /* a server that turns in circles does not turn us */
+    if (str_eq(next, p->next) ||
+        p->seen == before) /* a server that turns in circles does not turn us */
         next = STR_NONE;
     p->next = next;
     return true;
 }
 
-bool list_walk(struct cli *c, str path, int64_t limit, bool (*each)(void *ctx, struct json item), void *ctx, struct page *end)
+bool list_walk(struct cli *c, str path, int64_t limit, bool (*each)(void *ctx, struct json item),
+               void *ctx, struct page *end)
 {
     bool stopped = false;
-    *end = (struct page){ .next = STR_NONE };
+    *end = (struct page){.next = STR_NONE};
     do {
         if (!walk_page(c, path, limit, each, ctx, end, &stopped))
             return false;
@@ -46,7 +52,10 @@ bool list_walk(struct cli *c, str path, int64_t limit, bool (*each)(void *ctx, s
     return true;
 }
 
-struct gathered { struct table *table; struct json_out *json; };
+struct gathered {
+    struct table *table;
+    struct json_out *json;
+};
 
 static bool gather(void *ctx, struct json item)
 {
@@ -82,7 +91,8 @@ int list_show(struct cli *c, const struct list *l)
     struct page p;
     struct buf b;
     struct json_out w;
-    struct gathered g = { .table = table_new(c, l->columns, l->column_count), .json = c->json ? &w : NULL };
+    struct gathered g = {.table = table_new(c, l->columns, l->column_count),
+                         .json = c->json ? &w : NULL};
     if (!opt_i64(c, "limit", 1, 1000000, &limit))
         return usage(c, "%s", c->err.text);
     if (opt_given(c, "all"))
@@ -93,7 +103,7 @@ int list_show(struct cli *c, const struct list *l)
     json_key(&w, STR("items"));
     json_begin_array(&w);
     if (!list_walk(c, list_path(c, l), limit, gather, &g, &p))
-        return report(c, NULL);
+        return report(c);
     if (c->json) {
         show_json_list(c, &b, &w, &p);
         return 0;
@@ -103,6 +113,7 @@ int list_show(struct cli *c, const struct list *l)
     else
         say(c, "%s\n", l->nothing);
     if (p.next.len)
-        say(c, "These are the first %zu; there are more: --limit %zu, or --all\n", p.seen, p.seen * 4);
+        say(c, "These are the first %zu; there are more: --limit %zu, or --all\n", p.seen,
+            p.seen * 4);
     return 0;
 }

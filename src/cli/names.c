@@ -16,16 +16,23 @@ bool name_ok(str s)
 static bool split(struct cli *c, str full, const char *from, str *owner, str *name)
 {
     *owner = str_cut(full, '/', name);
-    return (name_ok(*owner) && name_ok(*name))
-        || fail(&c->err, ERR_INVALID, "%s must be owner/repository, got " PRI_STR, from, FMT_STR(safe(c, str_sub(full, 0, 100))));
+    return (name_ok(*owner) && name_ok(*name)) ||
+           fail(&c->err, ERR_INVALID, "%s must be owner/repository, got " PRI_STR, from,
+                FMT_STR(safe(c, str_sub(full, 0, 100))));
 }
 
-struct one { struct cli *c; str owner, name, wanted; int64_t id; size_t count; };
+struct one {
+    struct cli *c;
+    str owner, name, wanted;
+    int64_t id;
+    size_t count;
+};
 
 static bool see_repository(void *ctx, struct json item)
 {
     struct one *o = ctx;
-    str owner = json_str(json_get(item, STR("owner")), o->c->mem), name = json_str(json_get(item, STR("name")), o->c->mem);
+    str owner = json_str(json_get(item, STR("owner")), o->c->mem),
+        name = json_str(json_get(item, STR("name")), o->c->mem);
     str rest, first = str_cut(o->wanted, '/', &rest);
     if (o->wanted.len && !(str_eq_nocase(first, owner) && str_eq_nocase(rest, name)))
         return true;
@@ -38,8 +45,8 @@ static bool see_repository(void *ctx, struct json item)
 
 bool repo_read(struct cli *c, str *owner, str *name)
 {
-    static const char *const names[] = { "SIGNALBOX_REPO", "GITHUB_REPOSITORY" };
-    struct one o = { .c = c };
+    static const char *const names[] = {"SIGNALBOX_REPO", "GITHUB_REPOSITORY"};
+    struct one o = {.c = c};
     struct page p;
     if (opt_given(c, "repo"))
         return split(c, opt_text(c, "repo"), "--repo", owner, name);
@@ -52,22 +59,27 @@ bool repo_read(struct cli *c, str *owner, str *name)
         return false;
     *owner = o.owner;
     *name = o.name;
-    return o.count == 1
-        || fail(&c->err, ERR_INVALID, o.count ? "which repository? There are several: give --repo owner/name, or set SIGNALBOX_REPO"
-                                              : "the workspace has no repository yet: install the GitHub App on one, or see signalbox help repo add");
+    return o.count == 1 || fail(&c->err, ERR_INVALID,
+                                o.count ? "which repository? There are several: give --repo "
+                                          "owner/name, or set SIGNALBOX_REPO"
+                                        : "the workspace has no repository yet: install the GitHub "
+                                          "App on one, or see signalbox help repo add");
 }
 
 bool repo_id(struct cli *c, str text, int64_t *id)
 {
-    struct one o = { .c = c, .wanted = text };
+    struct one o = {.c = c, .wanted = text};
     struct page p;
     str owner, name;
     if (str_to_i64(text, 1, INT64_MAX, id))
         return true;
-    if (!split(c, text, "the repository", &owner, &name) || !list_walk(c, STR("/api/v1/repositories"), 0, see_repository, &o, &p))
+    if (!split(c, text, "the repository", &owner, &name) ||
+        !list_walk(c, STR("/api/v1/repositories"), 0, see_repository, &o, &p))
         return false;
     *id = o.id;
-    return o.count
-        || fail(&c->err, ERR_NOT_FOUND, "there is no repository " PRI_STR " in the workspace, or the token does not cover it: see signalbox repo list",
+    return o.count ||
+           fail(&c->err, ERR_NOT_FOUND,
+                "there is no repository " PRI_STR
+                " in the workspace, or the token does not cover it: see signalbox repo list",
                 FMT_STR(safe(c, str_sub(text, 0, 200))));
 }

@@ -3,15 +3,20 @@
 #include "cli/inside.h"
 
 const struct option common_options[] = {
-    { "server", 0, "URL", "Address of the server (SIGNALBOX_URL; default http://127.0.0.1:8080).", false },
-    { "token-file", 0, "FILE", "File with the token, - for standard input (else SIGNALBOX_TOKEN, else ~/.config/signalbox/token).", false },
-    { "ca-file", 0, "FILE", "More certificate authorities to trust, as PEM (SIGNALBOX_CA_FILE).", false },
-    { "timeout", 0, "TIME", "How long to wait for an answer (default 30s; a bare number is milliseconds).", false },
-    { "json", 0, NULL, "Print the data of the API's answer.", false },
-    { "plain", 0, NULL, "Values between tabs, exact times, no colours (also in a pipe).", false },
-    { "help", 'h', NULL, "Explain the command.", false },
-    OPTIONS_END
-};
+    {"server", 0, "URL", "Address of the server (SIGNALBOX_URL; default http://127.0.0.1:8080).",
+     false},
+    {"token-file", 0, "FILE",
+     "File with the token, - for standard input (else SIGNALBOX_TOKEN, else "
+     "~/.config/signalbox/token).",
+     false},
+    {"ca-file", 0, "FILE", "More certificate authorities to trust, as PEM (SIGNALBOX_CA_FILE).",
+     false},
+    {"timeout", 0, "TIME",
+     "How long to wait for an answer (default 30s; a bare number is milliseconds).", false},
+    {"json", 0, NULL, "Print the data of the API's answer.", false},
+    {"plain", 0, NULL, "Values between tabs, exact times, no colours (also in a pipe).", false},
+    {"help", 'h', NULL, "Explain the command.", false},
+    OPTIONS_END};
 
 /* --- verbs --- */
 
@@ -60,7 +65,7 @@ unsigned word_distance(str a, str b)
 str nearest_word(str wrong, const str *words, size_t count)
 {
     str best = STR_NONE;
-    unsigned near = wrong.len < 4 ? 2 : 3;      /* short words are near to everything */
+    unsigned near = wrong.len < 4 ? 2 : 3; /* short words are near to everything */
     for (size_t i = 0; i < count; i++) {
         unsigned d = word_distance(wrong, words[i]);
         if (d < near) {
@@ -96,13 +101,16 @@ static bool unknown_option(struct cli *c, str name, char letter, struct err *e)
     for (const struct option *o = common_options; o->name && n < COUNT(all); o++)
         all[n++] = str_of(o->name);
     if (str_eq(name, STR("token")))
-        return fail(e, ERR_INVALID, "a token is never given as an option, where everybody can see it: "
-                                    "use SIGNALBOX_TOKEN or --token-file");
+        return fail(e, ERR_INVALID,
+                    "a token is never given as an option, where everybody can see it: "
+                    "use SIGNALBOX_TOKEN or --token-file");
     if (letter)
-        return fail(e, ERR_INVALID, "there is no option -%c here: see signalbox help %s", letter, c->verb->name);
+        return fail(e, ERR_INVALID, "there is no option -%c here: see signalbox help %s", letter,
+                    c->verb->name);
     str near = nearest_word(name, all, n);
     if (near.len)
-        return fail(e, ERR_INVALID, "there is no option --" PRI_STR " here: did you mean --" PRI_STR "?",
+        return fail(e, ERR_INVALID,
+                    "there is no option --" PRI_STR " here: did you mean --" PRI_STR "?",
                     FMT_STR(safe(c, str_sub(name, 0, 60))), FMT_STR(near));
     return fail(e, ERR_INVALID, "there is no option --" PRI_STR " here: see signalbox help %s",
                 FMT_STR(safe(c, str_sub(name, 0, 60))), c->verb->name);
@@ -115,7 +123,7 @@ static bool keep_option(struct cli *c, const struct option *o, str value, struct
             return fail(e, ERR_INVALID, "--%s is given twice: once is enough", o->name);
     if (c->given_count == WORDS_MAX)
         return fail(e, ERR_INVALID, "there are more than %d options", WORDS_MAX);
-    c->given[c->given_count++] = (struct given){ o, value };
+    c->given[c->given_count++] = (struct given){o, value};
     return true;
 }
 
@@ -142,7 +150,8 @@ static int read_option(struct cli *c, str word, const char *next, struct err *e)
     if (!o->value || joined)
         return keep_option(c, o, value.ptr ? value : STR(""), e) ? 1 : 0;
     if (!next)
-        return fail(e, ERR_INVALID, "--%s needs a value: --%s %s", o->name, o->name, o->value) ? 1 : 0;
+        return fail(e, ERR_INVALID, "--%s needs a value: --%s %s", o->name, o->name, o->value) ? 1
+                                                                                               : 0;
     return keep_option(c, o, str_of(next), e) ? 2 : 0;
 }
 
@@ -187,15 +196,18 @@ str opt_text(const struct cli *c, const char *name)
 bool opt_i64(struct cli *c, const char *name, int64_t min, int64_t max, int64_t *out)
 {
     str s = opt_text(c, name);
-    return !s.ptr || str_to_i64(s, min, max, out)
-        || fail(&c->err, ERR_INVALID, "--%s must be a whole number between %lld and %lld, got " PRI_STR, name, (long long)min,
-                (long long)max, FMT_STR(safe(c, str_sub(s, 0, 60))));
+    return !s.ptr || str_to_i64(s, min, max, out) ||
+           fail(&c->err, ERR_INVALID,
+                "--%s must be a whole number between %lld and %lld, got " PRI_STR, name,
+                (long long)min, (long long)max, FMT_STR(safe(c, str_sub(s, 0, 60))));
 }
 
 bool opt_ms(struct cli *c, const char *name, int64_t *out)
 {
     str s = opt_text(c, name);
-    return !s.ptr || duration_read(s, 1, out)
-        || fail(&c->err, ERR_INVALID, "--%s must be a time like 30s, 5m or 2h (a bare number is milliseconds), got " PRI_STR, name,
-                FMT_STR(safe(c, str_sub(s, 0, 60))));
+    return !s.ptr || duration_read(s, 1, out) ||
+           fail(&c->err, ERR_INVALID,
+                "--%s must be a time like 30s, 5m or 2h (a bare number is milliseconds), "
+                "got " PRI_STR,
+                name, FMT_STR(safe(c, str_sub(s, 0, 60))));
 }

@@ -7,7 +7,13 @@
 #include "base/rfc3339.h"
 #include "domain/text.h"
 
-enum { SAFE_CHARS_MAX = 4096, CELL_CHARS_MAX = 200, COLUMN_LEAST = 8, COLUMNS_MAX = 12, SHA_SHOWN = 10 };
+enum {
+    SAFE_CHARS_MAX = 4096,
+    CELL_CHARS_MAX = 200,
+    COLUMN_LEAST = 8,
+    COLUMNS_MAX = 12,
+    SHA_SHOWN = 10
+};
 
 void say(struct cli *c, const char *fmt, ...)
 {
@@ -50,11 +56,13 @@ const char *paint(const struct cli *c, const char *code)
     return c->colour ? arena_print(c->mem, "\033[%sm", code).ptr : "";
 }
 
-static const struct { const char *state, *code; } state_colours[] = {
-    { "success", "32" }, { "in_sync", "32" }, { "joined", "32" },
-    { "failure", "31" }, { "error", "31" }, { "timed_out", "31" }, { "refused", "31" }, { "drifted", "33" },
-    { "locked", "33" }, { "held", "33" }, { "waiting_approval", "33" }, { "cancelling", "33" },
-    { "running", "36" }, { "queued", "36" }, { "dispatching", "36" }, { "preparing", "36" },
+static const struct {
+    const char *state, *code;
+} state_colours[] = {
+    {"success", "32"}, {"in_sync", "32"},   {"joined", "32"},           {"failure", "31"},
+    {"error", "31"},   {"timed_out", "31"}, {"refused", "31"},          {"drifted", "33"},
+    {"locked", "33"},  {"held", "33"},      {"waiting_approval", "33"}, {"cancelling", "33"},
+    {"running", "36"}, {"queued", "36"},    {"dispatching", "36"},      {"preparing", "36"},
 };
 
 static const char *colour_of(str state)
@@ -67,14 +75,15 @@ static const char *colour_of(str state)
 
 str coloured_state(struct cli *c, str state)
 {
-    return arena_print(c->mem, "%s" PRI_STR "%s", paint(c, colour_of(state)), FMT_STR(state), paint(c, "0"));
+    return arena_print(c->mem, "%s" PRI_STR "%s", paint(c, colour_of(state)), FMT_STR(state),
+                       paint(c, "0"));
 }
 
 /* --- widths --- */
 
 static uint32_t char_at(str s, size_t at, size_t step)
 {
-    static const unsigned char lead[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+    static const unsigned char lead[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
     uint32_t c = (unsigned char)s.ptr[at] & lead[step];
     for (size_t i = 1; i < step; i++)
         c = c << 6 | ((unsigned char)s.ptr[at + i] & 0x3f);
@@ -84,8 +93,11 @@ static uint32_t char_at(str s, size_t at, size_t step)
 /* Close enough: East Asian wide forms and pictures take two cells, combining marks none. */
 static size_t cells_of(uint32_t c)
 {
-    static const struct { uint32_t from, to; } wide[] = { { 0x1100, 0x115f }, { 0x2e80, 0xa4cf }, { 0xac00, 0xd7a3 }, { 0xf900, 0xfaff },
-        { 0xfe30, 0xfe6f }, { 0xff00, 0xff60 }, { 0xffe0, 0xffe6 }, { 0x1f300, 0x1faff }, { 0x20000, 0x3fffd } };
+    static const struct {
+        uint32_t from, to;
+    } wide[] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf},   {0xac00, 0xd7a3},
+                {0xf900, 0xfaff}, {0xfe30, 0xfe6f},   {0xff00, 0xff60},
+                {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
     if ((c >= 0x300 && c <= 0x36f) || (c >= 0xfe00 && c <= 0xfe0f))
         return 0;
     for (size_t i = 0; i < COUNT(wide); i++)
@@ -130,7 +142,9 @@ int64_t time_of(struct cli *c, struct json v)
 
 str ago(struct cli *c, int64_t at_ms)
 {
-    return at_ms > c->now_ms ? STR("just now") : arena_print(c->mem, PRI_STR " ago", FMT_STR(duration_write(c->mem, c->now_ms - at_ms)));
+    return at_ms > c->now_ms ? STR("just now")
+                             : arena_print(c->mem, PRI_STR " ago",
+                                           FMT_STR(duration_write(c->mem, c->now_ms - at_ms)));
 }
 
 /* The last ten minutes to the second: somebody is waiting. */
@@ -159,14 +173,20 @@ static str cell_text(struct cli *c, struct json row, const struct column *col)
     struct json v = json_path(row, col->path);
     int64_t n;
     switch (col->cell) {
-    case CELL_AGO:   return time_cell(c, v, false);
-    case CELL_UNTIL: return time_cell(c, v, true);
-    case CELL_SHA:   return c->plain ? safe(c, text_of(c, v)) : safe(c, str_sub(text_of(c, v), 0, SHA_SHOWN));
-    case CELL_MS:    return c->plain || !json_i64(v, &n) ? safe(c, text_of(c, v)) : duration_write(c->mem, n);
-    case CELL_BOOL:  return json_present(v) ? (json_bool_or(v, false) ? STR("yes") : STR("no")) : STR("");
+    case CELL_AGO:
+        return time_cell(c, v, false);
+    case CELL_UNTIL:
+        return time_cell(c, v, true);
+    case CELL_SHA:
+        return c->plain ? safe(c, text_of(c, v)) : safe(c, str_sub(text_of(c, v), 0, SHA_SHOWN));
+    case CELL_MS:
+        return c->plain || !json_i64(v, &n) ? safe(c, text_of(c, v)) : duration_write(c->mem, n);
+    case CELL_BOOL:
+        return json_present(v) ? (json_bool_or(v, false) ? STR("yes") : STR("no")) : STR("");
     case CELL_TEXT:
     case CELL_NUMBER:
-    case CELL_STATE: break;
+    case CELL_STATE:
+        break;
     }
     return c->plain ? safe(c, text_of(c, v)) : text_plain(c->mem, text_of(c, v), CELL_CHARS_MAX);
 }
@@ -174,16 +194,17 @@ static str cell_text(struct cli *c, struct json row, const struct column *col)
 /* --- tables --- */
 
 struct table {
-    struct cli          *c;
+    struct cli *c;
     const struct column *columns;
-    size_t               count, rows, cap;
-    str                 *cell;
+    size_t count, rows, cap;
+    str *cell;
 };
 
 struct table *table_new(struct cli *c, const struct column *columns, size_t count)
 {
     struct table *t = arena_make(c->mem, struct table, 1);
-    *t = (struct table){ .c = c, .columns = columns, .count = count < COLUMNS_MAX ? count : COLUMNS_MAX };
+    *t = (struct table){
+        .c = c, .columns = columns, .count = count < COLUMNS_MAX ? count : COLUMNS_MAX};
     return t;
 }
 
@@ -191,7 +212,8 @@ void table_add(struct table *t, struct json row)
 {
     if (t->rows == t->cap) {
         size_t more = t->cap ? t->cap * 2 : 64;
-        t->cell = arena_grow(t->c->mem, t->cell, t->cap * t->count, more * t->count, sizeof *t->cell);
+        t->cell =
+            arena_grow(t->c->mem, t->cell, t->cap * t->count, more * t->count, sizeof *t->cell);
         t->cap = more;
     }
     for (size_t k = 0; k < t->count; k++)
@@ -225,16 +247,18 @@ static void put_cell(const struct table *t, size_t k, str s, size_t width, bool 
     bool right = t->columns[k].cell == CELL_NUMBER;
     const char *code = head ? "2" : t->columns[k].cell == CELL_STATE ? colour_of(s) : NULL;
     if (!right && k + 1 == t->count)
-        pad = 0;                    /* no blanks at the end of a line */
-    put(c, "%*s%s" PRI_STR "%s%*s%s", right ? (int)pad : 0, "", code ? paint(c, code) : "", FMT_STR(shown), code ? paint(c, "0") : "",
-        right ? 0 : (int)pad, "", k + 1 < t->count ? "  " : "\n");
+        pad = 0; /* no blanks at the end of a line */
+    put(c, "%*s%s" PRI_STR "%s%*s%s", right ? (int)pad : 0, "", code ? paint(c, code) : "",
+        FMT_STR(shown), code ? paint(c, "0") : "", right ? 0 : (int)pad, "",
+        k + 1 < t->count ? "  " : "\n");
 }
 
 static void show_plain(const struct table *t)
 {
     for (size_t i = 0; i < t->rows; i++)
         for (size_t k = 0; k < t->count; k++)
-            put(t->c, PRI_STR "%s", FMT_STR(t->cell[i * t->count + k]), k + 1 < t->count ? "\t" : "\n");
+            put(t->c, PRI_STR "%s", FMT_STR(t->cell[i * t->count + k]),
+                k + 1 < t->count ? "\t" : "\n");
 }
 
 void table_show(struct table *t)
@@ -263,14 +287,15 @@ void record_show(struct cli *c, struct json v, const struct column *columns, siz
 {
     size_t width = 0;
     for (size_t k = 0; k < count; k++)
-        width = text_width(str_of(columns[k].head)) > width ? text_width(str_of(columns[k].head)) : width;
+        width = text_width(str_of(columns[k].head)) > width ? text_width(str_of(columns[k].head))
+                                                            : width;
     for (size_t k = 0; k < count; k++) {
         str s = cell_text(c, v, &columns[k]);
         if (c->plain)
             put(c, "%s\t" PRI_STR "\n", columns[k].head, FMT_STR(s));
         else if (s.len)
-            put(c, "%s%-*s%s  " PRI_STR "\n", paint(c, "2"), (int)width, columns[k].head, paint(c, "0"),
-                FMT_STR(columns[k].cell == CELL_STATE ? coloured_state(c, s) : s));
+            put(c, "%s%-*s%s  " PRI_STR "\n", paint(c, "2"), (int)width, columns[k].head,
+                paint(c, "0"), FMT_STR(columns[k].cell == CELL_STATE ? coloured_state(c, s) : s));
     }
 }
 
@@ -281,7 +306,8 @@ static void put_escaped(struct cli *c, uint32_t ch)
     if (ch < 0x10000)
         put(c, "\\u%04x", ch);
     else
-        put(c, "\\u%04x\\u%04x", 0xd800 + ((ch - 0x10000) >> 10), 0xdc00 + ((ch - 0x10000) & 0x3ff));
+        put(c, "\\u%04x\\u%04x", 0xd800 + ((ch - 0x10000) >> 10),
+            0xdc00 + ((ch - 0x10000) & 0x3ff));
 }
 
 /* Strict JSON has what a terminal may obey in texts only: there an escape means the same. */
@@ -294,8 +320,9 @@ void json_show(struct cli *c, str raw)
         }
         size_t step = str_utf8_step(raw, at);
         str one = str_sub(raw, at, at + (step ? step : 1));
-        bool kept = (step == 1 && one.ptr[0] >= 0x20 && one.ptr[0] != 0x7f) || (step == 1 && strchr("\n\r\t", one.ptr[0]))
-            || (step && str_eq(text_plain(c->mem, one, 1), one));
+        bool kept = (step == 1 && one.ptr[0] >= 0x20 && one.ptr[0] != 0x7f) ||
+                    (step == 1 && strchr("\n\r\t", one.ptr[0])) ||
+                    (step && str_eq(text_plain(c->mem, one, 1), one));
         if (kept)
             fwrite(one.ptr, 1, one.len, c->edge->out);
         else

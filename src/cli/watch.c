@@ -8,24 +8,31 @@
 
 enum { EVERY_MS = 2000, SILENT_TRIES = 30, EACH_MOST = 10, STATE_BYTES = 24, NODES_MAX = 1 << 20 };
 
-struct seen { char state[STATE_BYTES]; };
-struct change { str from, to, stack, component, workflow, why, url; };
+struct seen {
+    char state[STATE_BYTES];
+};
+struct change {
+    str from, to, stack, component, workflow, why, url;
+};
 
 struct watch {
-    struct cli    *c;
-    struct arena  *keep;            /* what is known of the nodes; c->mem begins anew with each look */
-    struct seen   *seen;
-    size_t         seen_cap;
-    str            id, was_counts, was_updated;
+    struct cli *c;
+    struct arena *keep; /* what is known of the nodes; c->mem begins anew with each look */
+    struct seen *seen;
+    size_t seen_cap;
+    str id, was_counts, was_updated;
     struct change *changes;
-    size_t         change_count, change_cap;
-    bool           first, drawn;
+    size_t change_count, change_cap;
+    bool first, drawn;
 };
 
 int verdict_exit(str verdict)
 {
-    static const struct { const char *verdict; int code; } exits[] = {
-        { "success", 0 }, { "empty", 0 }, { "failure", 1 }, { "cancelled", 10 }, { "superseded", 11 } };
+    static const struct {
+        const char *verdict;
+        int code;
+    } exits[] = {
+        {"success", 0}, {"empty", 0}, {"failure", 1}, {"cancelled", 10}, {"superseded", 11}};
     for (size_t i = 0; i < COUNT(exits); i++)
         if (str_eq(verdict, str_of(exits[i].verdict)))
             return exits[i].code;
@@ -36,7 +43,8 @@ int verdict_exit(str verdict)
 
 static bool is_bad(str state)
 {
-    return str_eq(state, STR("failure")) || str_eq(state, STR("error")) || str_eq(state, STR("timed_out"));
+    return str_eq(state, STR("failure")) || str_eq(state, STR("error")) ||
+           str_eq(state, STR("timed_out"));
 }
 
 static void keep_change(struct watch *w, struct json node, str from, str to)
@@ -47,8 +55,11 @@ static void keep_change(struct watch *w, struct json node, str from, str to)
         w->changes = arena_grow(mem, w->changes, w->change_cap, more, sizeof *w->changes);
         w->change_cap = more;
     }
-    w->changes[w->change_count++] = (struct change){ arena_copy(mem, from), to, safe_z(w->c, node, "stack"), safe_z(w->c, node, "component"),
-        safe_z(w->c, node, "workflow"), safe_z(w->c, node, "errorText"), safe_z(w->c, node, "runUrl") };
+    w->changes[w->change_count++] =
+        (struct change){arena_copy(mem, from),          to,
+                        safe_z(w->c, node, "stack"),    safe_z(w->c, node, "component"),
+                        safe_z(w->c, node, "workflow"), safe_z(w->c, node, "errorText"),
+                        safe_z(w->c, node, "runUrl")};
 }
 
 static bool see_node(void *ctx, struct json node)
@@ -86,15 +97,19 @@ static void put_change(struct watch *w, const struct change *x)
 {
     struct cli *c = w->c;
     if (c->plain) {
-        put(c, PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\n", FMT_STR(rfc3339_write(c->mem, c->now_ms)),
-            FMT_STR(x->stack), FMT_STR(x->component), FMT_STR(x->workflow), FMT_STR(x->to), FMT_STR(x->why), FMT_STR(x->url));
+        put(c,
+            PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR
+                    "\n",
+            FMT_STR(rfc3339_write(c->mem, c->now_ms)), FMT_STR(x->stack), FMT_STR(x->component),
+            FMT_STR(x->workflow), FMT_STR(x->to), FMT_STR(x->why), FMT_STR(x->url));
         return;
     }
-    put(c, PRI_STR " in " PRI_STR " (" PRI_STR "): ", FMT_STR(x->component), FMT_STR(x->stack), FMT_STR(x->workflow));
+    put(c, PRI_STR " in " PRI_STR " (" PRI_STR "): ", FMT_STR(x->component), FMT_STR(x->stack),
+        FMT_STR(x->workflow));
     if (x->from.len)
         put(c, PRI_STR " → ", FMT_STR(x->from));
-    put(c, PRI_STR "%s" PRI_STR "%s" PRI_STR "\n", FMT_STR(coloured_state(c, x->to)), x->why.len ? "  " : "", FMT_STR(x->why), x->url.len ? "  " : "",
-        FMT_STR(x->url));
+    put(c, PRI_STR "%s" PRI_STR "%s" PRI_STR "\n", FMT_STR(coloured_state(c, x->to)),
+        x->why.len ? "  " : "", FMT_STR(x->why), x->url.len ? "  " : "", FMT_STR(x->url));
 }
 
 static size_t alike(const struct watch *w, size_t i, bool *earlier)
@@ -102,7 +117,8 @@ static size_t alike(const struct watch *w, size_t i, bool *earlier)
     size_t n = 0;
     *earlier = false;
     for (size_t k = 0; k < w->change_count; k++)
-        if (str_eq(w->changes[k].from, w->changes[i].from) && str_eq(w->changes[k].to, w->changes[i].to)) {
+        if (str_eq(w->changes[k].from, w->changes[i].from) &&
+            str_eq(w->changes[k].to, w->changes[i].to)) {
             *earlier = *earlier || k < i;
             n++;
         }
@@ -129,15 +145,18 @@ static void show_changes(struct watch *w)
             if (is_bad(x->to))
                 put(w->c, "and %zu more that failed\n", shown);
             else
-                put(w->c, "%zu nodes: " PRI_STR " → " PRI_STR "\n", shown, FMT_STR(x->from), FMT_STR(coloured_state(w->c, x->to)));
+                put(w->c, "%zu nodes: " PRI_STR " → " PRI_STR "\n", shown, FMT_STR(x->from),
+                    FMT_STR(coloured_state(w->c, x->to)));
         }
     }
 }
 
 static str summary(struct watch *w, struct json batch)
 {
-    static const char *const order[] = { "failure", "error", "timed_out", "locked", "waiting_approval", "running", "queued", "dispatching",
-                                         "cancelling", "ready", "waiting", "success", "skipped", "cancelled", "superseded" };
+    static const char *const order[] = {"failure",          "error",     "timed_out", "locked",
+                                        "waiting_approval", "running",   "queued",    "dispatching",
+                                        "cancelling",       "ready",     "waiting",   "success",
+                                        "skipped",          "cancelled", "superseded"};
     struct cli *c = w->c;
     struct buf b;
     struct json counts = json_get(batch, STR("counts"));
@@ -174,15 +193,17 @@ static bool look(struct watch *w, struct reply *r)
     str path = arena_print(c->mem, "/api/v1/batches/" PRI_STR, FMT_STR(path_part(c->mem, w->id)));
     if (!get_data(c, path, r))
         return false;
-    str counts = json_raw(json_get(r->data, STR("counts"))), updated = json_str(json_get(r->data, STR("updatedAt")), c->mem);
+    str counts = json_raw(json_get(r->data, STR("counts"))),
+        updated = json_str(json_get(r->data, STR("updatedAt")), c->mem);
     w->changes = NULL;
     w->change_count = w->change_cap = 0;
     if (str_eq(counts, w->was_counts) && str_eq(updated, w->was_updated) && !w->first)
         return true;
     if (!list_walk(c, arena_print(c->mem, PRI_STR "/nodes", FMT_STR(path)), 0, see_node, w, &p))
         return false;
-    if (arena_used(w->keep) > (size_t)128 << 20)        /* two thousand looks at large batches */
-        return fail(&c->err, ERR_LIMIT, "the batch is too large to be watched: look with signalbox batch");
+    if (arena_used(w->keep) > (size_t)128 << 20) /* two thousand looks at large batches */
+        return fail(&c->err, ERR_LIMIT,
+                    "the batch is too large to be watched: look with signalbox batch");
     w->was_counts = arena_copy(w->keep, counts);
     w->was_updated = arena_copy(w->keep, updated);
     w->first = false;
@@ -196,9 +217,11 @@ static int ended(struct watch *w, struct json batch)
     if (c->json)
         json_show(c, json_raw(batch));
     else if (c->plain)
-        put(c, PRI_STR "\tended\t" PRI_STR "\n", FMT_STR(rfc3339_write(c->mem, c->now_ms)), FMT_STR(verdict));
+        put(c, PRI_STR "\tended\t" PRI_STR "\n", FMT_STR(rfc3339_write(c->mem, c->now_ms)),
+            FMT_STR(verdict));
     else
-        put(c, PRI_STR ": " PRI_STR "%s" PRI_STR "\n", FMT_STR(coloured_state(c, verdict)), FMT_STR(summary(w, batch)), why.len ? " · " : "", FMT_STR(why));
+        put(c, PRI_STR ": " PRI_STR "%s" PRI_STR "\n", FMT_STR(coloured_state(c, verdict)),
+            FMT_STR(summary(w, batch)), why.len ? " · " : "", FMT_STR(why));
     return verdict_exit(json_str(json_get(batch, STR("verdict")), c->mem));
 }
 
@@ -214,7 +237,7 @@ static int turn(struct watch *w, unsigned *silent)
     struct reply r;
     if (!look(w, &r)) {
         if (!passing(c->err.code) || ++*silent == SILENT_TRIES || w->first)
-            return clear_line(w), report(c, &r);
+            return clear_line(w), report(c);
         if (*silent == 1) {
             clear_line(w);
             say(c, "signalbox: %s. Waiting for it\n", c->err.text);
@@ -238,7 +261,7 @@ int watch_batch(struct cli *c, str id)
 {
     struct arena *own = c->mem, *keep = arena_new((size_t)256 << 20, (size_t)512 << 20);
     struct arena *each = arena_new((size_t)256 << 20, (size_t)1 << 30);
-    struct watch w = { .c = c, .keep = keep, .id = id, .first = true };
+    struct watch w = {.c = c, .keep = keep, .id = id, .first = true};
     unsigned silent = 0;
     int code;
     c->mem = each;
