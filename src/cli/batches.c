@@ -75,12 +75,13 @@ static void show_counts(struct cli *c, struct json counts)
     struct json n;
     str state;
     bool any = false;
+    const char *head = arena_print(c->mem, "%snodes%s        ", paint(c, "2"), paint(c, "0")).ptr;
     while (json_next(&it, c->mem, &state, &n)) {
         str name = safe(c, state);
         if (c->plain)
             put(c, "count." PRI_STR "\t" PRI_STR "\n", FMT_STR(name), FMT_STR(json_raw(n)));
         else
-            put(c, "%s" PRI_STR " " PRI_STR, any ? ", " : "nodes     ", FMT_STR(json_raw(n)),
+            put(c, "%s" PRI_STR " " PRI_STR, any ? ", " : head, FMT_STR(json_raw(n)),
                 FMT_STR(coloured_state(c, name)));
         any = true;
     }

@@ -42,8 +42,8 @@ struct verb {
     const char *examples;         /* first in the long help; one a line, without "signalbox" */
     const char *more;             /* the rest of the long help */
 };
-bool verb_is_alone(const struct verb *v);  /* needs no server */
-extern const struct verb verbs[]; /* ends with an empty one */
+bool verb_is_alone(const struct verb *v); /* needs no server */
+extern const struct verb verbs[];         /* ends with an empty one */
 extern const struct option common_options[];
 extern const struct option lock_options[], unlock_options[], locks_options[], batches_options[],
     batch_options[], watch_options[], rerun_options[], dispatch_options[], runs_options[],
@@ -81,8 +81,8 @@ struct cli {
     int64_t timeout_ms;
     struct http_client *client;
     struct err err;
-    str trace;        /* of the request that was refused */
-    bool by_server;   /* err is what came of a request */
+    str trace;      /* of the request that was refused */
+    bool by_server; /* err is what came of a request */
 };
 
 /* Everything but the process: also for tests. argv[0] is the program's name. */

@@ -112,7 +112,7 @@ int list_show(struct cli *c, const struct list *l)
         table_show(g.table);
     else
         say(c, "%s\n", l->nothing);
-    if (p.next.len)
+    if (p.next.len && !opt_given(c, "limit"))
         say(c, "These are the first %zu; there are more: --limit %zu, or --all\n", p.seen,
             p.seen * 4);
     return 0;

@@ -221,36 +221,46 @@ void table_add(struct table *t, struct json row)
     t->rows++;
 }
 
-/* The widest columns give way until the line fits. */
+/* The widest texts give way until the line fits; half a number or time would be a wrong one. */
 static void fit(const struct table *t, size_t width[COLUMNS_MAX])
 {
-    size_t total = 2 * (t->count - 1), widest;
+    size_t total = 2 * (t->count - 1);
     for (size_t k = 0; k < t->count; k++)
         total += width[k];
-    while (t->c->edge->columns && total > t->c->edge->columns) {
-        widest = 0;
-        for (size_t k = 1; k < t->count; k++)
-            if (width[k] > width[widest])
+    for (; t->c->edge->columns && total > t->c->edge->columns; total--) {
+        size_t widest = t->count;
+        for (size_t k = 0; k < t->count; k++)
+            if (t->columns[k].cell == CELL_TEXT && width[k] > COLUMN_LEAST &&
+                (widest == t->count || width[k] > width[widest]))
                 widest = k;
-        if (width[widest] <= COLUMN_LEAST)
+        if (widest == t->count)
             return;
         width[widest]--;
-        total--;
     }
 }
 
-static void put_cell(const struct table *t, size_t k, str s, size_t width, bool head)
+static void put_cell(const struct table *t, size_t k, str s, size_t width, bool head, bool last)
 {
     struct cli *c = t->c;
     str shown = shorten(c, s, width);
-    size_t pad = width - text_width(shown);
+    int pad = (int)(width - text_width(shown));
     bool right = t->columns[k].cell == CELL_NUMBER;
     const char *code = head ? "2" : t->columns[k].cell == CELL_STATE ? colour_of(s) : NULL;
-    if (!right && k + 1 == t->count)
-        pad = 0; /* no blanks at the end of a line */
-    put(c, "%*s%s" PRI_STR "%s%*s%s", right ? (int)pad : 0, "", code ? paint(c, code) : "",
-        FMT_STR(shown), code ? paint(c, "0") : "", right ? 0 : (int)pad, "",
-        k + 1 < t->count ? "  " : "\n");
+    put(c, "%*s%s" PRI_STR "%s", right ? pad : 0, "", code ? paint(c, code) : "", FMT_STR(shown),
+        code ? paint(c, "0") : "");
+    if (!last)
+        put(c, "%*s", right ? 2 : pad + 2, "");
+}
+
+/* No blanks at the end of a line: what follows the last text is left out. */
+static void put_row(const struct table *t, const str *cells, const size_t *width, bool head)
+{
+    size_t last = t->count;
+    while (last && !cells[last - 1].len)
+        last--;
+    for (size_t k = 0; k < last; k++)
+        put_cell(t, k, cells[k], width[k], head, k + 1 == last);
+    put(t->c, "\n");
 }
 
 static void show_plain(const struct table *t)
@@ -264,6 +274,7 @@ static void show_plain(const struct table *t)
 void table_show(struct table *t)
 {
     size_t width[COLUMNS_MAX];
+    str heads[COLUMNS_MAX];
     if (t->c->plain) {
         show_plain(t);
         return;
@@ -277,10 +288,10 @@ void table_show(struct table *t)
     }
     fit(t, width);
     for (size_t k = 0; k < t->count; k++)
-        put_cell(t, k, str_of(t->columns[k].head), width[k], true);
+        heads[k] = str_of(t->columns[k].head);
+    put_row(t, heads, width, true);
     for (size_t i = 0; i < t->rows; i++)
-        for (size_t k = 0; k < t->count; k++)
-            put_cell(t, k, t->cell[i * t->count + k], width[k], false);
+        put_row(t, &t->cell[i * t->count], width, false);
 }
 
 void record_show(struct cli *c, struct json v, const struct column *columns, size_t count)

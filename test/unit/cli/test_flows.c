@@ -293,7 +293,19 @@ static void pages_are_put_together_up_to_the_limit(void **state)
     assert_int_equal(run("repo", "list", "--limit", "2", NULL), 0);
     assert_int_equal(rig.requests, 2);
     assert_has(rig.asked, "?limit=1&cursor=c1");
-    assert_has(rig.err, "These are the first 2; there are more");
+    assert_string_equal(rig.err, "");       /* who gave a limit knows of it */
+}
+
+static void a_list_that_is_cut_short_says_so(void **state)
+{
+    char data[2048] = "{\"items\":[";
+    for (int i = 0; i < 50; i++)
+        snprintf(data + strlen(data), sizeof data - strlen(data), "%s{\"id\":%d}", i ? "," : "", i);
+    snprintf(data + strlen(data), sizeof data - strlen(data), "],\"nextCursor\":\"c1\"}");
+    SCRIPT({.data = data});
+    assert_int_equal(run("repo", "list", NULL), 0);
+    assert_int_equal(rig.requests, 1);
+    assert_string_equal(rig.err, "These are the first 50; there are more: --limit 200, or --all\n");
 }
 
 static void a_server_that_turns_in_circles_is_left(void **state)
@@ -396,6 +408,7 @@ int main(void)
         T(a_lock_that_is_held_shows_its_holder),
         T(a_holder_that_cannot_be_read_is_shown_from_the_refusal),
         T(pages_are_put_together_up_to_the_limit),
+        T(a_list_that_is_cut_short_says_so),
         T(a_server_that_turns_in_circles_is_left),
         T(a_new_token_goes_into_the_file_and_nowhere_else),
         T(doctor_says_what_is_well),

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/scope.h"
 
 #define LOCK_DATA                                                                                  \
     "{\"id\":\"lock_1\",\"key\":\"k\",\"lockMessage\":\"\",\"actor\":\"ci\",\"token\":7,"            \
@@ -131,6 +132,28 @@ static void no_verb_hides_a_common_option_and_no_letter_means_two_things(void **
                 if (strcmp(p->name, o->name) == 0 || (o->letter && p->letter == o->letter))
                     fail_msg("%s: --%s and --%s", v->name, o->name, p->name);
         }
+}
+
+/* docs/cli.md ends with what `signalbox help <command>` prints. */
+static void every_verb_is_in_the_documentation(void **state)
+{
+    struct err e = {0};
+    str page;
+    SCOPED(arena) struct arena *mem = arena_new((size_t)1 << 20, (size_t)4 << 20);
+    assert_true(io_read_file(mem, DOC_FILE, 1 << 20, &page, &e));
+    for (const struct verb *v = verbs; v->name; v++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s", v->name);
+        char *second = strchr(name, ' ');
+        if (second)
+            *second++ = '\0';
+        assert_int_equal(run("help", name, second, NULL), 0);
+        char *common = strstr(rig.out, "\nFor every command:");
+        assert_non_null(common);
+        *common = '\0';
+        if (!str_has(page, str_of(rig.out)))
+            fail_msg("docs/cli.md does not have:\n%s", rig.out);
+    }
 }
 
 /* ---- the same said in several ways ---- */
@@ -325,6 +348,7 @@ int main(void)
         T(without_words_the_commands_are_listed),
         T(help_shows_examples_first_and_every_option),
         T(no_verb_hides_a_common_option_and_no_letter_means_two_things),
+        T(every_verb_is_in_the_documentation),
         T(options_may_stand_anywhere_and_be_joined),
         T(after_two_dashes_nothing_is_an_option),
         T(a_lock_is_never_shorter_than_asked_for),
