@@ -158,7 +158,7 @@ static bool prepare_table(const struct plan *p, struct err *e)
 static bool apply(const struct plan *p, int64_t version, int64_t now_ms, struct err *e)
 {
     const struct embedded *file = &p->files[version - 1];
-    const char *sql;
+    const char *sql = "";
 
     if (!translate(p, file, &sql, e))
         return false;

@@ -361,7 +361,7 @@ static const struct { const char *kind; bool (*apply)(struct step *, const struc
     { "list_repos",    repos_answered },
     { "check",         report_done },
     { "comment",       report_done },
-    { "review",        just_ended },
+    { "review",        report_done },
 };
 
 bool apply_answer(struct step *s, struct json body, str *note, struct err *e)

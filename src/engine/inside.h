@@ -58,7 +58,7 @@ struct lane {
     struct engine *en;
     int64_t id, epoch;
     bool    half_done;                  /* a step began and has not been committed */
-    bool    owned;                      /* writer thread only */
+    atomic_bool owned;                  /* written by the writer thread */
     bool    loaded;
     struct arena        *mem;           /* of repo and settings */
     bool                 has_repo;
@@ -176,6 +176,7 @@ bool apply_upload(struct step *s, str upload_id, bool asked, str *note, struct e
 bool uploads_sweep(struct step *s, struct err *e) MUST_CHECK;
 bool apply_answer(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 bool apply_command(struct step *s, const struct fact *f, struct json body, str *note, struct err *e) MUST_CHECK;
+bool apply_exec(struct step *s, struct json fact, str *note, struct err *e) MUST_CHECK;
 bool apply_report(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
 

@@ -218,11 +218,19 @@ static bool apply_report_fact(struct step *s, const struct fact *f, str body, st
     return parse_fact(s, body, &v, e) && apply_report(s, v, note, e);
 }
 
+static bool apply_exec_fact(struct step *s, const struct fact *f, str body, str *note, struct err *e)
+{
+    struct json v;
+    (void)f;
+    return parse_fact(s, body, &v, e) && apply_exec(s, v, note, e);
+}
+
 static const struct fact_handler handlers[] = {
     { "upload.affected", apply_upload_fact },
     { "answer",          apply_answer_fact },
     { "command",         apply_command_fact },
     { "report",          apply_report_fact },
+    { "exec",            apply_exec_fact },
 };
 
 static bool apply_one(struct step *s, const struct fact *f, str *note, struct err *e)

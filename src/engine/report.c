@@ -197,7 +197,12 @@ bool report_want(struct step *s, int64_t change_id, bool urgent, struct err *e)
         return false;
     bool numbered = str_eq(c.kind, STR("pull_request")) && c.number > 0 && s->lane->settings.comment;
     int64_t comment_ms = urgent ? 0 : comment.sent_ms + feedback_debounce_ms(nodes, terminal);
-    return !numbered || step_effect(s, "comment", key, STR("{}"), comment_ms, e);
+    if (numbered && !step_effect(s, "comment", key, STR("{}"), comment_ms, e))
+        return false;
+    /* A formal review is opt-in (§15.4), comes when all is over, and never on a draft. */
+    bool review = s->lane->settings.reviews && terminal && nodes && !c.draft && str_eq(c.kind, STR("pull_request")) &&
+                  str_eq(c.state, STR("open"));
+    return !review || step_effect(s, "review", key, STR("{}"), 0, e);
 }
 
 /* ---- rendering and sending ----------------------------------------------------------------------------------------------------------- */
@@ -254,10 +259,10 @@ bool report_prepare(struct step *s, const struct effect *f, struct err *e)
     struct feedback_row sent;
     struct effect now = *f;
     int64_t id;
-    bool found, is_check = str_eq(f->kind, STR("check")), open;
+    bool found, is_check = str_eq(f->kind, STR("check")), is_review = str_eq(f->kind, STR("review")), open;
     if (!str_to_i64(f->key, 1, INT64_MAX, &id) || !changes_get(s->db, s->mem, id, &c, &found, e) || !found)
         return e->code == ERR_NONE && nothing_to_send(s, f, e);
-    str key = is_check ? c.head_sha : f->key;
+    str key = is_check || is_review ? c.head_sha : f->key;
     if (!effects_get(s->db, s->mem, f->id, &now, &open, e) || !view_change(s, &c, &v, e) ||
         !feedback_get(s->db, s->mem, s->lane->id, f->kind, key, &sent, e))
         return false;
@@ -267,6 +272,15 @@ bool report_prepare(struct step *s, const struct effect *f, struct err *e)
         struct check_view check;
         feedback_check(s->mem, &v, &check);
         call.body = check_body(s, &c, &check);
+    } else if (is_review) {
+        const char *event = feedback_review(s->mem, &v, &call.text);
+        if (!event)
+            return nothing_to_send(s, f, e);
+        call.kind = FORGE_REVIEW;
+        call.review = str_of(event);
+        call.sha = c.head_sha;
+        call.object = 0;
+        call.body = arena_print(s->mem, "%s " PRI_STR, event, FMT_STR(call.text));
     } else {
         call.text = call.body = feedback_comment(s->mem, &v);
         call.marker = feedback_marker(s->mem, c.number);
@@ -274,7 +288,7 @@ bool report_prepare(struct step *s, const struct effect *f, struct err *e)
             return nothing_to_send(s, f, e);
     }
     str hash = sha256_hex(s->mem, call.body);
-    if (!call.body.len || (sent.forge_object && str_eq(hash, sent.sent_hash)))
+    if (!call.body.len || ((sent.forge_object || is_review) && str_eq(hash, sent.sent_hash)))
         return nothing_to_send(s, f, e);
     outbox_add(s, f->id, &call, memo_of(s, &now, key, hash, sha256_hex(s->mem, feedback_digest(s->mem, &v))));
     return true;
@@ -299,6 +313,5 @@ bool report_answered(struct step *s, const struct effect *f, struct json memo, b
         return true;
     uint32_t nodes = shown_nodes(s, change_id, &terminal);
     int64_t pause_ms = str_eq(f->kind, STR("check")) ? (terminal ? 0 : CHECK_PAUSE_MS) : feedback_debounce_ms(nodes, terminal);
-    return step_effect(s, f->kind.ptr && str_eq(f->kind, STR("check")) ? "check" : "comment", f->key, STR("{}"),
-                       s->now_ms + pause_ms, e);
+    return step_effect(s, arena_z(s->mem, f->kind), f->key, STR("{}"), s->now_ms + pause_ms, e);
 }

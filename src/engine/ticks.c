@@ -31,6 +31,7 @@ static bool share_lanes(struct lease_job *x, struct db *db, struct arena *mem, i
     struct engine *en = x->en;
     if (!lanes_count(db, mem, now_ms, SERVER_ALIVE_MS, &lanes, &servers, e))
         return false;
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
     for (size_t i = 0; i < en->lane_count; i++)
         mine += en->lane[i]->owned;
     int64_t share = (lanes + servers - 1) / (servers > 0 ? servers : 1);
