@@ -1,30 +1,35 @@
 /*
- * forge: what we need from GitHub (later GitLab, Bitbucket, Gitea), in our words. Two halves: what comes in (a delivery becomes a
- * forge_event) and what goes out (a forge_call becomes requests; its answer is JSON in our words, which the engine stores as a fact).
+ * forge: what we need from GitHub (later GitLab, Bitbucket, Gitea), in our words. Two halves: what
+ * comes in (a delivery becomes a forge_event) and what goes out (a forge_call becomes requests; its
+ * answer is JSON in our words, which the engine stores as a fact).
  */
 #ifndef SIGNALBOX_FORGE_FORGE_H
 #define SIGNALBOX_FORGE_FORGE_H
 #include "base/json.h"
 
-/* ---- in ------------------------------------------------------------------------------------------------------------------ */
+/* ---- in ---------------------------------------------------------------------------------- */
 
 enum forge_event_kind {
     FORGE_IGNORED,          /* nothing for us: counted and dropped */
     FORGE_PING,
-    FORGE_PULL_REQUEST,     /* any activity; `merged` is made of closed with merged:true (atmos-pro.md §8.2) */
+    FORGE_PULL_REQUEST,     /* any activity; closed with merged:true is `merged` (atmos-pro.md §8.2) */
     FORGE_RELEASE,
-    FORGE_MERGE_GROUP,      /* checks_requested, destroyed; also made of check_suite.requested on a queue branch (§23) */
+    FORGE_MERGE_GROUP,      /* checks_requested, destroyed; also made of check_suite.requested on a
+                               queue branch (§23) */
     FORGE_RUN,              /* workflow_run, and workflow_job only for `waiting` */
     FORGE_RERUN_ASKED,      /* check_run / check_suite rerequested of our own check */
     FORGE_PUSH,
     FORGE_INSTALLATION,     /* created, deleted, suspend, unsuspend, new_permissions_accepted */
     FORGE_INSTALLATION_REPOS,
     FORGE_REPOSITORY,       /* renamed, transferred, archived, deleted, edited (default branch) … */
-    FORGE_COMMENT,          /* issue_comment on a pull request (commands come with issue 3; stored and seen already) */
+    FORGE_COMMENT,          /* issue_comment on a pull request (commands come with issue 3; stored
+                               and seen already) */
     FORGE_DEPLOYMENT_REVIEW
 };
 
-enum forge_run_state { FORGE_RUN_QUEUED, FORGE_RUN_WAITING, FORGE_RUN_IN_PROGRESS, FORGE_RUN_COMPLETED };
+enum forge_run_state {
+    FORGE_RUN_QUEUED, FORGE_RUN_WAITING, FORGE_RUN_IN_PROGRESS, FORGE_RUN_COMPLETED
+};
 
 struct forge_repo { int64_t id; str host, owner, name, default_branch; bool archived, is_private; };
 
@@ -55,53 +60,72 @@ struct forge_event {
     str     ref; bool deleted;
     /* installation */
     str     account; bool suspended;
-    struct forge_repo *repos; size_t repo_count;            /* of installation.created, installation_repositories added */
+    struct forge_repo *repos; size_t repo_count;    /* installation.created, …_repositories added */
     int64_t *removed; size_t removed_count;                 /* forge ids */
     str     permissions;                                    /* JSON */
     /* comment */
     int64_t comment_id; str comment_body, comment_before; bool comment_by_us;
 };
 
-/* Signature over the raw bytes, constant time; any of the (up to two) secrets may match. header: value of X-Hub-Signature-256. */
+/* Signature over the raw bytes, constant time; any of the (up to two) secrets may match. header:
+ * value of X-Hub-Signature-256. */
 bool github_signature_ok(str header, str body, const str *secrets, size_t secret_count);
-/* Turns a parsed delivery into our words. Lenient: only what we use is read, anything may be missing or null (then FORGE_IGNORED or empty fields);
- * never fails on the 329 published examples. app_id/bot_login: to know our own checks and comments. */
-void github_event_read(struct arena *mem, str event, struct json payload, int64_t app_id, str bot_login, struct forge_event *out);
+/* Turns a parsed delivery into our words. Lenient: only what we use is read, anything may be missing
+ * or null (then FORGE_IGNORED, or empty fields: "" and never a null pointer); never fails on the 329
+ * published examples. app_id/bot_login: to know our own checks and comments. */
+void github_event_read(struct arena *mem, str event, struct json payload, int64_t app_id,
+                       str bot_login, struct forge_event *out);
 /* application/x-www-form-urlencoded deliveries: the payload field. False when it is not there. */
 bool github_form_payload(struct arena *mem, str body, str *payload);
 
-/* ---- out ----------------------------------------------------------------------------------------------------------------- */
+/* ---- out --------------------------------------------------------------------------------- */
 
+/* Beside each kind: what of struct forge_call it uses, and the result, a JSON object in our words.
+ *
+ *     RUN  = {"id","attempt","state","conclusion","title","path","event","url","created_ms",
+ *             "started_ms","updated_ms","actor"}     state: queued, waiting, in_progress, completed
+ *     PULL = {"number","title","author","url","state","draft","from_fork","head_sha","head_ref",
+ *             "base_sha","base_ref","merge_sha","merged_ms","updated_ms"}
+ *
+ * Lists are read page by page, at most 20 of a hundred; what is cut there has "more":true beside
+ * the list. Not so FIND_RUNS, whose "not listed" leads to a second dispatch: it is complete, or it
+ * is no answer (FORGE_NOT_SENT). */
 enum forge_call_kind {
-    /*                          uses of struct forge_call                     result (JSON object in our words)                          */
-    FORGE_DISPATCH,         /* file, ref, inputs                          {"run_id":1,"url":"…"} or {} (204)                         */
-    FORGE_FIND_RUNS,        /* file or empty, since_ms                    {"runs":[RUN…]}  event workflow_dispatch, created ≥ since − 2 min, all pages */
-    FORGE_READ_RUN,         /* run_id                                     RUN = {"id","attempt","state","conclusion","title","path","event","url","created_ms","started_ms","updated_ms","actor"} */
-    FORGE_CANCEL_RUN,       /* run_id                                     {}  (409 already completed is ok)                          */
-    FORGE_RERUN,            /* run_id                                     {}                                                         */
-    FORGE_READ_FILE,        /* path, ref, etag                            {"found":true,"blob":"…","text":"…","etag":"…"} | {"found":false} | {"unchanged":true} */
-    FORGE_PUT_CHECK,        /* object (0: create), body = check fields    {"id":1}                                                   */
-    FORGE_PUT_COMMENT,      /* number, object (0: create), text, marker   {"id":1}; create first looks for our own comment with the marker; a deleted one (404) is made anew once */
-    FORGE_REVIEW,           /* number, text, review event, head sha       {"id":1}                                                   */
-    FORGE_READ_PULL,        /* number                                     PULL = {"number","title","author","url","state","draft","from_fork","head_sha","head_ref","base_sha","base_ref","merge_sha","merged_ms","updated_ms"} */
-    FORGE_FIND_PULLS,       /* sha                                        {"pulls":[PULL…]}                                          */
-    FORGE_LIST_PULLS,       /* open ones, all pages                       {"pulls":[PULL…]}                                          */
-    FORGE_READ_REPO,        /*                                            {"id","owner","name","default_branch","archived"}          */
-    FORGE_READ_COMMIT,      /* ref                                        {"sha","tree"}                                             */
-    FORGE_PERMISSION,       /* login                                      {"permission":"write","role":"maintain","user_id":1}       */
-    FORGE_LIST_REPOS,       /* of the installation                        {"repos":[{"id","owner","name","default_branch"}…]}        */
-    FORGE_LIST_INSTALLATIONS,/* app                                       {"installations":[{"id","account","suspended"}…]}          */
-    FORGE_LIST_DELIVERIES,  /* app; since_ms                              {"failed":[{"id","guid","event","action"}…]} only GUIDs without any OK attempt */
-    FORGE_REDELIVER,        /* app; object = delivery id                  {}                                                         */
+    FORGE_DISPATCH,         /* file, ref, inputs: {"run_id":1,"url":"…"}, or {} (204) */
+    FORGE_FIND_RUNS,        /* file or empty, since_ms: {"runs":[RUN…]}, of event workflow_dispatch,
+                               created ≥ since − 2 min */
+    FORGE_READ_RUN,         /* run_id: RUN */
+    FORGE_CANCEL_RUN,       /* run_id: {}; a run that has ended already (409) is fine */
+    FORGE_RERUN,            /* run_id: {} */
+    FORGE_READ_FILE,        /* path, ref, etag: {"found":true,"blob":"…","text":"…","etag":"…"}
+                               (and "binary":true, text empty: no UTF-8, or over 1 MiB), or
+                               {"found":false}, or {"unchanged":true} */
+    FORGE_PUT_CHECK,        /* object (0: create), body = check fields: {"id":1} */
+    FORGE_PUT_COMMENT,      /* number, object (0: create), text, marker: {"id":1}. Create first looks
+                               for our own comment with the marker; a deleted one is made anew once */
+    FORGE_REVIEW,           /* number, text, review (event), sha: {"id":1} */
+    FORGE_READ_PULL,        /* number: PULL */
+    FORGE_FIND_PULLS,       /* sha: {"pulls":[PULL…]} */
+    FORGE_LIST_PULLS,       /* open ones: {"pulls":[PULL…]} */
+    FORGE_READ_REPO,        /* {"id","owner","name","default_branch","archived"} */
+    FORGE_READ_COMMIT,      /* ref: {"sha","tree"} */
+    FORGE_PERMISSION,       /* login: {"permission":"write","role":"maintain","user_id":1} */
+    FORGE_LIST_REPOS,       /* of the installation:
+                               {"repos":[{"id","owner","name","default_branch","archived"}…]} */
+    FORGE_LIST_INSTALLATIONS, /* the App's: {"installations":[{"id","account","suspended"}…]} */
+    FORGE_LIST_DELIVERIES,  /* the App's; since_ms: {"failed":[{"id","guid","event","action"}…]},
+                               only GUIDs without any attempt that arrived */
+    FORGE_REDELIVER,        /* the App's; object = delivery id: {} */
 };
 
 enum forge_outcome {
     FORGE_OK,
     FORGE_NOT_SENT,         /* nothing reached the forge: repeat when it is reachable */
-    FORGE_LOST,             /* it may have taken effect (cut, timed out, 5xx after the bytes left) */
+    FORGE_LOST,             /* may have taken effect (cut, timed out, 5xx after the bytes left) */
     FORGE_LIMITED,          /* told to wait until not_before_ms; surely no effect */
     FORGE_NOT_FOUND,        /* 404, 410 */
-    FORGE_NO_ACCESS,        /* 401 after a fresh token, 403 that is no limit, installation suspended or gone */
+    FORGE_NO_ACCESS,        /* 401 after a fresh token, 403 that is no limit, installation suspended
+                               or gone */
     FORGE_REFUSED           /* 4xx that repeats will not change; message says why */
 };
 const char *forge_outcome_name(enum forge_outcome o);
@@ -130,15 +154,17 @@ struct forge_answer {
     unsigned    calls;              /* how many HTTP calls it took */
     int64_t     took_ms;
 };
-typedef void forge_done(void *ctx, const struct forge_answer *a);     /* on the client's thread; valid only during the call */
+/* On the client's thread; the answer is valid only during the call. */
+typedef void forge_done(void *ctx, const struct forge_answer *a);
 
-/* The port: github.c implements it over http/client; tests implement it in memory. Thread-safe; everything is copied. Never fails: failures are answers. */
+/* The port: github.c implements it over http/client; tests implement it in memory. Thread-safe;
+ * everything is copied. Never fails: failures are answers. */
 struct forge_port {
     void *self;
     void (*call)(void *self, const struct forge_call *c, forge_done *done, void *ctx);
 };
 
-/* ---- GitHub -------------------------------------------------------------------------------------------------------------- */
+/* ---- GitHub ------------------------------------------------------------------------------ */
 
 struct github_config {
     struct http_client *client;
@@ -149,24 +175,35 @@ struct github_config {
     int64_t (*now_ms)(void *); void *now_self;
 };
 struct github;
-/* Secrets may be replaced while running (set-up page, rotation). ERR_INVALID when the key is no RSA key. */
+/* Secrets may be replaced while running (set-up page, rotation). Without app_id and key: every call
+ * is answered FORGE_NO_ACCESS until github_reconfigure brings them. ERR_INVALID when the key is no
+ * RSA key. */
 bool github_new(const struct github_config *c, struct github **out, struct err *e) MUST_CHECK;
 void github_free(struct github *g);     /* after the http client has stopped */
 struct forge_port github_port(struct github *g);
-bool github_reconfigure(struct github *g, int64_t app_id, str app_slug, str private_key_pem, struct err *e) MUST_CHECK;
+bool github_reconfigure(struct github *g, int64_t app_id, str app_slug, str private_key_pem,
+                        struct err *e) MUST_CHECK;
 
-/* Manifest flow (forges.md §2.3): the JSON for the form, and the exchange of the code (no authorization). */
+/* Manifest flow (forges.md §2.3): the JSON for the form, and the exchange of the code (no
+ * authorization). */
 str  github_manifest(struct arena *mem, str app_name, str public_url);
 /* result: {"id","slug","client_id","client_secret","webhook_secret","pem","html_url"} */
 void github_manifest_exchange(struct github *g, str code, forge_done *done, void *ctx);
 
-/* GitHub Actions OIDC (atmos-pro.md §6.1, forges.md §2.11). Issuers are an allow-list of configuration; JWKS come only from the configured issuer. */
-struct oidc_config { struct http_client *client; const str *issuers; size_t issuer_count; const str *audiences; size_t audience_count; };
+/* GitHub Actions OIDC (atmos-pro.md §6.1, forges.md §2.11). Issuers are an allow-list of
+ * configuration; JWKS come only from the configured issuer, over https (on this machine also http). */
+struct oidc_config {
+    struct http_client *client;
+    const str *issuers; size_t issuer_count;
+    const str *audiences; size_t audience_count;
+};
 struct oidc;
 bool oidc_new(const struct oidc_config *c, struct oidc **out, struct err *e) MUST_CHECK;
 void oidc_free(struct oidc *o);
-/* Blocking (worker thread): fetches keys when needed (unknown kid: at most once a minute). Checks RS256, iss, aud, exp/nbf/iat with 60 s leeway, jti present.
- * ERR_TOKEN, ERR_TOKEN_EXPIRED, ERR_UPSTREAM (keys not to be had: try again later → 503 for the CLI is ERR_BUSY). */
-bool oidc_verify(struct oidc *o, struct arena *mem, str token, int64_t now_ms, struct json *claims, struct err *e) MUST_CHECK;
+/* Blocking (worker thread): fetches keys when needed (kept an hour; unknown kid: at most once a
+ * minute). Checks RS256, iss, aud, exp/nbf/iat with 60 s leeway, jti present. ERR_TOKEN,
+ * ERR_TOKEN_EXPIRED, ERR_UPSTREAM (keys not to be had: try again later → for the CLI ERR_BUSY). */
+bool oidc_verify(struct oidc *o, struct arena *mem, str token, int64_t now_ms, struct json *claims,
+                 struct err *e) MUST_CHECK;
 
 #endif

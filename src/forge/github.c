@@ -8,10 +8,16 @@
 #include "forge/inside.h"
 
 /* What a call must bring, so that nothing hostile or half-known ever becomes a URL. */
-enum { REPO = 1, NUMBER = 2, RUN = 4, OBJECT = 8, BARE_FILE = 16, ANY_FILE = 32, REF = 64, SHA = 128,
-       PATH = 256, LOGIN = 512 };
+enum {
+    REPO = 1, NUMBER = 2, RUN = 4, OBJECT = 8, BARE_FILE = 16, ANY_FILE = 32, REF = 64, SHA = 128,
+    PATH = 256, LOGIN = 512,
+};
 
-static const struct { unsigned wants; enum github_auth auth; void (*begin)(struct job *); } kinds[] = {
+static const struct {
+    unsigned wants;
+    enum github_auth auth;
+    void (*begin)(struct job *);
+} kinds[] = {
     [FORGE_DISPATCH]           = { REPO | BARE_FILE, AUTH_INSTALLATION, begin_dispatch },
     [FORGE_FIND_RUNS]          = { REPO | ANY_FILE, AUTH_INSTALLATION, begin_find_runs },
     [FORGE_READ_RUN]           = { REPO | RUN, AUTH_INSTALLATION, begin_read_run },

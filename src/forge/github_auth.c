@@ -106,7 +106,7 @@ bool auth_app_token(struct github *g, str *out, struct err *e)
     int64_t now_ms = g->now_ms(g->now_self);
     identity_look(g);
     bool stale = !g->app_token || g->app_token_ends_ms - now_ms < APP_TOKEN_SPARE_MS ||
-                 g->app_token_ends_ms - now_ms > APP_TOKEN_S * 1000;     /* the clock was set back */
+                 g->app_token_ends_ms - now_ms > APP_TOKEN_S * 1000; /* the clock was set back */
     if (stale && !app_token_make(g, now_ms, e))
         return false;
     *out = (str){ g->app_token, g->app_token_len };

@@ -80,7 +80,9 @@ static const struct job_list list = {
 static void deliveries_page(struct job *j, const char *status)
 {
     j->pages = 0;
-    list_begin(j, &list, arena_print(j->mem, "/app/hook/deliveries?per_page=%d&status=%s", PAGE_SIZE, status));
+    list_begin(
+        j, &list,
+        arena_print(j->mem, "/app/hook/deliveries?per_page=%d&status=%s", PAGE_SIZE, status));
 }
 
 static void deliveries_end(struct job *j, bool more)

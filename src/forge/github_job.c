@@ -122,7 +122,8 @@ static void job_unknown(struct job *j, int64_t status, str message)
 
 void job_garbage(struct job *j, int64_t status, const char *what)
 {
-    job_unknown(j, status, arena_print(j->mem, "GitHub's answer is not %s; a proxy in between?", what));
+    job_unknown(j, status,
+                arena_print(j->mem, "GitHub's answer is not %s; a proxy in between?", what));
 }
 
 /* ---- sending ---- */
@@ -190,7 +191,8 @@ void job_send_now(struct job *j)
         bearer = arena_print(j->mem, "Bearer " PRI_STR, FMT_STR(token));
         h[n++] = (struct http_header){ STR("Authorization"), bearer };
     }
-    h[n++] = (struct http_header){ STR("Accept"), STR("application/vnd.github+json, application/json;q=0.9") };
+    h[n++] = (struct http_header){
+        STR("Accept"), STR("application/vnd.github+json, application/json;q=0.9") };
     h[n++] = (struct http_header){ STR("X-GitHub-Api-Version"), j->g->api_version };
     if (header_value_ok(j->etag))
         h[n++] = (struct http_header){ STR("If-None-Match"), j->etag };
@@ -280,7 +282,8 @@ void job_refused(struct job *j, const struct reply *r)
     if (r->status == 401 || r->status == 403)
         o = FORGE_NO_ACCESS;
     if (r->status == 403 && needed.len)
-        message = arena_print(j->mem, PRI_STR " (needs " PRI_STR ")", FMT_STR(message), FMT_STR(needed));
+        message =
+            arena_print(j->mem, PRI_STR " (needs " PRI_STR ")", FMT_STR(message), FMT_STR(needed));
     job_fail(j, o, r->status, message);
 }
 

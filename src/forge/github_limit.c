@@ -37,7 +37,8 @@ void limit_read(const struct http_answer *a, str message, int64_t now_ms, struct
     int64_t remaining = header_number(a, STR("x-ratelimit-remaining"), INT32_MAX);
     int64_t reset_s = header_number(a, STR("x-ratelimit-reset"), INT32_MAX * INT64_C(2));
     int64_t retry_s = header_number(a, STR("retry-after"), RETRY_SANE_S);
-    bool reset_sane = reset_s >= 0 && reset_s * 1000 > now_ms && reset_s * 1000 <= now_ms + RESET_SANE_MS;
+    bool reset_sane =
+        reset_s >= 0 && reset_s * 1000 > now_ms && reset_s * 1000 <= now_ms + RESET_SANE_MS;
     bool spent = remaining == 0 && reset_sane;
 
     bool core = !out->quota.resource.len || str_eq(out->quota.resource, STR("core"));

@@ -54,8 +54,8 @@ void begin_put_check(struct job *j)
     if (!without_head_sha(j, &body))
         job_fail(j, FORGE_REFUSED, 0, STR("the check's fields are no JSON object"));
     else
-        job_send(j, HTTP_PATCH, address_repo(j, "/check-runs/%lld", (long long)j->call.object), body,
-                 id_take);
+        job_send(j, HTTP_PATCH, address_repo(j, "/check-runs/%lld", (long long)j->call.object),
+                 body, id_take);
 }
 
 /* ---- the comment: PATCH the one that is known; else look for ours; else create ---- */
@@ -130,7 +130,10 @@ static void comment_looked(struct job *j, bool more)
 }
 
 static const struct job_list comment_list = {
-    .name = STR_INIT("comments"), .array = STR_INIT(""), .item = comment_item, .end = comment_looked,
+    .name = STR_INIT("comments"),
+    .array = STR_INIT(""),
+    .item = comment_item,
+    .end = comment_looked,
 };
 
 static void comment_look(struct job *j)
@@ -210,7 +213,8 @@ static void pull_take(struct job *j, const struct reply *r)
 
 void begin_read_pull(struct job *j)
 {
-    job_send(j, HTTP_GET, address_repo(j, "/pulls/%lld", (long long)j->call.number), STR_NONE, pull_take);
+    job_send(j, HTTP_GET, address_repo(j, "/pulls/%lld", (long long)j->call.number), STR_NONE,
+             pull_take);
 }
 
 static bool pull_item(struct job *j, struct arena *mem, struct json v)
@@ -221,14 +225,25 @@ static bool pull_item(struct job *j, struct arena *mem, struct json v)
     return true;
 }
 
+/* A commit that GitHub does not know, or not yet: 422 with a sentence. */
+static bool pulls_missing(struct job *j, const struct reply *r)
+{
+    if (r->status != 422 || j->call.kind != FORGE_FIND_PULLS)
+        return false;
+    job_fail(j, FORGE_NOT_FOUND, r->status, arena_copy(j->mem, r->message));
+    return true;
+}
+
 static const struct job_list pull_list = {
     .name = STR_INIT("pulls"), .array = STR_INIT(""), .item = pull_item,
+    .missing = pulls_missing,
 };
 
 void begin_find_pulls(struct job *j)
 {
     str sha = address_escape(j->mem, j->call.sha, false);
-    list_begin(j, &pull_list, address_repo(j, "/commits/" PRI_STR "/pulls?per_page=%d", FMT_STR(sha), PAGE_SIZE));
+    list_begin(j, &pull_list,
+               address_repo(j, "/commits/" PRI_STR "/pulls?per_page=%d", FMT_STR(sha), PAGE_SIZE));
 }
 
 void begin_list_pulls(struct job *j)

@@ -60,8 +60,9 @@ void begin_read_file(struct job *j)
                                             FMT_STR(address_escape(j->mem, j->call.ref, false)))
                               : STR("");
     j->etag = j->call.etag;
-    job_send(j, HTTP_GET, address_repo(j, "/contents/" PRI_STR PRI_STR, FMT_STR(path), FMT_STR(ref)),
-             STR_NONE, file_take);
+    job_send(j, HTTP_GET,
+             address_repo(j, "/contents/" PRI_STR PRI_STR, FMT_STR(path), FMT_STR(ref)), STR_NONE,
+             file_take);
 }
 
 /* ---- a repository, a commit, a person ---- */
@@ -119,8 +120,8 @@ void begin_read_commit(struct job *j)
 {
     /* A page of one: the list of changed files may be megabytes. */
     str ref = address_escape(j->mem, j->call.ref, false);
-    job_send(j, HTTP_GET, address_repo(j, "/commits/" PRI_STR "?per_page=1", FMT_STR(ref)), STR_NONE,
-             commit_take);
+    job_send(j, HTTP_GET, address_repo(j, "/commits/" PRI_STR "?per_page=1", FMT_STR(ref)),
+             STR_NONE, commit_take);
 }
 
 static void permission_take(struct job *j, const struct reply *r)
@@ -165,7 +166,8 @@ static const struct job_list repo_list = {
 
 void begin_list_repos(struct job *j)
 {
-    list_begin(j, &repo_list, arena_print(j->mem, "/installation/repositories?per_page=%d", PAGE_SIZE));
+    list_begin(j, &repo_list,
+               arena_print(j->mem, "/installation/repositories?per_page=%d", PAGE_SIZE));
 }
 
 static bool installation_item(struct job *j, struct arena *mem, struct json v)
@@ -185,7 +187,8 @@ static const struct job_list installation_list = {
 
 void begin_list_installations(struct job *j)
 {
-    list_begin(j, &installation_list, arena_print(j->mem, "/app/installations?per_page=%d", PAGE_SIZE));
+    list_begin(j, &installation_list,
+               arena_print(j->mem, "/app/installations?per_page=%d", PAGE_SIZE));
 }
 
 static void redeliver_take(struct job *j, const struct reply *r)
@@ -198,6 +201,7 @@ static void redeliver_take(struct job *j, const struct reply *r)
 
 void begin_redeliver(struct job *j)
 {
-    job_send(j, HTTP_POST, arena_print(j->mem, "/app/hook/deliveries/%lld/attempts", (long long)j->call.object),
+    job_send(j, HTTP_POST,
+             arena_print(j->mem, "/app/hook/deliveries/%lld/attempts", (long long)j->call.object),
              STR("{}"), redeliver_take);
 }

@@ -65,8 +65,9 @@ void begin_dispatch(struct job *j)
         job_fail(j, FORGE_REFUSED, 0, STR("the inputs are larger than GitHub takes"));
         return;
     }
-    job_send(j, HTTP_POST, address_repo(j, "/actions/workflows/" PRI_STR "/dispatches", FMT_STR(file)),
-             body, dispatch_take);
+    job_send(j, HTTP_POST,
+             address_repo(j, "/actions/workflows/" PRI_STR "/dispatches", FMT_STR(file)), body,
+             dispatch_take);
 }
 
 /* ---- reading ---- */
@@ -76,7 +77,8 @@ static const char *const state_names[] = {
     [FORGE_RUN_IN_PROGRESS] = "in_progress", [FORGE_RUN_COMPLETED] = "completed",
 };
 
-static void run_fields(struct job *j, struct arena *mem, struct json run, const struct forge_event *v)
+static void run_fields(struct job *j, struct arena *mem, struct json run,
+                       const struct forge_event *v)
 {
     struct json_out *w = &j->out;
     str actor = json_str(json_path(run, "actor.login"), mem);
@@ -114,8 +116,8 @@ static void run_take(struct job *j, const struct reply *r)
 
 void begin_read_run(struct job *j)
 {
-    job_send(j, HTTP_GET, address_repo(j, "/actions/runs/%lld", (long long)j->call.run_id), STR_NONE,
-             run_take);
+    job_send(j, HTTP_GET, address_repo(j, "/actions/runs/%lld", (long long)j->call.run_id),
+             STR_NONE, run_take);
 }
 
 /* ---- searching ----
@@ -152,7 +154,8 @@ static void find_end(struct job *j, bool more)
         j->seen = 0;
         find_page(j, j->oldest_ms);
     } else {
-        job_fail(j, FORGE_NOT_SENT, 200, STR("GitHub lists more runs than can be read at once; asked again later"));
+        job_fail(j, FORGE_NOT_SENT, 200,
+                 STR("GitHub lists more runs than can be read at once; asked again later"));
     }
 }
 
@@ -167,15 +170,18 @@ static void find_page(struct job *j, int64_t until_ms)
 {
     int64_t since_ms = j->call.since_ms > FIND_BACK_MS ? j->call.since_ms - FIND_BACK_MS : 0;
     str since = rfc3339_write(j->mem, since_ms), until = rfc3339_write(j->mem, until_ms);
-    str created = until_ms ? arena_print(j->mem, PRI_STR ".." PRI_STR, FMT_STR(since), FMT_STR(until))
-                           : arena_print(j->mem, ">=" PRI_STR, FMT_STR(since));
+    str created = until_ms
+                      ? arena_print(j->mem, PRI_STR ".." PRI_STR, FMT_STR(since), FMT_STR(until))
+                      : arena_print(j->mem, ">=" PRI_STR, FMT_STR(since));
     str file = j->call.file.len ? arena_print(j->mem, "/workflows/" PRI_STR,
                                               FMT_STR(address_escape(j->mem, j->call.file, false)))
                                 : STR("");
     list_begin(j, &find_list,
-               address_repo(j, "/actions" PRI_STR "/runs?event=workflow_dispatch&created=" PRI_STR
+               address_repo(j,
+                            "/actions" PRI_STR "/runs?event=workflow_dispatch&created=" PRI_STR
                             "&per_page=%d&exclude_pull_requests=true",
-                            FMT_STR(file), FMT_STR(address_escape(j->mem, created, false)), PAGE_SIZE));
+                            FMT_STR(file), FMT_STR(address_escape(j->mem, created, false)),
+                            PAGE_SIZE));
 }
 
 /* The workflow was deleted after it was dispatched: its runs are still among all of them. */

@@ -118,7 +118,8 @@ static enum forge_event_kind read_release(const struct reading *r, struct forge_
 }
 
 /* A merge group is known by two events; both give the same (atmos-pro.md §23). */
-static enum forge_event_kind queue_entry(const struct reading *r, str branch, struct forge_event *out)
+static enum forge_event_kind queue_entry(const struct reading *r, str branch,
+                                         struct forge_event *out)
 {
     str base;
     if (!out->head_sha.len || !join_queue_branch(branch, &base, &out->number))
@@ -229,7 +230,8 @@ static enum forge_event_kind read_installation(const struct reading *r, struct f
     return out->installation_id && out->action.len ? FORGE_INSTALLATION : FORGE_IGNORED;
 }
 
-static enum forge_event_kind read_installation_repos(const struct reading *r, struct forge_event *out)
+static enum forge_event_kind read_installation_repos(const struct reading *r,
+                                                     struct forge_event *out)
 {
     struct json list = json_path(r->payload, "repositories_removed"), v;
     struct json_iter it = json_iter(list);
@@ -257,7 +259,8 @@ static enum forge_event_kind read_comment(const struct reading *r, struct forge_
     int64_t app = number(r, "comment.performed_via_github_app.id");
     out->number = number(r, "issue.number");
     out->comment_id = number(r, "comment.id");
-    if (!json_present(json_path(r->payload, "issue.pull_request")) || !out->number || !out->comment_id)
+    if (!json_present(json_path(r->payload, "issue.pull_request")) || !out->number ||
+        !out->comment_id)
         return FORGE_IGNORED;
     out->key = arena_print(r->mem, "%lld", (long long)out->number);
     out->title = text(r, "issue.title");
@@ -270,7 +273,8 @@ static enum forge_event_kind read_comment(const struct reading *r, struct forge_
     return FORGE_COMMENT;
 }
 
-static enum forge_event_kind read_deployment_review(const struct reading *r, struct forge_event *out)
+static enum forge_event_kind read_deployment_review(const struct reading *r,
+                                                    struct forge_event *out)
 {
     github_run_read(r->mem, json_get(r->payload, STR("workflow_run")), out);
     return out->run_id ? FORGE_DEPLOYMENT_REVIEW : FORGE_IGNORED;

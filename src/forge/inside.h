@@ -33,7 +33,7 @@ struct limit_order {
     struct forge_quota quota;
     bool    is_limit;           /* this answer is a refusal because of a limit */
     int64_t until_ms;           /* told by the answer; 0: it does not say */
-    int64_t spent_until_ms;     /* the answer is fine, but the quota is used up until then; 0: it is not */
+    int64_t spent_until_ms;     /* a good answer, but the last of the quota until then; or 0 */
 };
 void limit_read(const struct http_answer *a, str message, int64_t now_ms, struct limit_order *out);
 
@@ -46,7 +46,7 @@ struct party {
     char   *token;              /* malloc; wiped when dropped */
     size_t  token_len;
     int64_t token_ends_ms;
-    uint64_t generation;        /* of the token: tells an old 401 from one about the present token */
+    uint64_t generation;        /* of the token: is a 401 about the present one? */
     bool    fetching;
     struct job *waiting, **waiting_last;    /* for the token */
     unsigned in_flight;                     /* jobs that hold a slot */
@@ -206,7 +206,8 @@ int64_t github_time(struct json v, struct arena *mem);          /* RFC 3339 or e
 int64_t github_id(struct json v, struct arena *mem);            /* number or digits; 0 */
 bool    github_is_sha(str s);
 str     github_bare_ref(str ref);                               /* without refs/heads/ */
-str     github_workflow_file(str path);                         /* ".github/workflows/a.yml@main" → "a.yml" */
+/* ".github/workflows/a.yml@main" → "a.yml" */
+str     github_workflow_file(str path);
 void    github_pull_read(struct arena *mem, struct json pull, struct forge_event *out);
 void    github_run_read(struct arena *mem, struct json run, struct forge_event *out);
 bool    github_repo_read(struct arena *mem, struct json repo, struct forge_repo *out);

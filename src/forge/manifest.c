@@ -38,10 +38,12 @@ str github_manifest(struct arena *mem, str app_name, str public_url)
     json_field_bool(&w, STR("public"), false);
     json_key(&w, STR("hook_attributes"));
     json_begin_object(&w);
-    json_field_str(&w, STR("url"), arena_print(mem, PRI_STR "/webhooks/github", FMT_STR(public_url)));
+    json_field_str(&w, STR("url"),
+                   arena_print(mem, PRI_STR "/webhooks/github", FMT_STR(public_url)));
     json_field_bool(&w, STR("active"), true);
     json_end_object(&w);
-    json_field_str(&w, STR("redirect_url"), arena_print(mem, PRI_STR "/setup/callback", FMT_STR(public_url)));
+    json_field_str(&w, STR("redirect_url"),
+                   arena_print(mem, PRI_STR "/setup/callback", FMT_STR(public_url)));
     json_key(&w, STR("default_permissions"));
     json_begin_object(&w);
     for (size_t i = 0; i < sizeof permissions / sizeof permissions[0]; i++)
@@ -58,8 +60,10 @@ str github_manifest(struct arena *mem, str app_name, str public_url)
 
 static void exchange_take(struct job *j, const struct reply *r)
 {
-    static const str fields[] = { STR_INIT("slug"), STR_INIT("client_id"), STR_INIT("client_secret"),
-                                  STR_INIT("webhook_secret"), STR_INIT("pem"), STR_INIT("html_url") };
+    static const str fields[] = {
+        STR_INIT("slug"), STR_INIT("client_id"), STR_INIT("client_secret"),
+        STR_INIT("webhook_secret"), STR_INIT("pem"), STR_INIT("html_url"),
+    };
     int64_t id = github_id(json_get(r->body, STR("id")), r->mem);
     if (!reply_ok(r)) {
         job_refused(j, r);

@@ -19,10 +19,13 @@ struct oidc {
 /* Over plain HTTP anybody on the way could hand out keys; on this machine nobody is on the way. */
 static bool issuer_ok(str name)
 {
-    static const str here[] = { STR_INIT("http://127.0.0.1"), STR_INIT("http://localhost"), STR_INIT("http://[::1]") };
+    static const str here[] = {
+        STR_INIT("http://127.0.0.1"), STR_INIT("http://localhost"), STR_INIT("http://[::1]"),
+    };
     str origin = address_origin(name);
     for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
-        if (str_eq(origin, here[i]) || (str_starts(origin, here[i]) && origin.ptr[here[i].len] == ':'))
+        if (str_eq(origin, here[i]) ||
+            (str_starts(origin, here[i]) && origin.ptr[here[i].len] == ':'))
             return true;
     return str_starts(name, STR("https://")) && origin.len > sizeof "https://" - 1;
 }
@@ -76,13 +79,15 @@ static bool refused(struct err *e, const char *why)
 }
 
 /* Whose token it says it is, unproven: only to choose the keys. */
-static bool peek_issuer(struct oidc *o, struct arena *mem, str token, struct issuer **out, struct err *e)
+static bool peek_issuer(struct oidc *o, struct arena *mem, str token, struct issuer **out,
+                        struct err *e)
 {
     str rest, claims;
     struct json v;
     struct err inner = { .code = ERR_NONE };
     (void)str_cut(token, '.', &rest);
-    if (!base64url_read(mem, str_cut(rest, '.', &rest), &claims) || !json_parse(mem, claims, 16, &v, &inner))
+    if (!base64url_read(mem, str_cut(rest, '.', &rest), &claims) ||
+        !json_parse(mem, claims, 16, &v, &inner))
         return refused(e, "its claims cannot be read");
     str name = json_str(json_get(v, STR("iss")), mem);
     for (size_t i = 0; i < o->issuer_count; i++)
@@ -130,12 +135,13 @@ static bool times_ok(struct json claims, int64_t now_ms, struct err *e)
     if (iat > now_s + OIDC_LEEWAY_S)
         return refused(e, "it is from the future; compare the clocks");
     if (exp <= now_s - OIDC_LEEWAY_S)
-        return fail(e, ERR_TOKEN_EXPIRED, "the OIDC token has expired; ask the runner for a new one");
+        return fail(e, ERR_TOKEN_EXPIRED,
+                    "the OIDC token has expired; ask the runner for a new one");
     return true;
 }
 
-static bool claims_ok(const struct oidc *o, const struct issuer *i, struct arena *mem, struct json claims,
-                      int64_t now_ms, struct err *e)
+static bool claims_ok(const struct oidc *o, const struct issuer *i, struct arena *mem,
+                      struct json claims, int64_t now_ms, struct err *e)
 {
     if (!str_eq(json_str(json_get(claims, STR("iss")), mem), i->name))
         return refused(e, "its issuer is not one of those this server trusts");
@@ -146,7 +152,8 @@ static bool claims_ok(const struct oidc *o, const struct issuer *i, struct arena
     return times_ok(claims, now_ms, e);
 }
 
-bool oidc_verify(struct oidc *o, struct arena *mem, str token, int64_t now_ms, struct json *claims, struct err *e)
+bool oidc_verify(struct oidc *o, struct arena *mem, str token, int64_t now_ms, struct json *claims,
+                 struct err *e)
 {
     str kid, alg;
     struct issuer *i;
@@ -155,10 +162,12 @@ bool oidc_verify(struct oidc *o, struct arena *mem, str token, int64_t now_ms, s
         return false;
     if (!str_eq(alg, STR("RS256")) || !kid.len)
         return refused(e, "it is not signed with RS256 by a named key");
-    if (!peek_issuer(o, mem, token, &i, e) || !issuer_keys(i, o->client, mem, kid, now_ms, &keys, e))
+    if (!peek_issuer(o, mem, token, &i, e) ||
+        !issuer_keys(i, o->client, mem, kid, now_ms, &keys, e))
         return false;
     const struct jwt_key *key = keyset_find(keys, kid);
-    bool ok = key ? jwt_verify(mem, key, token, claims, e) : refused(e, "the issuer does not know its key");
+    bool ok = key ? jwt_verify(mem, key, token, claims, e)
+                  : refused(e, "the issuer does not know its key");
     keyset_drop(keys);
     return ok && claims_ok(o, i, mem, *claims, now_ms, e);
 }

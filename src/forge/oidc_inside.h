@@ -21,7 +21,12 @@ enum {
 };
 
 /* Immutable once published; counted, so that a verifier may go on with an older set. */
-struct keyset { atomic_uint users; size_t count; char *kid[OIDC_KEYS_MAX]; struct jwt_key *key[OIDC_KEYS_MAX]; };
+struct keyset {
+    atomic_uint     users;
+    size_t          count;
+    char           *kid[OIDC_KEYS_MAX];
+    struct jwt_key *key[OIDC_KEYS_MAX];
+};
 struct keyset *keyset_read(struct arena *mem, str jwks);    /* NULL: no JWKS */
 struct jwt_key *keyset_find(const struct keyset *k, str kid);
 void keyset_drop(struct keyset *k);                         /* NULL is fine */

@@ -8,7 +8,8 @@
 
 static bool key_is_for_us(struct json jwk, struct arena *mem)
 {
-    str use = json_str(json_get(jwk, STR("use")), mem), alg = json_str(json_get(jwk, STR("alg")), mem);
+    str use = json_str(json_get(jwk, STR("use")), mem),
+        alg = json_str(json_get(jwk, STR("alg")), mem);
     return str_eq(json_str(json_get(jwk, STR("kty")), mem), STR("RSA")) &&
            json_str(json_get(jwk, STR("kid")), mem).len && (!use.len || str_eq(use, STR("sig"))) &&
            (!alg.len || str_eq(alg, STR("RS256")));
@@ -29,13 +30,15 @@ struct keyset *keyset_read(struct arena *mem, str jwks)
     struct json doc, jwk;
     struct err ignored = { .code = ERR_NONE };
     str key;
-    if (!json_parse(mem, jwks, 16, &doc, &ignored) || json_kind(json_get(doc, STR("keys"))) != JSON_ARRAY)
+    if (!json_parse(mem, jwks, 16, &doc, &ignored) ||
+        json_kind(json_get(doc, STR("keys"))) != JSON_ARRAY)
         return NULL;
     struct keyset *k = calloc(1, sizeof *k);
     if (!k)
         abort();
     atomic_init(&k->users, 1);
-    for (struct json_iter it = json_iter(json_get(doc, STR("keys"))); json_next(&it, mem, &key, &jwk);) {
+    for (struct json_iter it = json_iter(json_get(doc, STR("keys")));
+         json_next(&it, mem, &key, &jwk);) {
         struct err e = { .code = ERR_NONE };
         if (k->count == OIDC_KEYS_MAX || !key_is_for_us(jwk, mem))
             continue;
@@ -73,21 +76,30 @@ static bool get(struct http_client *client, struct arena *mem, str url, str *bod
 {
     struct http_header accept = { STR("Accept"), STR("application/json") };
     struct http_answer a;
-    http_call_wait(client, mem, &(struct http_call){ .method = HTTP_GET, .url = url, .headers = &accept,
-                                                     .header_count = 1, .timeout_ms = OIDC_CALL_MS,
-                                                     .body_max = 1 << 20, .follow = true }, &a);
+    http_call_wait(client, mem,
+                   &(struct http_call){.method = HTTP_GET,
+                                       .url = url,
+                                       .headers = &accept,
+                                       .header_count = 1,
+                                       .timeout_ms = OIDC_CALL_MS,
+                                       .body_max = 1 << 20,
+                                       .follow = true},
+                   &a);
     if (a.outcome != HTTP_ANSWERED)
-        return fail(e, ERR_UPSTREAM, "the issuer's keys cannot be had from " PRI_STR ": %s; try again later",
+        return fail(e, ERR_UPSTREAM,
+                    "the issuer's keys cannot be had from " PRI_STR ": %s; try again later",
                     FMT_STR(url), a.why);
     if (a.status != 200 || a.cut)
-        return fail(e, ERR_UPSTREAM, "the issuer's keys cannot be had: " PRI_STR " answers %d; try again later",
+        return fail(e, ERR_UPSTREAM,
+                    "the issuer's keys cannot be had: " PRI_STR " answers %d; try again later",
                     FMT_STR(url), a.status);
     *body = a.body;
     return true;
 }
 
 /* The issuer's own words lead to its keys, but never away from its host (forges.md §2.11). */
-static bool fetch(struct http_client *client, struct arena *mem, str issuer, struct keyset **out, struct err *e)
+static bool fetch(struct http_client *client, struct arena *mem, str issuer, struct keyset **out,
+                  struct err *e)
 {
     str body, name = issuer;
     struct json doc;
@@ -98,23 +110,30 @@ static bool fetch(struct http_client *client, struct arena *mem, str issuer, str
     if (!get(client, mem, url, &body, e))
         return false;
     if (!json_parse(mem, body, 16, &doc, &inner))
-        return fail(e, ERR_UPSTREAM, "the issuer's discovery document at " PRI_STR " is no JSON", FMT_STR(url));
+        return fail(e, ERR_UPSTREAM, "the issuer's discovery document at " PRI_STR " is no JSON",
+                    FMT_STR(url));
     str keys = json_str(json_get(doc, STR("jwks_uri")), mem);
     if (!str_eq(json_str(json_get(doc, STR("issuer")), mem), issuer))
-        return fail(e, ERR_UPSTREAM, "the discovery document at " PRI_STR " names another issuer", FMT_STR(url));
+        return fail(e, ERR_UPSTREAM, "the discovery document at " PRI_STR " names another issuer",
+                    FMT_STR(url));
     if (!address_same_origin(keys, issuer))
-        return fail(e, ERR_UPSTREAM, "the issuer's keys would come from another host than " PRI_STR, FMT_STR(issuer));
+        return fail(e, ERR_UPSTREAM, "the issuer's keys would come from another host than " PRI_STR,
+                    FMT_STR(issuer));
     if (!get(client, mem, keys, &body, e))
         return false;
     *out = keyset_read(mem, body);
-    return *out || fail(e, ERR_UPSTREAM, "what the issuer offers at " PRI_STR " are no keys", FMT_STR(keys));
+    return *out || fail(e, ERR_UPSTREAM, "what the issuer offers at " PRI_STR " are no keys",
+                        FMT_STR(keys));
 }
 
 /* ---- when ---- */
 
 enum want { ENOUGH, FETCH, FETCH_OR_STALE, TOO_SOON };
 
-static int64_t since(int64_t then_ms, int64_t now_ms) { return now_ms >= then_ms ? now_ms - then_ms : INT64_MAX; }
+static int64_t since(int64_t then_ms, int64_t now_ms)
+{
+    return now_ms >= then_ms ? now_ms - then_ms : INT64_MAX;
+}
 
 static enum want wanted(const struct issuer *i, str kid, int64_t now_ms)
 {
@@ -165,15 +184,16 @@ static bool fetch_and_look(struct issuer *i, struct http_client *client, struct 
         return true;
     if (w == TOO_SOON) {
         keyset_drop(*out);
-        return fail(e, ERR_UPSTREAM, "the keys of " PRI_STR " could not be had a moment ago; try again later",
+        return fail(e, ERR_UPSTREAM,
+                    "the keys of " PRI_STR " could not be had a moment ago; try again later",
                     FMT_STR(i->name));
     }
     struct err why = { .code = ERR_NONE };
     bool ok = fetch(client, mem, i->name, &fresh, &why);
     publish(i, fresh, now_ms);
     if (!ok && w == FETCH_OR_STALE && keyset_find(*out, kid)) {
-        log_warn("the keys of an OIDC issuer cannot be renewed; the older ones go on", LS("issuer", i->name),
-                 LZ("why", why.text));
+        log_warn("the keys of an OIDC issuer cannot be renewed; the older ones go on",
+                 LS("issuer", i->name), LZ("why", why.text));
         return true;
     }
     keyset_drop(*out);

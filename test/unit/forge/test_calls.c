@@ -101,6 +101,8 @@ static const struct {
       200, "[{\"id\":5,\"account\":{\"login\":\"acme\"},\"suspended_at\":null},{\"id\":6,\"suspended_at\":\"2026-01-01T00:00:00Z\"}]",
       FORGE_OK, "{\"installations\":[{\"id\":5,\"account\":\"acme\",\"suspended\":false},{\"id\":6,\"account\":\"\",\"suspended\":true}]}" },
     { "redelivery", { .kind = FORGE_REDELIVER, .object = 12 }, "POST", "=/app/hook/deliveries/12/attempts", "", 202, "", FORGE_OK, "{}" },
+    { "pulls of an unknown commit", { .kind = FORGE_FIND_PULLS, .sha = STR_INIT("abc") }, "GET", "=" REPO "/commits/abc/pulls?per_page=100", "",
+      422, "{\"message\":\"No commit found for SHA: abc\"}", FORGE_NOT_FOUND, "{}" },
     { "refused with a list of errors", { .kind = FORGE_REVIEW, .number = 7 }, "POST", "=" REPO "/pulls/7/reviews", "", 422,
       "{\"message\":\"Validation Failed\",\"errors\":[\"too long\",{\"resource\":\"Review\",\"field\":\"body\",\"code\":\"missing\"},"
       "{\"message\":\"no\"}]}", FORGE_REFUSED, "{}" },
