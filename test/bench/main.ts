@@ -3,12 +3,20 @@
  * --short only sees that everything runs. Exit code 1 when a figure is missed (not with --short) or something broke.
  */
 import { parseArgs } from 'node:util';
+import { showBatch } from './batch.ts';
+import { showLocks } from './locks.ts';
 import { buildPrograms } from './rig.ts';
+import { showStart } from './start.ts';
 import type { Figure } from './table.ts';
+import { showUploads } from './uploads.ts';
 import { showWebhooks } from './webhooks.ts';
 
 const parts: Record<string, (isShort: boolean) => Promise<Figure[]>> = {
     webhooks: showWebhooks,
+    uploads: showUploads,
+    batch: showBatch,
+    locks: showLocks,
+    start: showStart,
 };
 
 const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { short: { type: 'boolean', default: false } } });
