@@ -167,6 +167,11 @@ bool apply_upload(struct step *s, str upload_id, bool asked, str *note, struct e
     struct upload_facts facts = { .head_sha = u.head_sha, .base_sha = u.base_sha, .received_ms = u.received_ms, .session = session };
     struct join j = join_upload(found ? &known : NULL, &facts, earlier, earlier_count, asked);
 
+    if ((j.kind == JOIN_EVENTS || j.kind == JOIN_AGAIN) && !c.head_sha.len) {
+        c.head_sha = u.head_sha;
+        if (!changes_learn_head(s->db, c.id, u.head_sha, e))
+            return false;
+    }
     switch (j.kind) {
     case JOIN_EVENTS:
         return join_events(s, &c, ev, ev_count, j.events, &u, note, e);

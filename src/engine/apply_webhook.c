@@ -40,15 +40,16 @@ static bool stop_batches(struct step *s, int64_t change_id, str keep_head, bool 
     return true;
 }
 
-/* Advisory locks that sessions of this pull request took are nobody's any more (issue text, point 6). */
+/* Advisory locks that sessions of this pull request, or of runs dispatched for it, took are nobody's any more. */
 static bool drop_locks(struct step *s, const struct change *c, struct err *e)
 {
     str ref = arena_print(s->mem, "refs/pull/%lld/merge", (long long)c->number);
     int64_t changed = 0;
     if (!db_exec(s->db, e, &changed,
-                 "update lock set deleted_ms = $3, updated_ms = $3 where workspace_id = $1 and session_ref = $2"
-                 " and session_repository = $4 and deleted_ms is null",
-                 ARGS(A(s->lane->repo.workspace_id), A(ref), A(s->now_ms), A(s->lane->id))))
+                 "update lock set deleted_ms = $3, updated_ms = $3 where workspace_id = $1 and session_repository = $4"
+                 " and deleted_ms is null and (session_ref = $2 or session_ref in (select 'run/' || cast(run.forge_run_id as text)"
+                 " from run join batch on batch.seq = run.batch_seq where batch.change_id = $5 and run.forge_run_id is not null))",
+                 ARGS(A(s->lane->repo.workspace_id), A(ref), A(s->now_ms), A(s->lane->id), A(c->id))))
         return false;
     if (changed)
         s->step_recheck = true;
@@ -182,8 +183,9 @@ bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct e
     if (!changes_by_key(s->db, s->mem, s->lane->id, put.kind, put.key, &before, &known, e) ||
         !changes_put(s->db, s->mem, &put, s->now_ms, &c, e))
         return false;
-    bool moved = known && !str_eq(before.head_sha, c.head_sha), closed = str_eq(c.state, STR("closed"));
-    if (known && v->at_ms < before.forge_updated_ms && !str_eq(c.head_sha, v->head_sha)) {
+    bool moved = known && v->kind == FORGE_PULL_REQUEST && !str_eq(before.head_sha, c.head_sha);
+    bool closed = str_eq(c.state, STR("closed"));
+    if (known && v->at_ms < before.forge_updated_ms && v->head_sha.len && !str_eq(c.head_sha, v->head_sha)) {
         *note = STR("late: a newer state of this change is known");
         return true;
     }

@@ -332,12 +332,32 @@ static void nothing_affected_is_neutral_and_makes_no_comment(void **state)
     world_stop(w);
 }
 
+/* Four sessions took a lock: the pull request's own workflow, a run that we dispatched for it, another pull request's, a person's token. */
+static bool take_four_locks(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    const int64_t *forge_run = arg;
+    str ref[] = { STR("refs/pull/7/merge"), arena_print(mem, "run/%lld", (long long)*forge_run), STR("refs/pull/8/merge"), STR("") };
+    for (int i = 0; i < 4; i++) {
+        str id = arena_print(mem, "lock_%d", i);
+        if (!db_exec(db, e, NULL,
+                     "insert into lock (id, workspace_id, key, folded, message, token, created_ms, updated_ms, expires_ms,"
+                     " session_repository, session_ref) values ($1, 'ws_test', $1, $1, '', 1, 1, 1, 9000000000000, $2, $3)",
+                     ARGS(A(id), A((int64_t)(ref[i].len ? 1 : 0)), A(ref[i]))))
+            return false;
+    }
+    return true;
+}
+
 static void closing_cancels_and_drops_the_locks(void **state)
 {
     GIVEN(w);
+    struct err e = { 0 };
     open_and_upload(w);
     until(w, 2, RUNNING);
+    assert_true(engine_write_wait(w->engine, take_four_locks, &w->run[0].id, &e));
     world_pull(w, "closed", 7, "aaaa111", false, 9);
+    until(w, 2, "select count(*) from lock where deleted_ms is not null");
+    assert_int_equal(now_is(w, "select count(*) from lock where deleted_ms is null and id in ('lock_2', 'lock_3')"), 2);
     until(w, 2, "select count(*) from node where state = 'cancelled'");
     until(w, 2, "select count(*) from node where state = 'cancelling'");
     until(w, 0, "select count(*) from effect where state = 0 and kind = 'cancel_run'");
@@ -396,6 +416,38 @@ static void github_reruns_are_followed(void **state)
     world_stop(w);
 }
 
+static void release(struct world *w, const char *action, int at_s)
+{
+    str json = arena_print(w->both->mem,
+        "{\"action\":\"%s\",\"release\":{\"id\":31,\"tag_name\":\"v1\",\"target_commitish\":\"main\",\"name\":\"one\",\"draft\":false,"
+        "\"prerelease\":false,\"html_url\":\"u\",\"author\":{\"login\":\"ana\",\"id\":7},\"created_at\":\"2026-11-01T10:00:00Z\","
+        "\"updated_at\":\"2026-11-01T10:00:%02dZ\",\"published_at\":\"2026-11-01T10:00:00Z\"},\"repository\":{\"id\":4711,"
+        "\"name\":\"infra\",\"full_name\":\"acme/infra\",\"owner\":{\"login\":\"acme\"},\"default_branch\":\"main\"},"
+        "\"installation\":{\"id\":5},\"sender\":{\"login\":\"ana\",\"id\":7}}", action, at_s);
+    world_webhook(w, "release", NULL, json.ptr);
+}
+
+/* The webhook names a branch, no commit: the upload knows it (§16). */
+static void a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag(void **state)
+{
+    GIVEN(w);
+    release(w, "published", 1);
+    world_upload(w, "upl_1", "ccc333", "{\"event_name\":\"release\",\"ref\":\"refs/tags/v1\",\"run_id\":\"901\"}",
+                 "[{\"component\":\"dns\",\"stack\":\"prod\",\"dependents\":[],\"settings\":{\"pro\":{\"release\":{"
+                 "\"published\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"dns\",\"stack\":\"prod\"}}}},"
+                 "\"released\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"dns\",\"stack\":\"prod\"}}}}}}}}]");
+    until(w, 1, RUNNING);
+    release(w, "released", 2);
+    assert_int_equal(now_is(w, "select count(*) from batch"), 1);
+    assert_int_equal(now_is(w, "select count(*) from change where head_sha = 'ccc333'"), 1);
+    finish(w, "dns", "success");
+    until(w, 1, "select count(*) from batch where verdict = 'success'");
+    until(w, 0, "select count(*) from effect where state = 0 and kind = 'check'");
+    assert_non_null(strstr(w->last_check, "\"head_sha\":\"ccc333\""));
+    assert_non_null(strstr(w->last_check, "\"conclusion\":\"success\""));
+    world_stop(w);
+}
+
 static void a_lost_merge_webhook_is_found_by_asking(void **state)
 {
     GIVEN(w);
@@ -439,6 +491,7 @@ int main(int argc, char **argv)
         BOTH(a_manual_dispatch_can_be_tried_dry_and_done),
         BOTH(github_reruns_are_followed),
         BOTH(a_lost_merge_webhook_is_found_by_asking),
+        BOTH(a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,8 +36,8 @@ static struct pretend_run *make_run(struct world *w, const struct forge_call *c)
     snprintf(r->component, sizeof r->component, PRI_STR, FMT_STR(component));
     snprintf(r->stack, sizeof r->stack, PRI_STR, FMT_STR(stack));
     snprintf(r->file, sizeof r->file, PRI_STR, FMT_STR(c->file));
-    snprintf(r->title, sizeof r->title, "plan %s/%s%s%s", r->component, r->stack, w->title_has_id ? "/" : "",
-             w->title_has_id ? r->run_id : "");
+    snprintf(r->title, sizeof r->title, "plan " PRI_STR "/" PRI_STR "%s" PRI_STR, FMT_STR(component), FMT_STR(stack),
+             w->title_has_id ? "/" : "", FMT_STR(w->title_has_id ? id : STR("")));
     return r;
 }
 
