@@ -208,6 +208,7 @@ static void real_sleep(void *ctx, int64_t ms)
 int cli_main(int argc, char **argv)
 {
     struct winsize size = {0};
+    char folder[4096];
     struct err e = {0};
     struct edge edge = {.out = stdout,
                         .err = stderr,
@@ -215,7 +216,8 @@ int cli_main(int argc, char **argv)
                         .err_terminal = isatty(STDERR_FILENO),
                         .env = real_env,
                         .now_ms = real_now,
-                        .sleep_ms = real_sleep};
+                        .sleep_ms = real_sleep,
+                        .folder = getcwd(folder, sizeof folder)};
     if (edge.out_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         edge.columns = size.ws_col;
     if (!secret_start(&e)) {

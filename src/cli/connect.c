@@ -280,7 +280,7 @@ static size_t headers_of(struct cli *c, const struct ask *a, struct http_header 
 static bool worth_another(const struct ask *a, const struct http_answer *h)
 {
     if (h->outcome == HTTP_ANSWERED)
-        return h->status == 503 && !a->open;
+        return h->status == 503;
     return h->outcome == HTTP_UNKNOWN && a->once;
 }
 

@@ -6,7 +6,8 @@
 
 const struct option dispatch_options[] = {
     {"repo", 'r', "OWNER/NAME",
-     "The repository (SIGNALBOX_REPO, GITHUB_REPOSITORY, or the only one there is).", false},
+     "The repository (SIGNALBOX_REPO, GITHUB_REPOSITORY, this clone, or the only one there is).",
+     false},
     {"stack", 's', "NAME", "Where.", false},
     {"component", 'c', "NAME", "What.", false},
     {"workflow", 'f', "FILE", "The workflow: a file name under .github/workflows.", false},

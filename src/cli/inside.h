@@ -19,6 +19,7 @@ struct edge {
     int64_t (*now_ms)(void *ctx);                    /* UTC */
     void (*sleep_ms)(void *ctx, int64_t ms);
     void *ctx;
+    const char *folder; /* where we stand; NULL: not known */
 };
 
 /* --- what can be asked for --- */

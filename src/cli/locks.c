@@ -9,7 +9,9 @@
         {"stack", 's', "NAME", "With --component.", false},                                        \
     {                                                                                              \
         "repo", 'r', "OWNER/NAME",                                                                 \
-            "Its repository (SIGNALBOX_REPO, GITHUB_REPOSITORY, or the only one there is).", false \
+            "Its repository (SIGNALBOX_REPO, GITHUB_REPOSITORY, this clone, or the only one "      \
+            "there is).",                                                                          \
+            false                                                                                  \
     }
 
 const struct option lock_options[] = {
@@ -95,12 +97,10 @@ static void show_holder(struct cli *c, struct reply *r, str key)
     struct json held = json_get(r->envelope, STR("context")), now = {0};
     struct buf path;
     struct page p;
-    struct err before = c->err;
     buf_init(&path, c->mem, 8192);
     buf_add(&path, STR("/api/v1/locks"));
     query_add(&path, "key", key);
     (void)list_walk(c, buf_str(&path), 1, first_item, &now, &p);
-    c->err = before;
     str message = now.doc ? safe_z(c, now, "lockMessage") : safe_z(c, held, "message");
     str actor = now.doc ? safe_z(c, now, "actor") : safe_z(c, held, "locked_by");
     int64_t ends =
@@ -171,8 +171,9 @@ int verb_lock(struct cli *c)
     struct ask a = {
         .method = HTTP_POST, .path = STR("/api/v1/locks"), .body = lock_body(c, key, ttl_s)};
     if (!call_server(c, &a, &r)) {
+        bool held = c->err.code == ERR_LOCKED;
         int code = report(c);
-        if (c->err.code == ERR_LOCKED)
+        if (held)
             show_holder(c, &r, key);
         return code;
     }

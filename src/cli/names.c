@@ -21,6 +21,55 @@ static bool split(struct cli *c, str full, const char *from, str *owner, str *na
                 FMT_STR(safe(c, str_sub(full, 0, 100))));
 }
 
+/* --- the clone that we stand in --- */
+
+/* "git@host:owner/name.git", "https://host/owner/name", "ssh://git@host/owner/name.git" */
+static bool origin_read(str url, str *owner, str *name)
+{
+    if (str_ends(url, STR(".git")))
+        url = str_sub(url, 0, url.len - 4);
+    *name = str_after_last(url, '/');
+    if (name->len == url.len)
+        return false;
+    str front = str_sub(url, 0, url.len - name->len - 1);
+    *owner = str_after_last(str_after_last(front, '/'), ':');
+    return name_ok(*owner) && name_ok(*name) && owner->len < front.len;
+}
+
+static str origin_url(str config)
+{
+    bool inside = false;
+    while (config.len) {
+        str value, line = str_trim(str_cut(config, '\n', &config));
+        if (str_starts(line, STR("[")))
+            inside = str_eq(line, STR("[remote \"origin\"]"));
+        else if (inside && str_eq(str_trim(str_cut(line, '=', &value)), STR("url")))
+            return str_trim(value);
+    }
+    return STR_NONE;
+}
+
+static bool clone_read(struct cli *c, str *owner, str *name)
+{
+    str at = str_of(c->edge->folder), config;
+    while (at.len) {
+        struct err e = {0};
+        const char *path = arena_print(c->mem, PRI_STR "/.git/config", FMT_STR(at)).ptr;
+        if (io_read_file(c->mem, path, CONFIG_BYTES_MAX, &config, &e)) {
+            if (!origin_read(origin_url(config), owner, name))
+                return false;
+            say(c, "note: the repository is " PRI_STR "/" PRI_STR ", as the clone here says\n",
+                FMT_STR(safe(c, *owner)), FMT_STR(safe(c, *name)));
+            return true;
+        }
+        str last = str_after_last(at, '/');
+        at = str_sub(at, 0, last.len < at.len ? at.len - last.len - 1 : 0);
+    }
+    return false;
+}
+
+/* --- asking the server --- */
+
 struct one {
     struct cli *c;
     str owner, name, wanted;
@@ -55,6 +104,8 @@ bool repo_read(struct cli *c, str *owner, str *name)
         if (v && *v)
             return split(c, str_of(v), names[i], owner, name);
     }
+    if (clone_read(c, owner, name))
+        return true;
     if (!list_walk(c, STR("/api/v1/repositories"), 2, see_repository, &o, &p))
         return false;
     *owner = o.owner;

@@ -30,8 +30,8 @@ static void note(const struct http_request *r)
 
 static void handle(void *app, struct http_request *r)
 {
-    const struct step *s = &rig.steps[rig.requests < rig.step_count ? rig.requests
-                                                                     : rig.step_count - 1];
+    const struct step *s =
+        &rig.steps[rig.requests < rig.step_count ? rig.requests : rig.step_count - 1];
     (void)app;
     note(r);
     rig.requests++;
@@ -39,8 +39,10 @@ static void handle(void *app, struct http_request *r)
     if (s->envelope)
         a.body = str_of(s->envelope);
     else
-        a.body = arena_print(r->mem, "{\"status\":200,\"success\":true,\"data\":%s,\"traceId\":"
-                                     "\"req_1\"}", s->data ? s->data : "null");
+        a.body = arena_print(r->mem,
+                             "{\"status\":200,\"success\":true,\"data\":%s,\"traceId\":"
+                             "\"req_1\"}",
+                             s->data ? s->data : "null");
     http_reply(r, &a);
 }
 
@@ -129,6 +131,7 @@ int rig_fresh(void **state)
     rig.terminal = rig.colours = false;
     rig.columns = 0;
     rig.start_ms = 0;
+    rig.folder = NULL;
     rig_env("SIGNALBOX_URL", rig.url);
     rig_env("SIGNALBOX_TOKEN", "sbx_test");
     SCRIPT({.data = "null"});
@@ -166,7 +169,8 @@ int run_words(const char *const *words)
                         .columns = rig.columns,
                         .env = env_of,
                         .now_ms = now_of,
-                        .sleep_ms = sleep_of};
+                        .sleep_ms = sleep_of,
+                        .folder = rig.folder};
     rig.code = cli_run(&edge, argc, argv);
     fclose(edge.out);
     fclose(edge.err);

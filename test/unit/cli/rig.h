@@ -23,41 +23,42 @@
 
 /* One answer; the n-th request gets the n-th, later ones the last again. */
 struct step {
-    const char *request;    /* "POST /api/v1/locks {…}": what is expected; NULL: anything */
-    const char *data;       /* of a 200, as JSON; NULL: no data */
-    int         status;     /* 0: 200 */
-    const char *envelope;   /* instead: the whole body */
+    const char *request;  /* "POST /api/v1/locks {…}": what is expected; NULL: anything */
+    const char *data;     /* of a 200, as JSON; NULL: no data */
+    int status;           /* 0: 200 */
+    const char *envelope; /* instead: the whole body */
 };
 
 struct rig {
     /* given */
     const struct step *steps;
-    size_t             step_count;
-    bool               terminal, colours;
-    unsigned           columns;
-    const char        *env[8][2];
-    int64_t            start_ms;        /* 0: NOW_MS */
+    size_t step_count;
+    bool terminal, colours;
+    unsigned columns;
+    const char *env[8][2];
+    const char *folder;
+    int64_t start_ms; /* 0: NOW_MS */
     /* seen */
-    int     code;
-    char   *out, *err;      /* freed by the next run */
-    char    asked[1 << 16]; /* requests, one a line */
-    size_t  asked_len, requests, authorized, keyed;
-    char    last_key[64];
-    bool    same_key;
+    int code;
+    char *out, *err;     /* freed by the next run */
+    char asked[1 << 16]; /* requests, one a line */
+    size_t asked_len, requests, authorized, keyed;
+    char last_key[64];
+    bool same_key;
     int64_t slept_ms;
     /* the machine */
     struct http_server *server;
-    char                url[64];
-    int64_t             now_ms;
+    char url[64];
+    int64_t now_ms;
 };
 extern struct rig rig;
 
-int  rig_setup(void **state);       /* of a group */
-int  rig_teardown(void **state);
-int  rig_fresh(void **state);       /* of a test: forgets, and sets SIGNALBOX_URL and _TOKEN */
-void rig_env(const char *name, const char *value);      /* NULL: not set */
-int  run(const char *first, ...);   /* words, ending with NULL; the exit code */
-int  run_words(const char *const *words);
+int rig_setup(void **state); /* of a group */
+int rig_teardown(void **state);
+int rig_fresh(void **state); /* of a test: forgets, and sets SIGNALBOX_URL and _TOKEN */
+void rig_env(const char *name, const char *value); /* NULL: not set */
+int run(const char *first, ...);                   /* words, ending with NULL; the exit code */
+int run_words(const char *const *words);
 void script(const struct step *steps, size_t count);
 #define SCRIPT(...)                                                                                \
     script((const struct step[]){__VA_ARGS__},                                                     \

@@ -10,12 +10,15 @@
 #include "base/scope.h"
 
 #define LOCK_DATA                                                                                  \
-    "{\"id\":\"lock_1\",\"key\":\"k\",\"lockMessage\":\"\",\"actor\":\"ci\",\"token\":7,"            \
+    "{\"id\":\"lock_1\",\"key\":\"k\",\"lockMessage\":\"\",\"actor\":\"ci\",\"token\":7,"          \
     "\"expiresAt\":\"2026-11-21T12:05:00Z\"}"
 
 /* ---- wrong calls: nothing is asked of the server, the exit code is 2 ---- */
 
-static const struct { const char *words[12]; const char *said; } WRONG[] = {
+static const struct {
+    const char *words[12];
+    const char *said;
+} WRONG[] = {
     {{"lokc", "x"}, "there is no command lokc: did you mean lock?"},
     {{"batchs"}, "did you mean batches?"},
     {{"qqqqqq"}, "there is no command qqqqqq: signalbox help lists them"},
@@ -28,8 +31,10 @@ static const struct { const char *words[12]; const char *said; } WRONG[] = {
     {{"lock", "x", "-c", "vpc", "--ttl", "5m"}, "not both"},
     {{"lock", "-c", "vpc", "--ttl", "5m"}, "--stack is missing"},
     {{"lock", "-s", "prod", "--ttl", "5m"}, "--component is missing"},
-    {{"lock", "-s", "prod", "-c", "vpc", "--ttl", "5m", "--repo", "acme"}, "owner/repository, got acme"},
-    {{"lock", "-s", "prod", "-c", "vpc", "--ttl", "5m", "--repo", "a/b/c"}, "owner/repository, got a/b/c"},
+    {{"lock", "-s", "prod", "-c", "vpc", "--ttl", "5m", "--repo", "acme"},
+     "owner/repository, got acme"},
+    {{"lock", "-s", "prod", "-c", "vpc", "--ttl", "5m", "--repo", "a/b/c"},
+     "owner/repository, got a/b/c"},
     {{"lock", "x", "--ttl", "5 minutes"}, "a bare number is milliseconds"},
     {{"lock", "x", "--ttl", "-5"}, "--ttl must be a time like"},
     {{"lock", "x", "--ttl", ""}, "--ttl must be a time like"},
@@ -60,8 +65,10 @@ static const struct { const char *words[12]; const char *said; } WRONG[] = {
     {{"dispatch", "-s", "prod", "-c", "vpc"}, "--workflow is missing"},
     {{"dispatch", "-s", "p", "-c", "v", "-f", "../p.yaml"}, "bare name"},
     {{"dispatch", "-s", "p", "-c", "v", "-f", "p.yaml", "-i", "x"}, "must be NAME=VALUE, got x"},
-    {{"dispatch", "-s", "p", "-c", "v", "-f", "p.yaml", "-i", "x=1", "-i", "x=2"}, "the input x is given twice"},
-    {{"dispatch", "-s", "p", "-c", "v", "-f", "p.yaml", "--dry-run", "--watch"}, "nothing to watch"},
+    {{"dispatch", "-s", "p", "-c", "v", "-f", "p.yaml", "-i", "x=1", "-i", "x=2"},
+     "the input x is given twice"},
+    {{"dispatch", "-s", "p", "-c", "v", "-f", "p.yaml", "--dry-run", "--watch"},
+     "nothing to watch"},
     {{"repo", "set", "a/b", "strict_plan=on"}, "did you mean strict_plans?"},
     {{"repo", "set", "a/b", "strict_plans=perhaps"}, "must be true or false, got perhaps"},
     {{"repo", "set", "a/b", "dispatch_concurrency=ten"}, "must be a whole number, got ten"},
@@ -168,7 +175,8 @@ static void options_may_stand_anywhere_and_be_joined(void **state)
     for (size_t i = 0; i < COUNT(ways); i++) {
         SCRIPT({.data = LOCK_DATA});
         assert_int_equal(run_words(ways[i]), 0);
-        assert_string_equal(rig.asked, "POST /api/v1/locks {\"key\":\"k\",\"ttl\":300,\"lockMessage\":\"m\"}\n");
+        assert_string_equal(
+            rig.asked, "POST /api/v1/locks {\"key\":\"k\",\"ttl\":300,\"lockMessage\":\"m\"}\n");
     }
 }
 
@@ -181,9 +189,19 @@ static void after_two_dashes_nothing_is_an_option(void **state)
 
 /* ---- times: seed 003 says milliseconds, the wire says seconds ---- */
 
-static const struct { const char *ttl; int seconds; const char *note; } TTL[] = {
-    {"1000", 1, NULL},  {"300000", 300, NULL}, {"30s", 30, NULL},   {"5m", 300, NULL},
-    {"2h", 7200, NULL}, {"3d", 259200, NULL},  {"2000ms", 2, NULL}, {"2592000000", 2592000, NULL},
+static const struct {
+    const char *ttl;
+    int seconds;
+    const char *note;
+} TTL[] = {
+    {"1000", 1, NULL},
+    {"300000", 300, NULL},
+    {"30s", 30, NULL},
+    {"5m", 300, NULL},
+    {"2h", 7200, NULL},
+    {"3d", 259200, NULL},
+    {"2000ms", 2, NULL},
+    {"2592000000", 2592000, NULL},
     {"1", 1, "1 milliseconds is rounded up to 1 s"},
     {"1001", 2, "1001 milliseconds is rounded up to 2 s"},
     {"1500ms", 2, "1500ms is rounded up to 2 s"},
@@ -195,7 +213,8 @@ static void a_lock_is_never_shorter_than_asked_for(void **state)
         char body[128];
         SCRIPT({.data = LOCK_DATA});
         assert_int_equal(run("lock", "k", "--ttl", TTL[i].ttl, NULL), 0);
-        snprintf(body, sizeof body, "{\"key\":\"k\",\"ttl\":%d,\"lockMessage\":\"\"}\n", TTL[i].seconds);
+        snprintf(body, sizeof body, "{\"key\":\"k\",\"ttl\":%d,\"lockMessage\":\"\"}\n",
+                 TTL[i].seconds);
         assert_has(rig.asked, body);
         if (TTL[i].note)
             assert_has(rig.err, TTL[i].note);
@@ -261,7 +280,7 @@ static void the_token_is_the_option_s_file_then_the_environment_then_the_usual_f
     assert_has(rig.err, "there is no file /nonexistent/token");
     assert_int_equal(rig.requests, 0);
 
-    rig_env("XDG_CONFIG_HOME", "relative");         /* to be ignored, by the XDG's rule */
+    rig_env("XDG_CONFIG_HOME", "relative"); /* to be ignored, by the XDG's rule */
     rig_env("HOME", folder);
     assert_int_equal(run("locks", NULL), 3);
     assert_has(rig.err, "there is no token: set SIGNALBOX_TOKEN, or put it into");
@@ -296,21 +315,73 @@ static void the_repository_is_the_option_s_then_the_environment_s_then_the_only_
 {
     SCRIPT({.data = LOCK_DATA});
     rig_env("SIGNALBOX_REPO", "Acme/Two");
-    assert_int_equal(run("unlock", "--component", "vpc", "--stack", "prod", "--repo", "Acme/One", NULL), 0);
+    assert_int_equal(
+        run("unlock", "--component", "vpc", "--stack", "prod", "--repo", "Acme/One", NULL), 0);
     assert_string_equal(rig.asked, "DELETE /api/v1/locks {\"key\":\"acme/one/prod/vpc\"}\n");
     assert_int_equal(run("unlock", "--component", "vpc", "--stack", "Prod", NULL), 0);
     assert_string_equal(rig.asked, "DELETE /api/v1/locks {\"key\":\"acme/two/Prod/vpc\"}\n");
     rig_env("SIGNALBOX_REPO", NULL);
-    SCRIPT({.data = "{\"items\":[{\"id\":1,\"owner\":\"Acme\",\"name\":\"Only\"}],\"nextCursor\":null}"}, {.data = LOCK_DATA});
+    SCRIPT(
+        {.data =
+             "{\"items\":[{\"id\":1,\"owner\":\"Acme\",\"name\":\"Only\"}],\"nextCursor\":null}"},
+        {.data = LOCK_DATA});
     assert_int_equal(run("unlock", "-c", "vpc", "-s", "prod", NULL), 0);
-    assert_string_equal(rig.asked, "GET /api/v1/repositories?limit=2\nDELETE /api/v1/locks {\"key\":\"acme/only/prod/vpc\"}\n");
-    SCRIPT({.data = "{\"items\":[{\"owner\":\"a\",\"name\":\"b\"},{\"owner\":\"a\",\"name\":\"c\"}]}"});
+    assert_string_equal(rig.asked, "GET /api/v1/repositories?limit=2\nDELETE /api/v1/locks "
+                                   "{\"key\":\"acme/only/prod/vpc\"}\n");
+    SCRIPT({.data =
+                "{\"items\":[{\"owner\":\"a\",\"name\":\"b\"},{\"owner\":\"a\",\"name\":\"c\"}]}"});
     assert_int_equal(run("unlock", "-c", "vpc", "-s", "prod", NULL), 2);
     assert_has(rig.err, "which repository? There are several");
+    assert_has(rig.err, "usage: signalbox unlock");
     assert_int_equal(rig.requests, 1);
     SCRIPT({.data = "{\"items\":[]}"});
     assert_int_equal(run("unlock", "-c", "vpc", "-s", "prod", NULL), 2);
     assert_has(rig.err, "no repository yet");
+}
+
+static const struct {
+    const char *config, *key;
+} CLONES[] = {
+    {"[core]\n\tbare = false\n[remote \"origin\"]\n\turl = git@github.com:Acme/Infra.git\n\tfetch "
+     "= +x\n",
+     "acme/infra/prod/vpc"},
+    {"[remote \"origin\"]\nurl=https://github.com/acme/infra\n", "acme/infra/prod/vpc"},
+    {"[remote \"origin\"]\r\n\turl = ssh://git@ghe.example:22/acme/my.infra.git\r\n",
+     "acme/my.infra/prod/vpc"},
+    {"[remote \"other\"]\n\turl = git@github.com:acme/other.git\n", NULL},
+    {"[remote \"origin\"]\n\turl = nothing\n", NULL},
+    {"[remote \"origin\"]\n\turl = /infra.git\n", NULL},
+    {"", NULL},
+};
+
+static void in_a_clone_its_repository_is_meant(void **state)
+{
+    char top[] = "/tmp/signalbox-cli-XXXXXX", git[64], config[64], below[64];
+    assert_non_null(mkdtemp(top));
+    snprintf(git, sizeof git, "%s/.git", top);
+    snprintf(config, sizeof config, "%s/.git/config", top);
+    snprintf(below, sizeof below, "%s/stacks/prod", top);
+    assert_int_equal(mkdir(git, 0700), 0);
+    rig.folder = below; /* the clone is found from below */
+    for (size_t i = 0; i < COUNT(CLONES); i++) {
+        write_file(config, CLONES[i].config, 0600);
+        SCRIPT({.data = LOCK_DATA});
+        int code = run("unlock", "-c", "vpc", "-s", "prod", NULL);
+        if (!CLONES[i].key) {
+            assert_has(rig.asked, "GET /api/v1/repositories");
+            continue;
+        }
+        assert_int_equal(code, 0);
+        assert_has(rig.asked, CLONES[i].key);
+        assert_has(rig.err, "as the clone here says");
+    }
+    write_file(config, CLONES[0].config, 0600);
+    rig_env("GITHUB_REPOSITORY", "acme/named");
+    assert_int_equal(run("unlock", "-c", "vpc", "-s", "prod", NULL), 0);
+    assert_has(rig.asked, "acme/named/prod/vpc");
+    unlink(config);
+    rmdir(git);
+    rmdir(top);
 }
 
 static void help_and_version_need_no_sound_surroundings(void **state)
@@ -327,9 +398,13 @@ static void help_and_version_need_no_sound_surroundings(void **state)
 
 static void what_is_typed_cannot_climb_out_of_its_place_in_a_path(void **state)
 {
-    static const struct { const char *id, *asked; } ids[] = {
-        {"../tokens", "GET /api/v1/batches/..%2Ftokens\n"}, {"..", "GET /api/v1/batches/%2E%2E\n"},
-        {"a?b#c%d", "GET /api/v1/batches/a%3Fb%23c%25d\n"}, {"\xc3\xa4 b", "GET /api/v1/batches/%C3%A4%20b\n"},
+    static const struct {
+        const char *id, *asked;
+    } ids[] = {
+        {"../tokens", "GET /api/v1/batches/..%2Ftokens\n"},
+        {"..", "GET /api/v1/batches/%2E%2E\n"},
+        {"a?b#c%d", "GET /api/v1/batches/a%3Fb%23c%25d\n"},
+        {"\xc3\xa4 b", "GET /api/v1/batches/%C3%A4%20b\n"},
     };
     for (size_t i = 0; i < COUNT(ids); i++) {
         SCRIPT({.data = "{}"});
@@ -356,6 +431,7 @@ int main(void)
         T(the_token_is_the_option_s_file_then_the_environment_then_the_usual_file),
         T(a_token_that_goes_far_in_clear_text_is_said),
         T(the_repository_is_the_option_s_then_the_environment_s_then_the_only_one),
+        T(in_a_clone_its_repository_is_meant),
         T(help_and_version_need_no_sound_surroundings),
         T(what_is_typed_cannot_climb_out_of_its_place_in_a_path),
     };
