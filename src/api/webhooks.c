@@ -235,8 +235,11 @@ static bool delivery_read(struct delivery *d, str *event, str *guid, struct json
     d->event = event_of(*event);
     if (!payload_of(c, &d->payload))
         return false;
-    if (!json_parse(c->mem, d->payload, 0, v, &c->err))
+    if (!json_parse(c->mem, d->payload, 0, v, &c->err)) {
+        if (c->err.code == ERR_LIMIT)   /* too deep is a wrong document, not one that is too large */
+            c->err.code = ERR_INVALID;
         return fail_ctx(&c->err, "the payload cannot be read");
+    }
     return json_kind(*v) == JSON_OBJECT || fail(&c->err, ERR_INVALID, "the payload must be a JSON object");
 }
 
