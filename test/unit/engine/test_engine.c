@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/pack.h"
+
 #define PRO "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{" \
     "\"opened\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}}," \
     "\"synchronize\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}}," \
@@ -462,6 +464,64 @@ static void a_lost_merge_webhook_is_found_by_asking(void **state)
     world_stop(w);
 }
 
+static bool store_exec(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct world *w = arg;
+    enum fact_fate fate;
+    int64_t id;
+    str body = pack(mem, STR("{\"command\":\"terraform plan\",\"exit_code\":2,\"data\":{\"version\":1,\"components\":[{\"stack\":\"prod\","
+                             "\"component\":\"vpc\",\"exit_code\":2,\"resource_counts\":{\"create\":3,\"change\":1,\"replace\":0,\"destroy\":2}}]}}"));
+    return db_exec(db, e, NULL, "insert into exec_record (execution_id, repository_id, run_id, command, exit_code, body, received_ms)"
+                   " select 'x1', 1, id, 'terraform plan', 2, $1, 1 from run where component = 'vpc'", ARGS(arg_blob(body))) &&
+           engine_store_fact(w->engine, db, mem, &(struct fact_new){ .lane = 1, .kind = "exec",
+                             .body = STR("{\"executionId\":\"x1\"}") }, &fate, &id, e);
+}
+
+static void execution_records_give_plan_counts(void **state)
+{
+    GIVEN(w);
+    struct err e = { 0 };
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    assert_true(engine_write_wait(w->engine, store_exec, w, &e));
+    engine_poke(w->engine, 1);
+    until(w, 1, "select count(*) from run where component = 'vpc' and reported = 'plan' and exit_code = 2 and counts like '%\"destroy\":2%'");
+    world_stop(w);
+}
+
+static bool reviews_on(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    (void)arg;
+    return db_exec(db, e, NULL, "update repository set settings = '{\"reviews\":true}' where id = 1", NO_ARGS);
+}
+
+static void a_review_is_left_only_where_it_was_asked_for(void **state)
+{
+    GIVEN(w);
+    struct err e = { 0 };
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_upload(w, "upl_1", "aaaa111", pull_session, "[" NODE("vpc", "") "]");
+    until(w, 1, RUNNING);
+    finish(w, "vpc", "failure");
+    until(w, 1, "select count(*) from batch where verdict = 'failure'");
+    until(w, 0, "select count(*) from effect where state = 0");
+    assert_int_equal(w->review_calls, 0);
+
+    assert_true(engine_write_wait(w->engine, reviews_on, NULL, &e));
+    engine_settings_changed(w->engine, 1);
+    world_pull(w, "synchronize", 7, "bbbb222", false, 5);
+    world_upload(w, "upl_2", "bbbb222", "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"502\"}",
+                 "[" NODE("vpc", "") "]");
+    until(w, 1, RUNNING);
+    finish(w, "vpc", "failure");
+    until(w, 2, "select count(*) from batch where verdict = 'failure'");
+    until(w, 0, "select count(*) from effect where state = 0");
+    assert_int_equal(w->review_calls, 1);
+    assert_string_equal(w->last_review, "REQUEST_CHANGES");
+    world_stop(w);
+}
+
 /* One argument: only the tests whose names match it (* and ?). */
 int main(int argc, char **argv)
 {
@@ -491,6 +551,8 @@ int main(int argc, char **argv)
         BOTH(a_manual_dispatch_can_be_tried_dry_and_done),
         BOTH(github_reruns_are_followed),
         BOTH(a_lost_merge_webhook_is_found_by_asking),
+        BOTH(execution_records_give_plan_counts),
+        BOTH(a_review_is_left_only_where_it_was_asked_for),
         BOTH(a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

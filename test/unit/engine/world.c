@@ -117,6 +117,10 @@ static void call(void *self, const struct forge_call *c, forge_done *done, void 
         w->comment_calls++;
         snprintf(w->last_comment, sizeof w->last_comment, PRI_STR, FMT_STR(c->text));
         a.result = STR("{\"id\":72}");
+    } else if (c->kind == FORGE_REVIEW) {
+        w->review_calls++;
+        snprintf(w->last_review, sizeof w->last_review, PRI_STR, FMT_STR(c->review));
+        a.result = STR("{\"id\":73}");
     } else if (c->kind == FORGE_CANCEL_RUN)
         w->cancel_calls++;
     else if (c->kind == FORGE_READ_PULL && w->pull_json)

@@ -27,6 +27,8 @@ struct world {
     struct pretend_run run[RUNS_MAX];
     int                before;          /* runs before the part that a test is about */
     int                runs, dispatch_calls, find_calls, check_calls, comment_calls, cancel_calls;
+    int                review_calls;
+    char               last_review[32];
     char               last_check[70000], last_comment[70000];
     struct forge_call  pull;            /* what FORGE_READ_PULL answers is pull_json */
     const char        *pull_json;
