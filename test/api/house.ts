@@ -167,8 +167,8 @@ export class House {
     }
 
     /** A repository at the forge that this server knows. */
-    async repo(name: string, files: Record<string, string> = { 'README.md': name }): Promise<Repo> {
-        const view = await this.sim.createRepo({ owner: 'acme', name, files });
+    async repo(name: string, files: Record<string, string> = { 'README.md': name }, owner = 'acme'): Promise<Repo> {
+        const view = await this.sim.createRepo({ owner, name, files });
         const body = { owner: view.owner, name: view.name, forgeId: view.id, defaultBranch: view.default_branch, installationId: view.installation_id ?? undefined };
         const { data } = await this.ok('POST', '/api/v1/repositories', body);
         return { ...view, lane: data['id'] as number };
