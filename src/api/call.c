@@ -132,6 +132,15 @@ static bool media_is_json(str type)
     return !name.len || str_eq_nocase(name, STR("application/json")) || (str_starts(name, STR("application/")) && str_ends(name, STR("+json")));
 }
 
+static bool check_media(struct call *c)
+{
+    str coding = http_header_get(c->request, STR("Content-Encoding"));
+    if (!media_is_json(http_header_get(c->request, STR("Content-Type"))))
+        return fail(&c->err, ERR_MEDIA, "the body must be application/json: say so in Content-Type");
+    return !coding.len || str_eq_nocase(coding, STR("identity"))
+        || fail(&c->err, ERR_MEDIA, "the body must come as it is: send it without Content-Encoding");
+}
+
 static bool read_body(struct call *c)
 {
     if (!c->route->json)
@@ -166,10 +175,8 @@ static enum outcome run(struct call *c)
     c->route = route_of(c->request, c->path, &allowed);
     if (!c->route)
         return no_route(c, allowed) ? ANSWERED : FAILED;
-    if (c->route->json && !media_is_json(http_header_get(c->request, STR("Content-Type")))) {
-        (void)fail(&c->err, ERR_MEDIA, "the body must be application/json: say so in Content-Type");
+    if (c->route->json && !check_media(c))
         return FAILED;
-    }
     if (!decode_parts(c) || !check_rights(c) || !read_body(c))
         return FAILED;
     enum outcome o = c->route->run(c);
@@ -339,6 +346,7 @@ bool api_new(const struct api_config *config, struct api **out, struct err *e)
     c->public_url = arena_copy(a->mem, config->public_url);
     c->app_name = arena_copy(a->mem, config->app_name.len ? config->app_name : STR("signalbox"));
     c->forge_web = arena_copy(a->mem, config->forge_web.len ? config->forge_web : STR("https://github.com"));
+    c->setup_code = arena_copy(a->mem, config->setup_code);
     c->version = arena_copy(a->mem, config->version);
     if (!c->upload_bytes_max)
         c->upload_bytes_max = BODY_UPLOAD_DEFAULT;
