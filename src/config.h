@@ -17,6 +17,7 @@
     X(workspace,                TEXT,   "",                0,   0,         "Workspace id (ws_…). Default: the first one in the database, made at the first start.") \
     X(github_api,               TEXT,   "https://api.github.com", 0, 0,    "REST base; GitHub Enterprise Server: https://HOST/api/v3.")           \
     X(github_web,               TEXT,   "https://github.com", 0, 0,        "Where people use GitHub (set-up page).")                              \
+    X(setup_code,               SECRET, "",                0,   0,         "What /setup asks for. Default: made at each start and printed in the log.") \
     X(github_app_id,            NUMBER, "0",               0,   INT64_MAX, "Id of the GitHub App, when it was not made by the set-up page.")      \
     X(github_app_slug,          TEXT,   "",                0,   0,         "Its slug: the part of its address after /apps/.")                     \
     X(github_private_key_file,  TEXT,   "",                0,   0,         "Its private key, PEM.")                                               \

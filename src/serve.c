@@ -36,7 +36,7 @@ struct serve {
     struct engine      *engine;
     struct api         *api;
     struct http_server *server;
-    str                 workspace, public_url, address;
+    str                 workspace, public_url, address, setup_code;
     uint16_t            listen_port;
     int64_t             app_id;
     str                 app_slug, private_key, webhook_secret[2];
@@ -223,6 +223,16 @@ static void app_created(void *self, const struct app_identity *app)
     engine_set_app(s->engine, app->id, app->slug);
 }
 
+static void choose_setup_code(struct serve *s)
+{
+    uint8_t bytes[16];
+    s->setup_code = s->config.setup_code;
+    if (s->setup_code.len)
+        return;
+    random_bytes(bytes, sizeof bytes);
+    s->setup_code = hex_write(s->mem, (str){ (const char *)bytes, sizeof bytes });
+}
+
 static bool start_api(struct serve *s, struct err *e)
 {
     struct api_config api = {
@@ -230,7 +240,7 @@ static bool start_api(struct serve *s, struct err *e)
         .webhook_secrets = s->webhook_secret, .webhook_secret_count = s->webhook_secrets, .default_workspace = s->workspace,
         .public_url = s->public_url, .forge_web = s->config.github_web, .version = STR(SIGNALBOX_VERSION),
         .app_ready = s->app_id != 0, .upload_bytes_max = (size_t)config_number(s->config.upload_bytes_max),
-        .app_created = app_created, .app_created_self = s,
+        .setup_code = s->setup_code, .app_created = app_created, .app_created_self = s,
     };
     return api_new(&api, &s->api, e);
 }
@@ -261,6 +271,7 @@ static bool start_all(struct serve *s, struct err *e)
         !prepare_database(s, e))
         return false;
     s->public_url = s->config.public_url.len ? s->config.public_url : own_url(s);
+    choose_setup_code(s);
     return start_forge(s, e) && start_engine(s, e) && start_api(s, e) && start_http(s, e);
 }
 
@@ -340,7 +351,10 @@ int serve_main(int argc, char **argv)
         return code;
     }
     log_info("serving", LS("url", own_url(&s)), LS("workspace", s.workspace), LS("version", STR(SIGNALBOX_VERSION)),
-             LZ("app", s.app_id ? "configured" : "none: open /setup"));
+             LZ("app", s.app_id ? "configured" : "none yet"));
+    if (!s.app_id)
+        log_info("no GitHub App yet: open this address to create one",
+                 LS("setup", arena_print(s.mem, PRI_STR "/setup?code=" PRI_STR, FMT_STR(s.public_url), FMT_STR(s.setup_code))));
     while (read(signals, &info, sizeof info) < 0 && errno == EINTR) {
     }
     log_info("stopping", LI("signal", info.ssi_signo));

@@ -34,6 +34,7 @@ struct api_config {
     str                   app_name;             /* suggested on the set-up page; default "signalbox" */
     str                   forge_web;            /* default "https://github.com" */
     str                   version;
+    str                   setup_code;           /* /setup asks for it (?code=…): it stands in the server's log; empty: nobody is asked */
     bool                  app_ready;            /* an App is configured: the set-up page refuses */
     size_t                upload_bytes_max;     /* default 32 MiB, at least 8 */
     int64_t               session_ms;           /* default one hour */

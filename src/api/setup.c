@@ -17,6 +17,18 @@ static bool set_up_allowed(struct call *c)
         || fail(&c->err, ERR_CONFLICT, "a GitHub App is set up already: remove its configuration first if you want another one");
 }
 
+/* Whoever creates the App owns the server's view of GitHub: only somebody who can read the server's log may. */
+static bool code_given(struct call *c)
+{
+    str code;
+    if (!c->api->config.setup_code.len)
+        return true;
+    if (!query_text(c, "code", &code))
+        return false;
+    return secret_equal(code, c->api->config.setup_code)
+        || fail(&c->err, ERR_DENIED, "the set-up page opens with the address that the server printed at its start (/setup?code=…)");
+}
+
 static void escape(struct buf *b, str s)
 {
     for (size_t i = 0; i < s.len; i++)
@@ -70,7 +82,7 @@ enum outcome api_setup(struct call *c)
     uint8_t bytes[NONCE_BYTES];
     struct buf b;
     str organization;
-    if (!set_up_allowed(c) || !query_text(c, "organization", &organization))
+    if (!set_up_allowed(c) || !code_given(c) || !query_text(c, "organization", &organization))
         return FAILED;
     if (!name_ok(organization)) {
         (void)fail(&c->err, ERR_INVALID, "organization is not the name of one");
@@ -89,7 +101,7 @@ enum outcome api_setup(struct call *c)
     buf_print(&b, "?state=" PRI_STR "\"><input type=\"hidden\" name=\"manifest\" value=\"", FMT_STR(state_of(c, nonce)));
     escape(&b, github_manifest(c->mem, k->app_name, k->public_url));
     buf_add(&b, STR("\"><button type=\"submit\">Create the GitHub App</button></form><p>For an organization, open "
-                    "<code>/setup?organization=its-name</code> instead.</p>"));
+                    "this address with <code>&amp;organization=its-name</code> at its end instead.</p>"));
     return page(c, &b);
 }
 

@@ -133,6 +133,8 @@ struct step {
 /* lane.c */
 struct lane *lane_find(struct engine *en, int64_t id, bool make);
 void lane_drop(struct lane *l);
+/* Its next job reads repository and settings again. */
+void lane_reload(struct engine *en, int64_t lane);
 void lane_poke_locked(struct engine *en, struct lane *l);
 void step_wake_at(struct step *s, int64_t at_ms);
 /* An effect waits until then. */

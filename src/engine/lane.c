@@ -66,7 +66,7 @@ void lane_poke_locked(struct engine *en, struct lane *l)
         return;
     }
     l->queued = true;
-    work_submit(en->work, lane_body, lane_done, l);
+    work_submit_patient(en->work, lane_body, lane_done, l);
 }
 
 void engine_poke(struct engine *en, int64_t lane)
@@ -75,12 +75,39 @@ void engine_poke(struct engine *en, int64_t lane)
     lane_poke_locked(en, find_locked(en, lane, true));
 }
 
-void engine_settings_changed(struct engine *en, int64_t lane)
+struct reload_job { int64_t lane; };
+
+static bool tell_owner(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct reload_job *x = arg;
+    return db_notify(db, STR("signalbox_lane"), arena_print(mem, "reload %lld", (long long)x->lane), e);
+}
+
+static void told_owner(void *arg, const struct err *e)
+{
+    if (e)
+        log_warn("another server may use old settings until it reads its lane again", LZ("why", e->text));
+    free(arg);
+}
+
+void lane_reload(struct engine *en, int64_t lane)
 {
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
     struct lane *l = find_locked(en, lane, true);
     atomic_store(&l->reload, true);
     lane_poke_locked(en, l);
+}
+
+void engine_settings_changed(struct engine *en, int64_t lane)
+{
+    lane_reload(en, lane);
+    if (en->kind == DB_SQLITE)
+        return;
+    struct reload_job *x = calloc(1, sizeof *x);
+    if (!x)
+        abort();
+    x->lane = lane;
+    work_submit(en->work, tell_owner, told_owner, x);
 }
 
 void engine_lock_changed(struct engine *en, str workspace_id, str folded_key)

@@ -164,6 +164,11 @@ static void *listen_thread(void *arg)
         str payload;
         int64_t lane;
         bool told = db_wait_notify(db, mem, en->wake_fd, LISTEN_MS, &payload);
+        if (told && str_starts(payload, STR("reload ")) &&
+            str_to_i64(str_sub(payload, STR("reload ").len, payload.len), 1, INT64_MAX, &lane)) {
+            lane_reload(en, lane);
+            continue;
+        }
         if (told && str_to_i64(payload, 0, INT64_MAX, &lane)) {
             engine_poke(en, lane);
             continue;

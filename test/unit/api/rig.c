@@ -298,7 +298,8 @@ static int begin(void **state)
     static const uint8_t seal[SECRET_KEY_BYTES] = { 1, 2, 3 };
     struct api_config c = { .engine = &g->engine, .oidc = (struct oidc *)(void *)g, .github = (struct github *)(void *)g, .session_key = g->key,
                             .session_key_before = g->key_before, .seal_key = seal, .webhook_secrets = secrets, .webhook_secret_count = 2,
-                            .default_workspace = STR(WS), .public_url = STR("https://signalbox.test"), .version = STR("test") };
+                            .default_workspace = STR(WS), .public_url = STR("https://signalbox.test"), .version = STR("test"),
+                            .setup_code = STR("c0de") };
     good(g->b, api_new(&c, &g->api, &g->b->e));
     g->hooks = api_hooks(g->api);
     g->repo = make_repository(g, WS, "infra", 9001);

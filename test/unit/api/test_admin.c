@@ -250,7 +250,9 @@ static void test_execution_records_and_their_large_part(void **state)
 static void test_the_set_up_page_makes_one_app(void **state)
 {
     struct rig *g = *state;
-    struct answer page = ask(g, "GET", "/setup", STR(""), NULL);
+    expect(ask(g, "GET", "/setup", STR(""), NULL), 403, "PermissionDenied");           /* the code stands in the server's log */
+    expect(ask(g, "GET", "/setup?code=wrong", STR(""), NULL), 403, "PermissionDenied");
+    struct answer page = ask(g, "GET", "/setup?code=c0de", STR(""), NULL);
     assert_int_equal(page.status, 200);
     assert_true(str_has(page.text, STR("action=\"https://github.com/settings/apps/new?state=")) && str_has(page.text, STR("value=\"{&quot;name&quot;")));
     assert_true(str_has(page.headers, STR("HttpOnly; SameSite=Lax; Secure")));
