@@ -200,7 +200,7 @@ static str rerun_body(struct cli *c)
 {
     struct buf b;
     struct json_out w;
-    buf_init(&b, c->mem, 64 << 10);
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
     json_out_init(&w, &b);
     json_begin_object(&w);
     json_field_str(&w, STR("stack"), opt_text(c, "stack"));

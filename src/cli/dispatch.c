@@ -55,7 +55,7 @@ static bool dispatch_body(struct cli *c, str *body)
         return fail(
             &c->err, ERR_INVALID,
             "--workflow must be the bare name of a .yml or .yaml file under .github/workflows");
-    buf_init(&b, c->mem, 1 << 20);
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
     json_out_init(&w, &b);
     json_begin_object(&w);
     if (!put_inputs(c, &w) || !repo_read(c, &owner, &name))

@@ -60,7 +60,8 @@ int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli 
     verb_token_revoke(struct cli *c), verb_doctor(struct cli *c), verb_help(struct cli *c),
     verb_version(struct cli *c), verb_completion(struct cli *c);
 
-enum { WORDS_MAX = 200 };
+/* Two words of the greatest length that the system lets through, every byte escaped. */
+enum { WORDS_MAX = 200, ASK_BYTES_MAX = 4 << 20 };
 struct given {
     const struct option *option;
     str value;

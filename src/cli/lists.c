@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 
-enum { PAGE_MAX = 500, LIMIT_DEFAULT = 50, PATH_MAX_BYTES = 16 << 10 };
+enum { PAGE_MAX = 500, LIMIT_DEFAULT = 50, LIST_BYTES_MAX = 64 << 20 };
 
 static int64_t at_most(int64_t a, int64_t b)
 {
@@ -17,7 +17,7 @@ static bool walk_page(struct cli *c, str path, int64_t limit, bool (*each)(void 
     struct reply r;
     struct json item;
     str key;
-    buf_init(&b, c->mem, PATH_MAX_BYTES);
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
     buf_add(&b, path);
     query_add(
         &b, "limit",
@@ -70,7 +70,7 @@ static bool gather(void *ctx, struct json item)
 static str list_path(struct cli *c, const struct list *l)
 {
     struct buf b;
-    buf_init(&b, c->mem, PATH_MAX_BYTES);
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
     buf_add(&b, l->path);
     for (const char *const *f = l->filters; f && f[0]; f += 2)
         query_add(&b, f[1], opt_text(c, f[0]));
@@ -97,13 +97,18 @@ int list_show(struct cli *c, const struct list *l)
         return usage(c, "%s", c->err.text);
     if (opt_given(c, "all"))
         limit = 0;
-    buf_init(&b, c->mem, (size_t)256 << 20);
+    buf_init(&b, c->mem, LIST_BYTES_MAX);
     json_out_init(&w, &b);
     json_begin_object(&w);
     json_key(&w, STR("items"));
     json_begin_array(&w);
     if (!list_walk(c, list_path(c, l), limit, gather, &g, &p))
         return report(c);
+    if (!buf_ok(&b)) {
+        (void)fail(&c->err, ERR_LIMIT, "the list is larger than %d MiB: ask for less with --limit",
+                   LIST_BYTES_MAX >> 20);
+        return report(c);
+    }
     if (c->json) {
         show_json_list(c, &b, &w, &p);
         return 0;

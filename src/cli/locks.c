@@ -97,7 +97,7 @@ static void show_holder(struct cli *c, struct reply *r, str key)
     struct json held = json_get(r->envelope, STR("context")), now = {0};
     struct buf path;
     struct page p;
-    buf_init(&path, c->mem, 8192);
+    buf_init(&path, c->mem, ASK_BYTES_MAX);
     buf_add(&path, STR("/api/v1/locks"));
     query_add(&path, "key", key);
     (void)list_walk(c, buf_str(&path), 1, first_item, &now, &p);
@@ -140,7 +140,7 @@ static str lock_body(struct cli *c, str key, int64_t ttl_s)
 {
     struct buf b;
     struct json_out w;
-    buf_init(&b, c->mem, 64 << 10);
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
     json_out_init(&w, &b);
     json_begin_object(&w);
     json_field_str(&w, STR("key"), key);
@@ -229,7 +229,7 @@ int verb_locks(struct cli *c)
         prefix = lock_key_of(c->mem, owner, name, STR(""), STR(""));
         prefix = str_sub(prefix, 0, prefix.len - 1);
     }
-    buf_init(&path, c->mem, 8192);
+    buf_init(&path, c->mem, ASK_BYTES_MAX);
     buf_add(&path, STR("/api/v1/locks"));
     if (c->argument_count)
         query_add(&path, "key", c->argument[0]);

@@ -160,7 +160,7 @@ int verb_repo_set(struct cli *c)
     struct json_out w;
     struct reply r;
     str path;
-    buf_init(&b, c->mem, 64 << 10);
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
     json_out_init(&w, &b);
     json_begin_object(&w);
     for (size_t i = 1; i < c->argument_count; i++)
@@ -207,7 +207,7 @@ static int permission_add(struct cli *c, str path)
     struct buf b;
     struct json_out w;
     struct reply r;
-    buf_init(&b, c->mem, 64 << 10);
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
     json_out_init(&w, &b);
     json_begin_object(&w);
     json_field_str(&w, STR("name"), opt_text(c, "add"));
@@ -272,7 +272,7 @@ int verb_repo_add(struct cli *c)
     if (!opt_i64(c, "forge-id", 1, INT64_MAX, &forge_id) ||
         !opt_i64(c, "installation", 1, INT64_MAX, &installation))
         return usage(c, "%s", c->err.text);
-    buf_init(&b, c->mem, 64 << 10);
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
     json_out_init(&w, &b);
     json_begin_object(&w);
     json_field_str(&w, STR("owner"), owner);

@@ -33,7 +33,7 @@ static bool token_body(struct cli *c, str *body)
         return fail(&c->err, ERR_INVALID, "--ttl must be between a minute and ten years");
     if (opt_given(c, "repo") && !repo_id(c, opt_text(c, "repo"), &repo))
         return false;
-    buf_init(&b, c->mem, 64 << 10);
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
     json_out_init(&w, &b);
     json_begin_object(&w);
     json_field_str(&w, STR("name"), opt_text(c, "name"));

@@ -6,7 +6,7 @@
 #include "base/secret.h"
 
 struct rig rig;
-enum { STEPS_MAX = 64, WORDS = 40 };
+enum { STEPS_MAX = 256, WORDS = 40 };
 static struct step kept[STEPS_MAX];
 
 /* ---- the server ---- */
@@ -132,6 +132,7 @@ int rig_fresh(void **state)
     rig.columns = 0;
     rig.start_ms = 0;
     rig.folder = NULL;
+    rig.full = false;
     rig_env("SIGNALBOX_URL", rig.url);
     rig_env("SIGNALBOX_TOKEN", "sbx_test");
     SCRIPT({.data = "null"});
@@ -162,7 +163,8 @@ int run_words(const char *const *words)
     rig.now_ms = rig.start_ms ? rig.start_ms : NOW_MS;
     if (!rig.colours)
         rig_env("NO_COLOR", "1");
-    struct edge edge = {.out = open_memstream(&rig.out, &out_len),
+    struct edge edge = {.out = rig.full ? fopen("/dev/full", "we")
+                                        : open_memstream(&rig.out, &out_len),
                         .err = open_memstream(&rig.err, &err_len),
                         .out_terminal = rig.terminal,
                         .err_terminal = rig.terminal,

@@ -36,6 +36,7 @@ struct rig {
     bool terminal, colours;
     unsigned columns;
     const char *env[8][2];
+    bool full; /* stdout takes nothing */
     const char *folder;
     int64_t start_ms; /* 0: NOW_MS */
     /* seen */

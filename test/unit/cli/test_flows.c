@@ -324,6 +324,17 @@ static void success_must_be_said_and_not_only_sent(void **state)
     assert_int_equal(run("locks", NULL), 4);
 }
 
+/* Cut short it would ask for something else. */
+static void what_is_long_is_sent_whole(void **state)
+{
+    static char name[20000];
+    memset(name, '"', sizeof name - 1); /* six bytes each in a path or a text */
+    SCRIPT({.data = LIST("")});
+    run("rerun", "b1", "-c", name, "-s", "prod", NULL);
+    assert_true(rig.asked_len > 2 * (sizeof name - 1));
+    assert_true(str_ends(str_of(rig.asked), STR("\\\"\"}\n")));
+}
+
 /* ---- repeating ---- */
 
 static void a_busy_server_is_asked_again_and_a_command_stays_the_same_command(void **state)
@@ -560,6 +571,31 @@ static void doctor_says_what_to_mend(void **state)
     assert_has(rig.out, "wrong\tserver\t");
 }
 
+static void doctor_notes_what_is_not_wrong_but_odd(void **state)
+{
+    rig.start_ms = clock_utc_ms();
+    SCRIPT({.data = "{\"ok\":true}"}, {.data = "{\"ready\":true,\"oldestFactMs\":120000}"},
+           {.data = LIST("{\"name\":\"main\"}")},
+           {.status = 403,
+            .envelope =
+                "{\"success\":false,\"errorTag\":\"PermissionDenied\",\"errorMessage\":\"no\"}"},
+           NO_SETUP,
+           {.data = LIST("{\"id\":1,\"owner\":\"a\",\"name\":\"b\",\"installationId\":null}")},
+           {.data = LIST("")});
+    assert_int_equal(run("doctor", NULL), 0);
+    assert_has(rig.out, "note\treadiness\tready, but what came in waits for 2 min");
+    assert_has(rig.out, "ok\ttoken\tfrom SIGNALBOX_TOKEN: a member's of workspace main\n");
+    assert_has(rig.out, "note\trepositories\t1, of which 1 have no installation");
+}
+
+static void output_that_is_lost_is_a_failure(void **state)
+{
+    rig.full = true;
+    SCRIPT({.data = LIST(LOCK)});
+    assert_int_equal(run("locks", NULL), 9);
+    assert_has(rig.err, "the output could not be written");
+}
+
 static void doctor_notices_clocks_that_disagree(void **state)
 {
     SCRIPT(WELL, NO_SETUP, {.data = LIST(REPO)}, {.data = LIST("")});
@@ -579,6 +615,7 @@ int main(void)
         T(a_server_that_is_not_there_is_exit_7),
         T(what_is_no_signalbox_is_exit_8),
         T(success_must_be_said_and_not_only_sent),
+        T(what_is_long_is_sent_whole),
         T(a_busy_server_is_asked_again_and_a_command_stays_the_same_command),
         T(only_what_may_happen_twice_is_sent_twice),
         T(two_calls_are_two_commands),
@@ -591,6 +628,8 @@ int main(void)
         T(a_new_token_goes_into_the_file_and_nowhere_else),
         T(doctor_says_what_is_well),
         T(doctor_says_what_to_mend),
+        T(doctor_notes_what_is_not_wrong_but_odd),
+        T(output_that_is_lost_is_a_failure),
         T(doctor_notices_clocks_that_disagree),
     };
     return cmocka_run_group_tests_name("cli flows", tests, rig_setup, rig_teardown);

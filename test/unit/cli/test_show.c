@@ -197,9 +197,9 @@ static void a_long_text_does_not_fill_the_screen(void **state)
 static void a_lock_says_how_to_release_it(void **state)
 {
     on_terminal(80);
-    SCRIPT(
-        {.data = "{\"key\":\"my "
-                 "key\",\"token\":\"9007199254740993\",\"expiresAt\":\"2026-11-21T12:30:00Z\"}"});
+    SCRIPT({.data =
+                "{\"key\":\"my "
+                "key\",\"token\":\"9007199254740993\",\"expiresAt\":\"2026-11-21T12:30:00Z\"}"});
     assert_int_equal(run("lock", "my 'key'", "--ttl", "30m", NULL), 0);
     assert_string_equal(
         rig.out, "Locked my key until 2026-11-21T12:30:00Z (in 30 min), token 9007199254740993\n");

@@ -177,6 +177,28 @@ static void a_server_that_goes_and_comes_is_waited_for(void **state)
     assert_string_equal(rig.err, "signalbox: no disk. Waiting for it\n");
 }
 
+#define TEN_TIMES(x) x, x, x, x, x, x, x, x, x, x
+
+static void each_absence_is_counted_for_itself(void **state)
+{
+    SCRIPT(BATCH("running", "", "\"waiting\":1", "T1"), NODES(NODE("0", "waiting")),
+           TEN_TIMES(THRICE), TEN_TIMES(THRICE), BATCH("running", "", "\"waiting\":1", "T1"),
+           TEN_TIMES(THRICE), TEN_TIMES(THRICE), BATCH("ended", "success", "\"success\":1", "T2"),
+           NODES(NODE("0", "success")));
+    assert_int_equal(run("batch", "b1", "--watch", NULL), 0);
+}
+
+static void a_batch_that_may_no_longer_be_seen_is_left(void **state)
+{
+    SCRIPT(
+        BATCH("running", "", "\"waiting\":1", "T1"), NODES(NODE("0", "waiting")),
+        {.status = 403,
+         .envelope =
+             "{\"success\":false,\"errorTag\":\"PermissionDenied\",\"errorMessage\":\"not you\"}"});
+    assert_int_equal(run("batch", "b1", "--watch", NULL), 3);
+    assert_int_equal(rig.requests, 3);
+}
+
 static void a_server_that_stays_away_is_given_up(void **state)
 {
     SCRIPT(BATCH("running", "", "\"waiting\":1", "T1"), NODES(NODE("0", "waiting")), BUSY);
@@ -211,9 +233,10 @@ static void hostile_names_stay_text(void **state)
     assert_lacks(rig.out, "\xe2\x80\xae");
 }
 
-static void positions_out_of_reason_are_passed_over(void **state)
+static void nodes_out_of_reason_are_passed_over(void **state)
 {
-    SCRIPT(BATCH("ended", "success", "", "T1"),
+    SCRIPT(BATCH("running", "", "\"waiting\":1", "T1"), NODES(NODE("0", "waiting")),
+           BATCH("ended", "success", "", "T2"),
            NODES("{\"position\":-1,\"state\":\"failure\"},{\"position\":9223372036854775807,"
                  "\"state\":\"failure\"},"
                  "{\"state\":\"failure\"},{\"position\":0,\"state\":\"a state with far too long a "
@@ -250,10 +273,12 @@ int main(void)
         T(many_failures_are_ten_lines_and_a_number),
         T(nodes_come_in_pages),
         T(a_server_that_goes_and_comes_is_waited_for),
+        T(each_absence_is_counted_for_itself),
+        T(a_batch_that_may_no_longer_be_seen_is_left),
         T(a_server_that_stays_away_is_given_up),
         T(a_batch_that_is_not_there_is_not_waited_for),
         T(hostile_names_stay_text),
-        T(positions_out_of_reason_are_passed_over),
+        T(nodes_out_of_reason_are_passed_over),
         T(an_order_can_be_followed_to_its_end),
     };
     return cmocka_run_group_tests_name("cli watch", tests, rig_setup, rig_teardown);
