@@ -7,7 +7,7 @@
 
 #include "base/json_tape.h"
 
-enum { FEW_KEYS = 16 };
+enum { FEW_KEYS = 16, SOME_KEYS = 256, PROBES_MAX = 24 };
 
 struct sort_key { uint64_t hash; str key; };
 
@@ -316,6 +316,41 @@ static bool many_keys(struct parser *s, uint32_t at, uint32_t n)
     return true;
 }
 
+/* Enough to tell the keys of honest documents apart; for the others see below. */
+static uint32_t quick_hash(str key)
+{
+    uint64_t head = 0, tail = 0;
+    size_t n = key.len < 8 ? key.len : 8;
+    memcpy(&head, key.ptr, n);
+    memcpy(&tail, key.ptr + key.len - n, n);
+    uint64_t h = (head ^ (tail << 23 | tail >> 41) ^ key.len) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(h >> 40);
+}
+
+/* A table on the stack. Keys that were chosen to crowd together are sorted instead. */
+static bool some_keys(struct parser *s, uint32_t first, uint32_t n)
+{
+    str      key[SOME_KEYS];
+    uint16_t slot[2 * SOME_KEYS];
+    uint32_t mask = 64, at = first, probes = 0;
+    while (mask < 2 * n)
+        mask *= 2;
+    memset(slot, 0, mask * sizeof *slot);
+    mask--;
+    for (uint32_t i = 0; i < n; i++, at = tape_after(s->tape, at + 1)) {
+        key[i] = key_of(s, s->tape[at]);
+        uint32_t pos = key[i].len ? quick_hash(key[i]) & mask : 0;
+        for (probes = 0; slot[pos]; pos = (pos + 1) & mask) {
+            if (str_eq(key[slot[pos] - 1], key[i]))
+                return twice(s, key[i]);
+            if (++probes > PROBES_MAX)
+                return many_keys(s, first, n);
+        }
+        slot[pos] = (uint16_t)(i + 1);
+    }
+    return true;
+}
+
 static bool few_keys(struct parser *s, uint32_t at, uint32_t n)
 {
     str key[FEW_KEYS];
@@ -361,7 +396,9 @@ static bool close_container(struct parser *s, uint32_t *container)
     s->depth--;
     if (tape_kind_of(s->tape[at]) == TAPE_ARRAY || n < 2)
         return true;
-    return n <= FEW_KEYS ? few_keys(s, at + 2, n) : many_keys(s, at + 2, n);
+    if (n <= FEW_KEYS)
+        return few_keys(s, at + 2, n);
+    return n <= SOME_KEYS ? some_keys(s, at + 2, n) : many_keys(s, at + 2, n);
 }
 
 /* A key and its colon; leaves s->p on the value. */

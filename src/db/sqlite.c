@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -413,6 +414,12 @@ static bool open_handle(struct lite *l, const char *path, struct err *e)
     return set_up(l, e);
 }
 
+/* SQLite counts its memory under a lock that all connections share; nobody reads the count. */
+static void count_no_memory(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 bool sqlite_open(str path, bool read_only, struct db **out, struct err *e)
 {
     char given[PATH_MAX], z[PATH_MAX];
@@ -431,6 +438,8 @@ bool sqlite_open(str path, bool read_only, struct db **out, struct err *e)
     if (!realpath(given,
                   z)) /* two links to one file must meet at one lock; a new file has no links yet */
         memcpy(z, given, sizeof(z));
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, count_no_memory);
     l = calloc(1, sizeof(*l));
     assert(l);
     l->db = (struct db){ .side = &lite_side, .kind = DB_SQLITE, .read_only = read_only };

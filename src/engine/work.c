@@ -10,8 +10,13 @@
 #include "base/log.h"
 #include "base/scope.h"
 
+/* A flood: so many callers wait for their answer that lanes (which nobody waits for) stand back, for so long at most. */
+enum { FLOOD_JOBS = 8, STAND_BACK_MS = 50 };
+
 struct job {
     struct job  *next;
+    bool         patient;               /* a lane's: stands back while there is a flood */
+    int64_t      queued_ms;             /* of patient ones */
     engine_body *body;
     engine_done *done;
     void        *arg;
@@ -124,22 +129,41 @@ static void finish(struct work *w, struct job *first)
     }
 }
 
-/* Takes at most WORK_GROUP_MAX jobs off the queue; NULL when it is empty and the thread shall end. */
+/* Called with the mutex held. */
+static bool lanes_stand_back(const struct work *w)
+{
+    int waiting = 0;
+    for (const struct job *j = w->first; j && waiting < FLOOD_JOBS; j = j->next) {
+        if (j->patient && clock_mono_ms() - j->queued_ms >= STAND_BACK_MS)
+            return false;
+        waiting += !j->patient;
+    }
+    return waiting == FLOOD_JOBS;
+}
+
+/* Takes at most WORK_GROUP_MAX jobs off the queue, in order; NULL when it is empty and the thread shall end. */
 static struct job *take_group(struct work *w)
 {
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
     while (!w->first && !w->stopping)
         pthread_cond_wait(&w->woken, &w->mutex);
-    struct job *first = w->first, *last = first;
-    for (int n = 1; last && last->next && n < WORK_GROUP_MAX; n++)
-        last = last->next;
-    if (!first)
-        return NULL;
-    w->first = last->next;
-    if (!w->first)
-        w->last = &w->first;
-    last->next = NULL;
-    return first;
+    bool skip = lanes_stand_back(w);
+    struct job *group = NULL, **last = &group, **at = &w->first;
+    for (int n = 0; *at && n < WORK_GROUP_MAX;) {
+        struct job *j = *at;
+        if (skip && j->patient) {
+            at = &j->next;
+            continue;
+        }
+        *at = j->next;
+        j->next = NULL;
+        *last = j;
+        last = &j->next;
+        n++;
+    }
+    if (!*at)
+        w->last = at;
+    return group;
 }
 
 static void *writer(void *arg)
@@ -176,12 +200,13 @@ bool work_start(struct db *db, struct work **out, struct err *e)
     return true;
 }
 
-void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg)
+static void submit(struct work *w, engine_body *body, engine_done *done, void *arg, bool patient)
 {
     struct job *j = calloc(1, sizeof *j);
     if (!j)
         abort();
-    *j = (struct job){ .body = body, .done = done, .arg = arg };
+    *j = (struct job){ .body = body, .done = done, .arg = arg, .patient = patient,
+                       .queued_ms = patient ? clock_mono_ms() : 0 };
     pthread_mutex_lock(&w->mutex);
     bool late = w->stopping;
     if (!late) {
@@ -196,6 +221,16 @@ void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg
             done(arg, &j->e);
         free(j);
     }
+}
+
+void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg)
+{
+    submit(w, body, done, arg, false);
+}
+
+void work_submit_patient(struct work *w, engine_body *body, engine_done *done, void *arg)
+{
+    submit(w, body, done, arg, true);
 }
 
 bool work_on_writer(const struct work *w) { return pthread_equal(pthread_self(), w->thread); }
