@@ -33,6 +33,8 @@ static const struct {
       "POST", "=" REPO "/actions/workflows/plan.yaml/dispatches", "", 502, "<html>Unicorn!</html>", FORGE_LOST, "{}" },
     { "dispatch, 500", { .kind = FORGE_DISPATCH, .file = STR_INIT("plan.yaml"), .ref = STR_INIT("main") },
       "POST", "=" REPO "/actions/workflows/plan.yaml/dispatches", "", 500, "{\"message\":\"oops\"}", FORGE_LOST, "{}" },
+    { "dispatch, timed out in a proxy", { .kind = FORGE_DISPATCH, .file = STR_INIT("plan.yaml"), .ref = STR_INIT("main") },
+      "POST", "=" REPO "/actions/workflows/plan.yaml/dispatches", "", 408, "", FORGE_LOST, "{}" },
     { "dispatch, cut", { .kind = FORGE_DISPATCH, .file = STR_INIT("plan.yaml"), .ref = STR_INIT("main") },
       "POST", "=" REPO "/actions/workflows/plan.yaml/dispatches", "", CLOSES, "", FORGE_LOST, "{}" },
     { "dispatch without the permission", { .kind = FORGE_DISPATCH, .file = STR_INIT("plan.yaml"), .ref = STR_INIT("main") },
@@ -200,6 +202,14 @@ static void an_old_host_is_asked_without_the_flag_and_that_is_remembered(void **
     rig_ask(DISPATCH);
     assert_int_equal(rig_seen("return_run_details"), 1);
     assert_int_equal(rig_seen("/dispatches"), 3);
+}
+
+static void a_host_that_knows_the_flag_is_asked_with_it_every_time(void **state)
+{
+    rig_when("POST", REPO "/actions", 200, "{\"workflow_run_id\":1,\"html_url\":\"h\"}");
+    for (int i = 0; i < 3; i++)
+        rig_ask(DISPATCH);
+    assert_int_equal(rig_seen("\"return_run_details\":true"), 3);
 }
 
 static void an_input_of_that_name_does_not_switch_the_flag_off(void **state)
@@ -405,6 +415,15 @@ static void only_what_never_arrived_is_named_and_once(void **state)
     assert_int_equal(rig_seen("/never"), 0);
 }
 
+static void a_host_that_does_not_sort_by_status_is_understood_too(void **state)
+{
+    const char *both = "[{\"id\":10,\"guid\":\"g1\",\"delivered_at\":\"2026-01-01T00:10:00Z\",\"status_code\":202,\"event\":\"push\"},"
+                       "{\"id\":9,\"guid\":\"g2\",\"delivered_at\":\"2026-01-01T00:09:00Z\",\"status_code\":502,\"event\":\"push\"},"
+                       "{\"id\":8,\"guid\":\"g1\",\"delivered_at\":\"2026-01-01T00:08:00Z\",\"status_code\":502,\"event\":\"push\"}]";
+    rig_when("GET", DELIVERIES, 200, both);
+    assert_str(rig_ask(SINCE).result, STR("{\"failed\":[{\"id\":9,\"guid\":\"g2\",\"event\":\"push\",\"action\":\"\"}]}"));
+}
+
 /* ---- redirects ---- */
 
 static void a_renamed_repository_is_followed_with_the_same_method(void **state)
@@ -499,6 +518,7 @@ int main(void)
         T(nothing_hostile_becomes_an_address),
         T(a_server_that_is_not_there_was_sent_nothing),
         T(an_old_host_is_asked_without_the_flag_and_that_is_remembered),
+        T(a_host_that_knows_the_flag_is_asked_with_it_every_time),
         T(an_input_of_that_name_does_not_switch_the_flag_off),
         T(a_known_comment_is_edited_by_one_call),
         T(without_a_known_comment_ours_is_looked_for_and_the_oldest_kept),
@@ -515,6 +535,7 @@ int main(void)
         T(pulls_are_read_in_our_words),
         T(without_failures_one_call_is_enough),
         T(only_what_never_arrived_is_named_and_once),
+        T(a_host_that_does_not_sort_by_status_is_understood_too),
         T(a_renamed_repository_is_followed_with_the_same_method),
         T(a_redirect_elsewhere_or_in_a_circle_is_not_followed),
         T(the_code_of_a_manifest_becomes_an_app),

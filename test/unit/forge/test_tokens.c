@@ -154,6 +154,14 @@ static void what_can_go_wrong_with_a_token(void **state)
     }
 }
 
+static void a_token_that_cannot_be_sent_is_not_kept(void **state)
+{
+    rig_when("POST", "/app/installations", 201, "{\"token\":\"a\\r\\nX: y\",\"expires_at\":\"2026-01-01T01:00:00Z\"}", .times = 1);
+    rig_when("GET", "/repos", 200, REPO_BODY);
+    assert_int_equal(rig_ask(READ).outcome, FORGE_NOT_SENT);
+    assert_int_equal(rig_ask(READ).outcome, FORGE_OK);
+}
+
 static void a_token_may_have_any_length(void **state)
 {
     char *body = malloc(8300), *at = body + sprintf(body, "{\"token\":\"ghs_");
@@ -246,6 +254,7 @@ int main(void)
         T(a_second_401_is_no_access),
         T(a_refused_dispatch_is_sent_again_only_after_the_401),
         T(what_can_go_wrong_with_a_token),
+        T(a_token_that_cannot_be_sent_is_not_kept),
         T(a_token_may_have_any_length),
         T(without_an_installation_nothing_is_sent),
         T(the_app_signs_for_nine_minutes_and_began_one_ago),

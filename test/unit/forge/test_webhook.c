@@ -149,6 +149,8 @@ static void a_fork_is_another_repository_or_none_any_more(void **state)
     assert_true(pull("opened", "\"x\":1", "{\"id\":11}").from_fork);
     assert_true(pull("opened", "\"x\":1", "null").from_fork);
     assert_true(pull("opened", "\"x\":1", "{}").from_fork);
+    /* Nothing known of either: code from outside is assumed. */
+    assert_true(read_event("pull_request", "{\"action\":\"opened\",\"pull_request\":{\"number\":7,\"head\":{\"sha\":\"a1\"}}}").from_fork);
 }
 
 /* ---- the merge queue, releases, runs, checks ---- */
