@@ -338,7 +338,7 @@ struct forge_answer rig_ask(struct forge_call c)
 struct forge_answer rig_ask_other(struct github_config config, struct forge_call c)
 {
     struct err e = { 0 };
-    struct github *g;
+    struct github *g = NULL;
     struct forge_port before = rig.forge;
     config.now_ms = virtual_now;
     if (!http_client_start(&(struct http_client_config){ .user_agent = "other" }, &config.client, &e) ||
