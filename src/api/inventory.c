@@ -3,6 +3,7 @@
 
 #include "base/pack.h"
 #include "base/rfc3339.h"
+#include "domain/lock.h"
 #include "domain/command.h"
 #include "domain/pro.h"
 #include "store/audit.h"
@@ -160,7 +161,7 @@ struct report {
     struct repository   repo;
     str                 stack, component, command_text, legacy, last_run_text, metadata, counts;
     enum command        command;
-    int64_t             exit_code, last_run_ms;
+    int64_t             exit_code, last_run_ms, lock_token;
     bool                has_exit, default_branch, older;
     struct instance_row instance;           /* texts: only inside the body */
     enum drift          drift;
@@ -214,6 +215,30 @@ static str report_key(struct report *x, struct arena *mem)
     return arena_print(mem, "report:%lld:" PRI_STR, (long long)x->repo.id, FMT_STR(sha256_hex(mem, what)));
 }
 
+/* A result under an older token is refused: somebody else was given the instance since (fences; the run's own, and that of a lock if it is named). */
+static bool report_fenced(struct report *x, struct db *db, struct arena *mem, str run, struct err *e)
+{
+    struct db_rows r;
+    if (run.len) {
+        if (!db_query(db, mem, e, &r, "select run.fence, instance.fence from run join instance on instance.id = $2 where run.id = $1",
+                      ARGS(A(run), A(x->instance.id))))
+            return false;
+        if (r.count && db_at(&r, 0, 0)->i < db_at(&r, 0, 1)->i)
+            return fail(e, ERR_CONFLICT, "this run holds token %lld, but an apply under token %lld began since: its result is refused",
+                        (long long)db_at(&r, 0, 0)->i, (long long)db_at(&r, 0, 1)->i);
+    }
+    if (!x->lock_token)
+        return true;
+    str key = lock_key_of(mem, x->repo.owner, x->repo.name, x->instance.stack, x->instance.component);
+    if (!db_query(db, mem, e, &r, "select token from lock where workspace_id = $1 and folded = $2",
+                  ARGS(A(x->repo.workspace_id), A(key))))
+        return false;
+    if (r.count && db_at(&r, 0, 0)->i > x->lock_token)
+        return fail(e, ERR_CONFLICT, "the lock was given under token %lld since, not %lld: this result is refused",
+                    (long long)db_at(&r, 0, 0)->i, (long long)x->lock_token);
+    return true;
+}
+
 static bool report_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct report *x = arg;
@@ -228,7 +253,8 @@ static bool report_body(struct db *db, struct arena *mem, void *arg, struct err 
     if (!found)
         return fail(e, ERR_INSTANCE_UNKNOWN, "there is no instance of component " PRI_STR " in stack " PRI_STR
                     ": upload the inventory with `atmos list instances --upload`", FMT_STR(x->component), FMT_STR(x->stack));
-    if (!instances_run(db, mem, x->repo.id, x->instance.stack, x->instance.component, call_forge_run(c), &run, e))
+    if (!instances_run(db, mem, x->repo.id, x->instance.stack, x->instance.component, call_forge_run(c), &run, e)
+        || !report_fenced(x, db, mem, run, e))
         return false;
     (void)drift_read(x->instance.drift_status, &before);
     x->drift = drift_after(before, x->instance.drift_enabled, x->command, x->exit_code, x->legacy, x->default_branch);
@@ -249,7 +275,7 @@ static bool read_report(struct report *x)
     struct json exit_code = json_get(c->body, STR("exit_code")), metadata = json_get(c->body, STR("metadata"));
     if (!read_text(c, "command", false, 200, &x->command_text) || !read_text(c, "status", false, 40, &x->legacy)
         || !read_text(c, "last_run", false, 64, &x->last_run_text)
-        || !read_int(c, "exit_code", INT32_MIN, INT32_MAX, false, &x->exit_code))
+        || !read_int(c, "exit_code", INT32_MIN, INT32_MAX, false, &x->exit_code) || !read_int(c, "lock_token", 1, INT64_MAX, false, &x->lock_token))
         return false;
     x->has_exit = json_present(exit_code);
     if (!x->command_text.len && !x->legacy.len)

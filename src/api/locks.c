@@ -16,6 +16,7 @@ struct lock_call {
     struct lock  lock;
     int64_t      ttl_s;
     bool         take;
+    int64_t token;      /* unlock only this grant; 0: whichever */
 };
 
 bool lock_on_loop(struct api *a, const struct http_request *r)
@@ -88,6 +89,9 @@ static bool release_body(struct db *db, struct arena *mem, void *arg, struct err
         return false;
     if (!found)
         return fail(e, ERR_LOCK_UNKNOWN, "there is no lock on " PRI_STR ": it was not found or has expired already", FMT_STR(str_sub(x->lock.key, 0, 200)));
+    if (x->token && x->token != l.token)
+        return fail(e, ERR_CONFLICT, PRI_STR " is held under token %lld now, not under %lld: this lock was lost, and somebody else has it",
+                    FMT_STR(str_sub(l.key, 0, 200)), (long long)l.token, (long long)x->token);
     x->lock = kept(c->mem, &l);
     return lock_audit(x, db, mem, e);
 }
@@ -219,7 +223,7 @@ enum outcome api_lock(struct call *c)
 enum outcome api_unlock(struct call *c)
 {
     struct lock_call *x = lock_begin(c);
-    if (!x || !session_permitted(c))
+    if (!x || !read_int(c, "token", 1, INT64_MAX, false, &x->token) || !session_permitted(c))
         return FAILED;
     engine_write(c->api->config.engine, release_body, lock_done, x);
     return LATER;

@@ -86,7 +86,8 @@ static bool begin_attempt(struct step *s, struct hot *h, uint32_t node, enum dis
     }
     r.findable = in.carries_run_id && h->workflow[file].run_name_has_id;
     n->run_id = r.id;
-    if (!instance_next_fence(s->db, s->mem, s->lane->id, n->stack, n->component, s->now_ms, &r.fence, e) ||
+    bool grant = h->b->node[node].run_class == RUN_APPLY;
+    if (!instance_fence(s->db, s->mem, s->lane->id, n->stack, n->component, grant, s->now_ms, &r.fence, e) ||
         !runs_add(s->db, &r, e))
         return false;
     return *refused != DISPATCH_OK ||

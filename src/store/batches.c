@@ -277,14 +277,14 @@ bool runs_in_way(struct db *db, struct arena *mem, int64_t repository_id, str st
            one_run(&r, out, found, e);
 }
 
-bool instance_next_fence(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component, int64_t now_ms,
-                         int64_t *fence, struct err *e)
+bool instance_fence(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component, bool grant, int64_t now_ms,
+                    int64_t *fence, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-            "insert into instance (repository_id, stack, component, fence, created_ms, updated_ms) values ($1, $2, $3, 1, $4, $4)"
-            " on conflict (repository_id, stack, component) do update set fence = instance.fence + 1 returning fence",
-            ARGS(A(repository_id), A(stack), A(component), A(now_ms))))
+            "insert into instance (repository_id, stack, component, fence, created_ms, updated_ms) values ($1, $2, $3, $5, $4, $4)"
+            " on conflict (repository_id, stack, component) do update set fence = instance.fence + excluded.fence returning fence",
+            ARGS(A(repository_id), A(stack), A(component), A(now_ms), A((int64_t)grant))))
         return false;
     *fence = row_i64(&r, 0, 0);
     return true;

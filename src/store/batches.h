@@ -57,8 +57,9 @@ bool runs_silent(struct db *db, struct arena *mem, int64_t repository_id, int64_
 /* A live run of the same instance that stands in the way: an apply for plans; any live run for applies. Not of this node. */
 bool runs_in_way(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component, bool for_apply,
                  int64_t batch_seq, int64_t position, struct run_row *out, bool *found, struct err *e) MUST_CHECK;
-/* Next fence token of an instance (the instance row is made when there is none). */
-bool instance_next_fence(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component, int64_t now_ms, int64_t *fence, struct err *e) MUST_CHECK;
+/* The fence token of an instance; grant: an apply begins, so it rises. A run carries the token of its start: a result under an older one
+ * than the instance's is refused. The instance row is made when there is none (atmos-pro.md §24 no. 38). */
+bool instance_fence(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component, bool grant, int64_t now_ms, int64_t *fence, struct err *e) MUST_CHECK;
 
 /* Learned durations: an exponential mean (a quarter of the weight to the newest). */
 bool durations_learn(struct db *db, int64_t repository_id, str stack, str component, str workflow, int64_t took_ms, struct err *e) MUST_CHECK;

@@ -145,6 +145,33 @@ static void test_the_source_of_a_result_is_known(void **state)
     assert_int_equal(count_rows(g, "select count(*) from instance where last_source = 'run_1' and component = 'y/vpc'"), 1);
 }
 
+static void test_a_result_under_an_older_token_is_refused(void **state)
+{
+    struct rig *g = *state;
+    const char *apply = "{\"command\":\"apply\",\"exit_code\":0}";
+    expect(ask(g, "POST", PATH, g->session, doc(g, INSTANCE("dev", "vpc", PLAIN), "")), 200, NULL);
+    run(g->b, "insert into batch (id, repository_id, event, activity, head_sha, state, edges, created_ms, updated_ms)"
+              " values ('batch_1', $1, 'pull_request', 'merged', 'abc', 'running', $2, 1, 1)", ARGS(A(g->repo), arg_blob(STR(""))));
+    run(g->b, "insert into run (id, batch_seq, position, attempt, repository_id, stack, component, workflow, ref, sha, state, forge_run_id, fence, created_ms, seen_ms)"
+              " select 'run_1', seq, 0, 1, repository_id, 'dev', 'vpc', 'apply.yaml', 'main', 'abc', 'running', 555, 4, 1, 1 from batch", NO_ARGS);
+    run(g->b, "update instance set fence = 4", NO_ARGS);
+    expect(report(g, g->session, "stack=dev&component=vpc", apply), 200, NULL);
+    run(g->b, "update instance set fence = 5", NO_ARGS);                    /* the next apply has begun */
+    expect(report(g, g->session, "stack=dev&component=vpc", "{\"command\":\"apply\",\"exit_code\":1}"), 409, "Conflict");
+    assert_int_equal(count_rows(g, "select count(*) from instance where last_exit_code = 0"), 1);
+    run(g->b, "update instance set fence = 4", NO_ARGS);
+
+    /* A lock taken by hand: its token may come back with the result. */
+    const char *lock = "{\"key\":\"acme/infra/dev/vpc\",\"ttl\":60}", *unlock_second = "{\"key\":\"acme/infra/dev/vpc\",\"token\":2}";
+    expect(ask(g, "POST", "/api/v1/locks", g->member, lock), 200, NULL);
+    expect(ask(g, "DELETE", "/api/v1/locks", g->member, "{\"key\":\"acme/infra/dev/vpc\",\"token\":1}"), 200, NULL);
+    expect(ask(g, "POST", "/api/v1/locks", g->member, lock), 200, NULL);
+    expect(report(g, g->session, "stack=dev&component=vpc", "{\"command\":\"apply\",\"exit_code\":0,\"lock_token\":1}"), 409, "Conflict");
+    expect(report(g, g->session, "stack=dev&component=vpc", "{\"command\":\"apply\",\"exit_code\":0,\"lock_token\":2}"), 200, NULL);
+    expect(ask(g, "DELETE", "/api/v1/locks", g->member, "{\"key\":\"acme/infra/dev/vpc\",\"token\":1}"), 409, "Conflict");
+    expect(ask(g, "DELETE", "/api/v1/locks", g->member, unlock_second), 200, NULL);
+}
+
 static void test_bad_reports(void **state)
 {
     struct rig *g = *state;
@@ -163,6 +190,7 @@ int main(void)
         API_BOTH(test_transitions_are_seen), API_BOTH(test_drift_without_its_workflows_refuses_the_whole), API_BOTH(test_who_is_orphaned_and_when),
         API_BOTH(test_chunks_of_an_inventory_are_one_inventory), API_BOTH(test_a_report_moves_the_drift_status), API_BOTH(test_names_are_opaque),
         API_BOTH(test_a_cut_name_finds_the_only_one_it_can_be), API_BOTH(test_the_source_of_a_result_is_known), API_BOTH(test_bad_reports),
+        API_BOTH(test_a_result_under_an_older_token_is_refused),
     };
     return cmocka_run_group_tests_name("api inventory", tests, NULL, NULL);
 }
