@@ -100,7 +100,8 @@ enum forge_call_kind {
     FORGE_READ_FILE,        /* path, ref, etag: {"found":true,"blob":"…","text":"…","etag":"…"}
                                (and "binary":true, text empty: no UTF-8, or over 1 MiB), or
                                {"found":false}, or {"unchanged":true} */
-    FORGE_PUT_CHECK,        /* object (0: create), body = check fields: {"id":1} */
+    FORGE_PUT_CHECK,        /* object (0: create), body = check fields: {"id":1}. With sha and marker
+                               (the external_id) create first looks for our own check there */
     FORGE_PUT_COMMENT,      /* number, object (0: create), text, marker: {"id":1}. Create first looks
                                for our own comment with the marker; a deleted one is made anew once */
     FORGE_REVIEW,           /* number, text, review (event), sha: {"id":1} */
@@ -179,6 +180,9 @@ struct github;
  * is answered FORGE_NO_ACCESS until github_reconfigure brings them. ERR_INVALID when the key is no
  * RSA key. */
 bool github_new(const struct github_config *c, struct github **out, struct err *e) MUST_CHECK;
+/* From now on calls are answered FORGE_NOT_SENT at once, on the caller's thread, and the client is
+ * left alone: to be called before http_client_stop when somebody may still make calls. */
+void github_stop(struct github *g);
 void github_free(struct github *g);     /* after the http client has stopped */
 struct forge_port github_port(struct github *g);
 bool github_reconfigure(struct github *g, int64_t app_id, str app_slug, str private_key_pem,

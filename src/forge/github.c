@@ -164,6 +164,13 @@ bool github_new(const struct github_config *c, struct github **out, struct err *
     return true;
 }
 
+void github_stop(struct github *g)
+{
+    pthread_mutex_lock(&g->identity);
+    g->stopped = true;
+    pthread_mutex_unlock(&g->identity);
+}
+
 void github_free(struct github *g)
 {
     if (!g)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/scope.h"
 #include "base/secret.h"
 #include "forge/inside.h"
 
@@ -53,10 +54,16 @@ static void arrived(void *ctx, const struct http_answer *a)
 
 void job_post(struct job *j)
 {
+    pthread_mutex_t *held = lock_mutex(&j->g->identity);    /* by then the job may be gone */
+    bool stopped = j->g->stopped;
     /* The client answers an address it cannot call at once, and on its own thread: exactly what is
      * needed to get there. */
-    http_call_start(j->g->client, &(struct http_call){ .method = HTTP_GET, .url = STR("none:"),
-                                                       .done = arrived, .ctx = j });
+    if (!stopped)
+        http_call_start(j->g->client, &(struct http_call){ .method = HTTP_GET, .url = STR("none:"),
+                                                           .done = arrived, .ctx = j });
+    pthread_mutex_unlock(held);
+    if (stopped)
+        job_fail(j, FORGE_NOT_SENT, 0, STR("not sent: the server is stopping"));
 }
 
 static void slots_drain(struct github *g, struct party *p)

@@ -44,18 +44,48 @@ static bool without_head_sha(struct job *j, str *out)
     return buf_ok(&b);
 }
 
-void begin_put_check(struct job *j)
+static void check_edit(struct job *j, int64_t id)
 {
-    str body = j->call.body;
-    if (!j->call.object) {
-        job_send(j, HTTP_POST, address_repo(j, "/check-runs"), body, id_take);
-        return;
-    }
+    str body;
     if (!without_head_sha(j, &body))
         job_fail(j, FORGE_REFUSED, 0, STR("the check's fields are no JSON object"));
     else
-        job_send(j, HTTP_PATCH, address_repo(j, "/check-runs/%lld", (long long)j->call.object),
-                 body, id_take);
+        job_send(j, HTTP_PATCH, address_repo(j, "/check-runs/%lld", (long long)id), body, id_take);
+}
+
+static bool check_item(struct job *j, struct arena *mem, struct json v)
+{
+    if (str_eq(json_str(json_get(v, STR("external_id")), mem), j->call.marker))
+        j->found = github_id(json_get(v, STR("id")), mem);
+    return !j->found;
+}
+
+static void check_looked(struct job *j, bool more)
+{
+    if (j->found)
+        check_edit(j, j->found);
+    else
+        job_send(j, HTTP_POST, address_repo(j, "/check-runs"), j->call.body, id_take);
+}
+
+static const struct job_list check_list = {
+    .name = STR_INIT("checks"),
+    .array = STR_INIT("check_runs"),
+    .item = check_item,
+    .end = check_looked,
+};
+
+/* The answer to an earlier attempt may have been lost: then the check is there already. */
+void begin_put_check(struct job *j)
+{
+    if (j->call.object)
+        check_edit(j, j->call.object);
+    else if (j->call.marker.len && github_is_sha(j->call.sha))
+        list_begin(j, &check_list,
+                   address_repo(j, "/commits/" PRI_STR "/check-runs?app_id=%lld&filter=all&per_page=%d",
+                                FMT_STR(j->call.sha), (long long)j->g->app_id, PAGE_SIZE));
+    else
+        check_looked(j, false);
 }
 
 /* ---- the comment: PATCH the one that is known; else look for ours; else create ---- */

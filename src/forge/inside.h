@@ -64,7 +64,8 @@ struct github {
     void    *now_self;
     struct arena *mem;                      /* the configuration */
 
-    pthread_mutex_t identity;               /* guards the next four: replaced while running */
+    pthread_mutex_t identity;               /* guards the next five: changed while running */
+    bool     stopped;
     int64_t  app_id;
     char    *bot_login;
     struct jwt_key *key;
@@ -125,7 +126,8 @@ struct job {
 /* ---- github_job.c: the life of a job ---- */
 struct job *job_new(struct github *g, const struct forge_call *c, void (*begin)(struct job *),
                     forge_done *done, void *ctx);
-/* Carries the job over to the client's thread, where `begin` is called. From any thread. */
+/* Carries the job over to the client's thread, where `begin` is called. From any thread. After
+ * github_stop it ends here. */
 void job_post(struct job *j);
 /* Sends a request; the answer comes to take. url: path and query below api_base, or a whole address
  * that begins with it. An effect is what is not a GET. */

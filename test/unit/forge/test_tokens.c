@@ -99,6 +99,21 @@ static void calls_that_are_under_way_when_the_client_stops_are_answered(void **s
     assert_true(http_client_start(&(struct http_client_config){ .user_agent = "again" }, &rig.client, &e));
 }
 
+static void after_the_stop_calls_are_answered_without_the_client(void **state)
+{
+    struct crowd crowd = { 0 };
+    rig_when("GET", "/repos", 200, REPO_BODY);
+    crowd_asks(&crowd);
+    github_stop(rig.github);
+    crowd_asks(&crowd);                     /* answered here and now, or under way already */
+    assert_true(atomic_load(&crowd.answered) >= 25);
+    http_client_stop(rig.client);
+    crowd_asks(&crowd);
+    assert_int_equal(atomic_load(&crowd.answered), 75);
+    struct err e = { 0 };
+    assert_true(http_client_start(&(struct http_client_config){ .user_agent = "again" }, &rig.client, &e));
+}
+
 /* ---- 401 ---- */
 
 static void a_refused_token_is_dropped_and_the_call_repeated_with_a_fresh_one(void **state)
@@ -250,6 +265,7 @@ int main(void)
         T(a_hundred_calls_from_four_threads_fetch_one_token),
         T(all_that_wait_are_told_when_no_token_is_to_be_had),
         T(calls_that_are_under_way_when_the_client_stops_are_answered),
+        T(after_the_stop_calls_are_answered_without_the_client),
         T(a_refused_token_is_dropped_and_the_call_repeated_with_a_fresh_one),
         T(a_second_401_is_no_access),
         T(a_refused_dispatch_is_sent_again_only_after_the_401),
