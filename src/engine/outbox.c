@@ -162,7 +162,8 @@ static bool prepare_list_repos(struct step *s, const struct effect *f, struct js
 static bool prepare_report(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
 {
     (void)body;
-    return report_prepare(s, f, maybe_sent, e);
+    (void)maybe_sent;
+    return report_prepare(s, f, e);
 }
 
 static const struct { const char *kind; bool (*prepare)(struct step *, const struct effect *, struct json, bool, struct err *); }
