@@ -9,7 +9,14 @@
 #include "base/io.h"
 
 enum kind { TEXT, NUMBER, SECRET };
-struct setting { const char *name; enum kind kind; const char *init; int64_t min, max; const char *doc; size_t offset; };
+struct setting {
+    const char *name;
+    enum kind kind;
+    const char *init;
+    int64_t min, max;
+    const char *doc;
+    size_t offset;
+};
 
 static const struct setting settings[] = {
 #define X(name, kind, init, min, max, doc) { #name, kind, init, min, max, doc, offsetof(struct config, name) },
@@ -18,7 +25,10 @@ static const struct setting settings[] = {
 };
 enum { SETTING_COUNT = sizeof settings / sizeof settings[0], FILE_BYTES_MAX = 1 << 20 };
 
-static str *field(struct config *c, const struct setting *s) { return (str *)((char *)c + s->offset); }
+static str *field(struct config *c, const struct setting *s)
+{
+    return (str *)((char *)c + s->offset);
+}
 
 static const struct setting *find(str name)
 {
@@ -28,21 +38,25 @@ static const struct setting *find(str name)
     return NULL;
 }
 
-static bool set(struct arena *mem, struct config *c, str name, str value, const char *from, struct err *e)
+static bool set(struct arena *mem, struct config *c, str name, str value, const char *from,
+                struct err *e)
 {
     const struct setting *s = find(name);
     int64_t n;
     if (!s)
-        return fail(e, ERR_INVALID, "%s: there is no setting " PRI_STR "; `signalbox serve --help` lists them", from, FMT_STR(name));
+        return fail(e, ERR_INVALID,
+                    "%s: there is no setting " PRI_STR "; `signalbox serve --help` lists them",
+                    from, FMT_STR(name));
     if (s->kind == NUMBER && !str_to_i64(value, s->min, s->max, &n))
-        return fail(e, ERR_INVALID, "%s: %s must be a number from %lld to %lld, got " PRI_STR, from, s->name, (long long)s->min,
-                    (long long)s->max, FMT_STR(value));
+        return fail(e, ERR_INVALID, "%s: %s must be a number from %lld to %lld, got " PRI_STR, from,
+                    s->name, (long long)s->min, (long long)s->max, FMT_STR(value));
     *field(c, s) = arena_copy(mem, value);
     return true;
 }
 
 /* "name = value" a line; # begins a comment; quotes around a value are taken off. */
-static bool read_lines(struct arena *mem, struct config *c, str text, const char *path, struct err *e)
+static bool read_lines(struct arena *mem, struct config *c, str text, const char *path,
+                       struct err *e)
 {
     for (int line = 1; text.len; line++) {
         str rest, row = str_trim(str_cut(text, '\n', &rest)), value;
@@ -62,7 +76,8 @@ static bool read_lines(struct arena *mem, struct config *c, str text, const char
     return true;
 }
 
-static bool read_file(struct arena *mem, struct config *c, const char *path, bool must_exist, struct err *e)
+static bool read_file(struct arena *mem, struct config *c, const char *path, bool must_exist,
+                      struct err *e)
 {
     str text;
     struct err why = { 0 };
@@ -89,12 +104,15 @@ static bool read_environment(struct arena *mem, struct config *c, struct err *e)
 }
 
 /* --name=value, --name value, --config FILE. Dashes and underscores in names are one. */
-static bool read_options(struct arena *mem, struct config *c, int argc, char **argv, str *file, bool only_file, struct err *e)
+static bool read_options(struct arena *mem, struct config *c, int argc, char **argv, str *file,
+                         bool only_file, struct err *e)
 {
     for (int i = 0; i < argc; i++) {
         str option = str_of(argv[i]), value;
         if (!str_starts(option, STR("--")))
-            return fail(e, ERR_INVALID, "unexpected argument %s; options look like --listen=127.0.0.1:8080", argv[i]);
+            return fail(e, ERR_INVALID,
+                        "unexpected argument %s; options look like --listen=127.0.0.1:8080",
+                        argv[i]);
         str name = arena_copy(mem, str_cut(str_sub(option, 2, option.len), '=', &value));
         for (size_t k = 0; k < name.len; k++)
             if (name.ptr[k] == '-')
@@ -136,10 +154,12 @@ str config_help(struct arena *mem)
     struct buf b;
     buf_init(&b, mem, 1 << 16);
     buf_add(&b, STR("signalbox serve [--config FILE] [--NAME=VALUE …]\n\n"
-                    "Settings, also as NAME = VALUE in signalbox.conf or as SIGNALBOX_NAME in the environment:\n\n"));
+                    "Settings, also as NAME = VALUE in signalbox.conf or as SIGNALBOX_NAME in the "
+                    "environment:\n\n"));
     for (size_t i = 0; i < SETTING_COUNT; i++)
-        buf_print(&b, "  --%-30s %s%s%s%s\n", settings[i].name, settings[i].doc, settings[i].init[0] ? " [" : "",
-                  settings[i].init, settings[i].init[0] ? "]" : "");
+        buf_print(&b, "  --%-30s %s%s%s%s\n", settings[i].name, settings[i].doc,
+                  settings[i].init[0] ? " [" : "", settings[i].init,
+                  settings[i].init[0] ? "]" : "");
     return buf_str(&b);
 }
 

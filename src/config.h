@@ -1,14 +1,15 @@
 /*
- * config: the settings of `signalbox serve` as one table (name, type, default, bounds, doc). From it come the file, the environment,
- * the command line, `--help`, and `--print-settings`. Later wins: default, file, environment (SIGNALBOX_NAME), command line (--name=value).
- * Settings of one repository are elsewhere: domain/settings.h.
+ * config: the settings of `signalbox serve` as one table (name, type, default, bounds, doc). From
+ * it come the file, the environment, the command line, `--help`, and `--print-settings`. Later
+ * wins: default, file, environment (SIGNALBOX_NAME), command line (--name=value). Settings of one
+ * repository are elsewhere: domain/settings.h.
  */
 #ifndef SIGNALBOX_CONFIG_H
 #define SIGNALBOX_CONFIG_H
 #include "base/arena.h"
 #include "base/err.h"
 
-/*    name                      kind    default            min  max        documentation                                                         */
+/* name                      kind    default            min  max        documentation */
 #define SERVE_SETTINGS(X)                                                                                                                         \
     X(listen,                   TEXT,   "127.0.0.1:8080",  0,   0,         "Address and port to serve, or unix:/path. Port 0: any free one.")     \
     X(database,                 TEXT,   "signalbox.db",    0,   0,         "SQLite file, or postgres://… for many servers.")                      \
@@ -44,8 +45,12 @@ struct config {
 #undef X
 };
 
-/* Everything lives in mem. argv without the program's name and the subcommand; ERR_INVALID names the setting, where it came from and its bounds. */
-bool config_read(struct arena *mem, int argc, char **argv, struct config *out, struct err *e) MUST_CHECK;
+/*
+ * Everything lives in mem. argv without the program's name and the subcommand; ERR_INVALID names
+ * the setting, where it came from and its bounds.
+ */
+bool config_read(struct arena *mem, int argc, char **argv, struct config *out,
+                 struct err *e) MUST_CHECK;
 int64_t config_number(str value);           /* of a NUMBER that config_read has checked */
 str config_help(struct arena *mem);         /* for --help */
 str config_print(struct arena *mem);        /* a documented file with the defaults */

@@ -3,6 +3,7 @@
 #define SIGNALBOX_SERVE_H
 
 int serve_main(int argc, char **argv);      /* exit code */
-int bootstrap_main(int argc, char **argv);  /* signalbox bootstrap: the first admin token, straight into the database */
+/* signalbox bootstrap: the first admin token, straight into the database */
+int bootstrap_main(int argc, char **argv);
 
 #endif

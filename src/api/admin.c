@@ -1,4 +1,7 @@
-/* What admins do: settings, permission rows, importing repositories, tokens, replaying facts. Every change is audited in its own transaction. */
+/*
+ * What admins do: settings, permission rows, importing repositories, tokens, replaying facts. Every
+ * change is audited in its own transaction.
+ */
 #include "api/call.h"
 
 #include "domain/settings.h"
@@ -7,10 +10,16 @@
 #include "store/tokens.h"
 #include "store/uploads_chunks.h"
 
-static struct audit_entry audit_of(struct call *c, int64_t repository_id, str action, str target_type, str target)
+static struct audit_entry audit_of(struct call *c, int64_t repository_id, str action,
+                                   str target_type, str target)
 {
-    return (struct audit_entry){ .workspace_id = c->who.workspace_id, .repository_id = repository_id, .action = action, .actor_type = c->who.type,
-                                 .actor = c->who.name, .target_type = target_type, .target = target };
+    return (struct audit_entry){.workspace_id = c->who.workspace_id,
+                                .repository_id = repository_id,
+                                .action = action,
+                                .actor_type = c->who.type,
+                                .actor = c->who.name,
+                                .target_type = target_type,
+                                .target = target};
 }
 
 static bool find_repository(struct call *c, struct repository *r)
@@ -30,7 +39,8 @@ static enum outcome show_repository(struct call *c, int64_t id)
     struct db *db = call_read(c);
     if (!db)
         return FAILED;
-    bool ok = query_repository(db, c->mem, &q, arena_print(c->mem, "%lld", (long long)id), &c->data, &found, &c->err);
+    bool ok = query_repository(db, c->mem, &q, arena_print(c->mem, "%lld", (long long)id), &c->data,
+                               &found, &c->err);
     engine_read_done(c->api->config.engine, db);
     return ok && found ? ANSWERED : FAILED;
 }
@@ -87,18 +97,22 @@ static bool settings_body(struct db *db, struct arena *mem, void *arg, struct er
         return false;
     if (!found)
         return fail(e, ERR_NOT_FOUND, "the repository was removed this moment");
-    if (!settings_of(mem, x->repo.settings, &x->now, e) || !settings_merge(c->mem, c->body, &x->now, e))
+    if (!settings_of(mem, x->repo.settings, &x->now, e) ||
+        !settings_merge(c->mem, c->body, &x->now, e))
         return false;
-    struct audit_entry a = audit_of(c, x->repo.id, STR("repository.settings_changed"), STR("repository"),
-                                    arena_print(mem, PRI_STR "/" PRI_STR, FMT_STR(x->repo.owner), FMT_STR(x->repo.name)));
+    struct audit_entry a = audit_of(
+        c, x->repo.id, STR("repository.settings_changed"), STR("repository"),
+        arena_print(mem, PRI_STR "/" PRI_STR, FMT_STR(x->repo.owner), FMT_STR(x->repo.name)));
     a.metadata = json_raw(c->body);
-    return repositories_set_settings(db, x->repo.id, settings_changed(mem, &x->now), e) && audit_add(db, mem, &a, c->now_ms, e);
+    return repositories_set_settings(db, x->repo.id, settings_changed(mem, &x->now), e) &&
+           audit_add(db, mem, &a, c->now_ms, e);
 }
 
 enum outcome api_settings_set(struct call *c)
 {
     struct settings_call x = { .call = c };
-    if (!find_repository(c, &x.repo) || !engine_write_wait(c->api->config.engine, settings_body, &x, &c->err))
+    if (!find_repository(c, &x.repo) ||
+        !engine_write_wait(c->api->config.engine, settings_body, &x, &c->err))
         return FAILED;
     engine_settings_changed(c->api->config.engine, x.repo.id);
     json_put_raw(&c->data, settings_json(c->mem, &x.now));
@@ -107,13 +121,20 @@ enum outcome api_settings_set(struct call *c)
 
 /* --- permission rows --- */
 
-struct permission_call { struct call *call; struct repository repo; struct permission_row row; int64_t id; bool found; };
+struct permission_call {
+    struct call *call;
+    struct repository repo;
+    struct permission_row row;
+    int64_t id;
+    bool found;
+};
 
 static bool permission_add_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct permission_call *x = arg;
     struct call *c = x->call;
-    return permissions_add(db, mem, &x->repo, &x->row, c->who.type, c->who.name, c->now_ms, &x->id, e);
+    return permissions_add(db, mem, &x->repo, &x->row, c->who.type, c->who.name, c->now_ms, &x->id,
+                           e);
 }
 
 static bool read_pattern(struct call *c, const char *name, str *out)
@@ -129,9 +150,11 @@ enum outcome api_permission_add(struct call *c)
 {
     static const char *const known[] = { "name", "workflow", "branch", "environment", NULL };
     struct permission_call x = { .call = c };
-    if (!only_known(c, known) || !read_text(c, "name", true, 100, &x.row.name) || !read_pattern(c, "workflow", &x.row.workflow)
-        || !read_pattern(c, "branch", &x.row.branch) || !read_pattern(c, "environment", &x.row.environment) || !find_repository(c, &x.repo)
-        || !engine_write_wait(c->api->config.engine, permission_add_body, &x, &c->err))
+    if (!only_known(c, known) || !read_text(c, "name", true, 100, &x.row.name) ||
+        !read_pattern(c, "workflow", &x.row.workflow) ||
+        !read_pattern(c, "branch", &x.row.branch) ||
+        !read_pattern(c, "environment", &x.row.environment) || !find_repository(c, &x.repo) ||
+        !engine_write_wait(c->api->config.engine, permission_add_body, &x, &c->err))
         return FAILED;
     c->status = 201;
     json_begin_object(&c->data);
@@ -150,7 +173,8 @@ static bool permission_remove_body(struct db *db, struct arena *mem, void *arg, 
 {
     struct permission_call *x = arg;
     struct call *c = x->call;
-    return permissions_remove(db, mem, &x->repo, x->id, c->who.type, c->who.name, c->now_ms, &x->found, e);
+    return permissions_remove(db, mem, &x->repo, x->id, c->who.type, c->who.name, c->now_ms,
+                              &x->found, e);
 }
 
 enum outcome api_permission_remove(struct call *c)
@@ -158,7 +182,8 @@ enum outcome api_permission_remove(struct call *c)
     struct permission_call x = { .call = c };
     if (!find_repository(c, &x.repo))
         return FAILED;
-    if (str_to_i64(c->path[1], 1, INT64_MAX, &x.id) && !engine_write_wait(c->api->config.engine, permission_remove_body, &x, &c->err))
+    if (str_to_i64(c->path[1], 1, INT64_MAX, &x.id) &&
+        !engine_write_wait(c->api->config.engine, permission_remove_body, &x, &c->err))
         return FAILED;
     if (!x.found) {
         (void)fail(&c->err, ERR_NOT_FOUND, "the repository has no permission row of this number");
@@ -175,7 +200,8 @@ static bool import_body(struct db *db, struct arena *mem, void *arg, struct err 
 {
     struct import_call *x = arg;
     struct call *c = x->call;
-    return repositories_import(db, mem, &x->repo, c->who.type, c->who.name, c->now_ms, &x->is_new, e);
+    return repositories_import(db, mem, &x->repo, c->who.type, c->who.name, c->now_ms, &x->is_new,
+                               e);
 }
 
 static bool read_name(struct call *c, const char *name, const char *otherwise, str *out)
@@ -190,18 +216,26 @@ static bool read_name(struct call *c, const char *name, const char *otherwise, s
 
 static bool whole_workspace(struct call *c)
 {
-    return !c->who.repository_id || fail(&c->err, ERR_DENIED, "this needs a token of the whole workspace, and yours is for one repository");
+    return !c->who.repository_id ||
+           fail(&c->err, ERR_DENIED,
+                "this needs a token of the whole workspace, and yours is for one repository");
 }
 
 enum outcome api_import(struct call *c)
 {
-    static const char *const known[] = { "owner", "name", "forgeId", "host", "defaultBranch", "installationId", NULL };
-    struct import_call x = { .call = c, .repo = { .workspace_id = c->who.workspace_id, .forge = STR("github"), .settings = STR("{}") } };
-    if (!whole_workspace(c) || !only_known(c, known) || !read_name(c, "owner", NULL, &x.repo.owner) || !read_name(c, "name", NULL, &x.repo.name)
-        || !read_name(c, "host", "github.com", &x.repo.host) || !read_name(c, "defaultBranch", "main", &x.repo.default_branch)
-        || !read_int(c, "forgeId", 1, INT64_MAX, true, &x.repo.forge_id)
-        || !read_int(c, "installationId", 1, INT64_MAX, false, &x.repo.installation_id)
-        || !engine_write_wait(c->api->config.engine, import_body, &x, &c->err))
+    static const char *const known[] = {"owner",         "name",           "forgeId", "host",
+                                        "defaultBranch", "installationId", NULL};
+    struct import_call x = {.call = c,
+                            .repo = {.workspace_id = c->who.workspace_id,
+                                     .forge = STR("github"),
+                                     .settings = STR("{}")}};
+    if (!whole_workspace(c) || !only_known(c, known) ||
+        !read_name(c, "owner", NULL, &x.repo.owner) || !read_name(c, "name", NULL, &x.repo.name) ||
+        !read_name(c, "host", "github.com", &x.repo.host) ||
+        !read_name(c, "defaultBranch", "main", &x.repo.default_branch) ||
+        !read_int(c, "forgeId", 1, INT64_MAX, true, &x.repo.forge_id) ||
+        !read_int(c, "installationId", 1, INT64_MAX, false, &x.repo.installation_id) ||
+        !engine_write_wait(c->api->config.engine, import_body, &x, &c->err))
         return FAILED;
     forget_lanes(c->api);
     engine_settings_changed(c->api->config.engine, x.repo.id);
@@ -219,8 +253,10 @@ static bool token_create_body(struct db *db, struct arena *mem, void *arg, struc
     struct call *c = x->call;
     if (!tokens_create(db, c->mem, &x->token, c->now_ms, &x->text, e))
         return false;
-    struct audit_entry a = audit_of(c, x->token.repository_id, STR("token.created"), STR("token"), x->token.id);
-    a.description = arena_print(mem, PRI_STR " (" PRI_STR ")", FMT_STR(x->token.name), FMT_STR(x->token.role));
+    struct audit_entry a =
+        audit_of(c, x->token.repository_id, STR("token.created"), STR("token"), x->token.id);
+    a.description =
+        arena_print(mem, PRI_STR " (" PRI_STR ")", FMT_STR(x->token.name), FMT_STR(x->token.role));
     return audit_add(db, mem, &a, c->now_ms, e);
 }
 
@@ -229,8 +265,10 @@ static bool read_token(struct call *c, struct token *t)
     static const char *const known[] = { "name", "role", "repositoryId", "ttl", NULL };
     struct repository r;
     int64_t ttl_s = 0;
-    if (!only_known(c, known) || !read_text(c, "name", true, 200, &t->name) || !read_text(c, "role", false, 20, &t->role)
-        || !read_int(c, "repositoryId", 1, INT64_MAX, false, &t->repository_id) || !read_int(c, "ttl", 60, 315360000, false, &ttl_s))
+    if (!only_known(c, known) || !read_text(c, "name", true, 200, &t->name) ||
+        !read_text(c, "role", false, 20, &t->role) ||
+        !read_int(c, "repositoryId", 1, INT64_MAX, false, &t->repository_id) ||
+        !read_int(c, "ttl", 60, 315360000, false, &ttl_s))
         return false;
     if (!t->role.len)
         t->role = STR("member");
@@ -242,7 +280,8 @@ static bool read_token(struct call *c, struct token *t)
     struct db *db = call_read(c);
     if (!db)
         return false;
-    bool ok = call_find_repository(c, db, arena_print(c->mem, "%lld", (long long)t->repository_id), &r);
+    bool ok =
+        call_find_repository(c, db, arena_print(c->mem, "%lld", (long long)t->repository_id), &r);
     engine_read_done(c->api->config.engine, db);
     return ok;
 }
@@ -250,7 +289,8 @@ static bool read_token(struct call *c, struct token *t)
 enum outcome api_token_create(struct call *c)
 {
     struct token_call x = { .call = c };
-    if (!read_token(c, &x.token) || !engine_write_wait(c->api->config.engine, token_create_body, &x, &c->err))
+    if (!read_token(c, &x.token) ||
+        !engine_write_wait(c->api->config.engine, token_create_body, &x, &c->err))
         return FAILED;
     const struct token *t = &x.token;
     c->status = 201;
@@ -281,9 +321,11 @@ static bool token_revoke_body(struct db *db, struct arena *mem, void *arg, struc
     if (!tokens_get(db, mem, c->path[0], &t, &x->found, e))
         return false;
     x->found = x->found && (!c->who.repository_id || t.repository_id == c->who.repository_id);
-    if (!x->found || !tokens_revoke(db, c->who.workspace_id, c->path[0], c->now_ms, &x->found, e) || !x->found)
+    if (!x->found || !tokens_revoke(db, c->who.workspace_id, c->path[0], c->now_ms, &x->found, e) ||
+        !x->found)
         return e->code == ERR_NONE;
-    struct audit_entry a = audit_of(c, t.repository_id, STR("token.revoked"), STR("token"), c->path[0]);
+    struct audit_entry a =
+        audit_of(c, t.repository_id, STR("token.revoked"), STR("token"), c->path[0]);
     a.description = t.name;
     return audit_add(db, mem, &a, c->now_ms, e);
 }
@@ -314,7 +356,8 @@ static bool replay_body(struct db *db, struct arena *mem, void *arg, struct err 
     if (x->state < 0)
         return fail(e, ERR_NOT_FOUND, "there is no such fact in the workspace");
     if (x->state == 0)
-        return fail(e, ERR_CONFLICT, "the fact has not been applied yet, so there is nothing to repeat");
+        return fail(e, ERR_CONFLICT,
+                    "the fact has not been applied yet, so there is nothing to repeat");
     struct audit_entry a = audit_of(c, x->lane, STR("fact.replayed"), STR("fact"), c->path[0]);
     return audit_add(db, mem, &a, c->now_ms, e);
 }

@@ -1,7 +1,9 @@
 /*
- * api: the whole HTTP API, between http/ (bytes) and engine/ (facts, writes, reads). docs/openapi.yaml describes it, routes.c is its table.
+ * api: the whole HTTP API, between http/ (bytes) and engine/ (facts, writes, reads).
+ * docs/openapi.yaml describes it, routes.c is its table.
  *
- *     api_new → hooks = api_hooks → http_server_start(…, &hooks, …) → api_attach(server)      main wires it
+ *     api_new → hooks = api_hooks → http_server_start(…, &hooks, …) → api_attach(server)      main
+ *     wires it
  */
 #ifndef SIGNALBOX_API_API_H
 #define SIGNALBOX_API_API_H
@@ -10,7 +12,10 @@
 #include "forge/forge.h"
 #include "http/server.h"
 
-/* What the set-up page stored, or what configuration gave: names of app_value rows (store/tokens.h). All but the first two are sealed. */
+/*
+ * What the set-up page stored, or what configuration gave: names of app_value rows
+ * (store/tokens.h). All but the first two are sealed.
+ */
 #define APP_VALUE_ID             "github.app_id"
 #define APP_VALUE_SLUG           "github.app_slug"
 #define APP_VALUE_PRIVATE_KEY    "github.private_key"
@@ -26,20 +31,29 @@ struct api_config {
     struct github        *github;               /* NULL: no set-up page */
     const struct jwt_key *session_key;          /* signs sessions; HS256 */
     const struct jwt_key *session_key_before;   /* still accepted while rotating; may be NULL */
-    const uint8_t        *seal_key;             /* SECRET_KEY_BYTES, for what the set-up page stores; NULL: no set-up page */
-    const str            *webhook_secrets;      /* at most two; none: /webhooks/github answers 404 until the set-up page made one */
+    /* SECRET_KEY_BYTES, for what the set-up page stores; NULL: no set-up page */
+    const uint8_t        *seal_key;
+    /* at most two; none: /webhooks/github answers 404 until the set-up page made one */
+    const str            *webhook_secrets;
     size_t                webhook_secret_count;
     str                   default_workspace;    /* of repositories that come with the App */
-    str                   public_url;           /* "https://signalbox.example", without a slash at the end */
-    str                   app_name;             /* suggested on the set-up page; default "signalbox" */
+    /* "https://signalbox.example", without a slash at the end */
+    str                   public_url;
+    /* suggested on the set-up page; default "signalbox" */
+    str                   app_name;
     str                   forge_web;            /* default "https://github.com" */
     str                   version;
-    str                   setup_code;           /* /setup asks for it (?code=…): it stands in the server's log; empty: nobody is asked */
+    /* /setup asks for it (?code=…): it stands in the server's log; empty: nobody is asked */
+    str                   setup_code;
     bool                  app_ready;            /* an App is configured: the set-up page refuses */
     size_t                upload_bytes_max;     /* default 32 MiB, at least 8 */
     int64_t               session_ms;           /* default one hour */
-    int64_t               outcome_ms;           /* how long a command's caller waits for its outcome; default 10 s */
-    /* After the set-up page has made and stored an App: on a worker thread. github_reconfigure and the webhook secret are done already. */
+    /* how long a command's caller waits for its outcome; default 10 s */
+    int64_t               outcome_ms;
+    /*
+     * After the set-up page has made and stored an App: on a worker thread. github_reconfigure and
+     * the webhook secret are done already.
+     */
     void                (*app_created)(void *self, const struct app_identity *app);
     void                 *app_created_self;
 };
@@ -47,7 +61,8 @@ struct api_config {
 struct api;
 /* Everything but the keys and the handles is copied. */
 bool api_new(const struct api_config *c, struct api **out, struct err *e) MUST_CHECK;
-void api_free(struct api *a);                       /* after the server and the engine have stopped */
+/* after the server and the engine have stopped */
+void api_free(struct api *a);
 struct http_hooks api_hooks(struct api *a);
 void api_attach(struct api *a, struct http_server *s);      /* for /metrics */
 

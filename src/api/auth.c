@@ -1,6 +1,7 @@
 /*
- * Who calls: a session of a workflow (our own JWT, HS256), or a static token. Sessions need no database; static tokens are read once and
- * kept for at most TOKEN_FRESH_MS, so that a revocation in another process counts soon.
+ * Who calls: a session of a workflow (our own JWT, HS256), or a static token. Sessions need no
+ * database; static tokens are read once and kept for at most TOKEN_FRESH_MS, so that a revocation
+ * in another process counts soon.
  */
 #include "api/call.h"
 
@@ -107,8 +108,12 @@ static bool token_load(struct call *c, str id, bool *found)
     bool same = cached_is(k, id);
     int64_t now = clock_mono_ms(), used = same ? k->used_ms : 0;
     bool note = !t.revoked_ms && (!used || now - used > TOKEN_USED_EVERY_MS);
-    *k = (struct cached_token){ .admin = str_eq(t.role, STR("admin")), .gone = t.revoked_ms != 0, .repository_id = t.repository_id,
-                                .expires_ms = t.expires_ms, .read_ms = now, .used_ms = note ? now : used };
+    *k = (struct cached_token){.admin = str_eq(t.role, STR("admin")),
+                               .gone = t.revoked_ms != 0,
+                               .repository_id = t.repository_id,
+                               .expires_ms = t.expires_ms,
+                               .read_ms = now,
+                               .used_ms = note ? now : used};
     keep(k->id, sizeof k->id, id);
     keep(k->workspace_id, sizeof k->workspace_id, t.workspace_id);
     keep(k->name, sizeof k->name, t.name);
@@ -130,15 +135,21 @@ static bool token_check(struct call *c, str id, str secret, bool *known)
     *known = cached_is(&t, id) && clock_mono_ms() - t.read_ms < TOKEN_FRESH_MS;
     if (!*known)
         return false;
-    if (!secret_equal((str){ (const char *)hash, sizeof hash }, (str){ (const char *)t.hash, sizeof t.hash }))
-        return fail(&c->err, ERR_TOKEN, "this API token is not known: check that it was copied whole");
+    if (!secret_equal((str){(const char *)hash, sizeof hash},
+                      (str){(const char *)t.hash, sizeof t.hash}))
+        return fail(&c->err, ERR_TOKEN,
+                    "this API token is not known: check that it was copied whole");
     if (t.gone)
         return fail(&c->err, ERR_TOKEN, "this API token was revoked: use another one");
     if (t.expires_ms && t.expires_ms <= c->now_ms)
         return fail(&c->err, ERR_TOKEN_EXPIRED, "this API token has expired: use another one");
-    c->who = (struct caller){ .kind = CALLER_TOKEN, .right = t.admin ? RIGHT_ADMIN : RIGHT_OPERATE,
-                              .workspace_id = arena_copy(c->mem, str_of(t.workspace_id)), .repository_id = t.repository_id,
-                              .type = STR("token"), .name = arena_copy(c->mem, str_of(t.name)), .token_id = arena_copy(c->mem, id) };
+    c->who = (struct caller){.kind = CALLER_TOKEN,
+                             .right = t.admin ? RIGHT_ADMIN : RIGHT_OPERATE,
+                             .workspace_id = arena_copy(c->mem, str_of(t.workspace_id)),
+                             .repository_id = t.repository_id,
+                             .type = STR("token"),
+                             .name = arena_copy(c->mem, str_of(t.name)),
+                             .token_id = arena_copy(c->mem, id)};
     return true;
 }
 
@@ -152,7 +163,8 @@ static bool authenticate_token(struct call *c, str id, str secret)
     if (!token_load(c, id, &found))
         return false;
     if (!found)
-        return fail(&c->err, ERR_TOKEN, "this API token is not known: check that it was copied whole");
+        return fail(&c->err, ERR_TOKEN,
+                    "this API token is not known: check that it was copied whole");
     if (token_check(c, id, secret, &known))
         return true;
     return known ? false : fail(&c->err, ERR_BUSY, "too many tokens are in use at once: try again");
@@ -160,7 +172,8 @@ static bool authenticate_token(struct call *c, str id, str secret)
 
 /* --- sessions --- */
 
-bool session_mint(struct call *c, str workspace_id, int64_t repository_id, struct json claims, str *token)
+bool session_mint(struct call *c, str workspace_id, int64_t repository_id, struct json claims,
+                  str *token)
 {
     struct buf b;
     struct json_out w;
@@ -191,7 +204,9 @@ static bool session_verify(struct call *c, str token, struct json *claims)
     if (k->session_key_before && jwt_verify(c->mem, k->session_key_before, token, claims, &c->err))
         return true;
     err_clear(&c->err);
-    return fail(&c->err, ERR_TOKEN, "this is neither a session of this server nor one of its API tokens: exchange a new one");
+    return fail(
+        &c->err, ERR_TOKEN,
+        "this is neither a session of this server nor one of its API tokens: exchange a new one");
 }
 
 static bool authenticate_session(struct call *c, str token)
@@ -201,17 +216,24 @@ static bool authenticate_session(struct call *c, str token)
         return false;
     int64_t expires_s = json_i64_or(json_get(v, STR("exp")), 0);
     if (!str_eq(json_str(json_get(v, STR("typ")), c->mem), STR(SESSION_TYPE)))
-        return fail(&c->err, ERR_NOT_ACTIONS, "this call needs the session of a GitHub Actions workflow");
+        return fail(&c->err, ERR_NOT_ACTIONS,
+                    "this call needs the session of a GitHub Actions workflow");
     if (expires_s <= (c->now_ms - SESSION_LEEWAY_MS) / 1000)
-        return fail(&c->err, ERR_TOKEN_EXPIRED, "the session has expired: exchange a new GitHub OIDC token");
+        return fail(&c->err, ERR_TOKEN_EXPIRED,
+                    "the session has expired: exchange a new GitHub OIDC token");
     struct json claims = json_get(v, STR("github"));
-    c->who = (struct caller){ .kind = CALLER_SESSION, .right = RIGHT_READ, .workspace_id = json_str(json_get(v, STR("workspace")), c->mem),
-                              .repository_id = json_i64_or(json_get(v, STR("repository")), 0), .type = STR("workflow"),
-                              .name = json_str(json_get(claims, STR("actor")), c->mem), .claims = claims };
+    c->who = (struct caller){.kind = CALLER_SESSION,
+                             .right = RIGHT_READ,
+                             .workspace_id = json_str(json_get(v, STR("workspace")), c->mem),
+                             .repository_id = json_i64_or(json_get(v, STR("repository")), 0),
+                             .type = STR("workflow"),
+                             .name = json_str(json_get(claims, STR("actor")), c->mem),
+                             .claims = claims};
     if (!c->who.name.len)
         c->who.name = json_str(json_get(claims, STR("repository")), c->mem);
     if (!c->who.workspace_id.len || !c->who.repository_id)
-        return fail(&c->err, ERR_TOKEN, "the session lacks its workspace or repository: exchange a new one");
+        return fail(&c->err, ERR_TOKEN,
+                    "the session lacks its workspace or repository: exchange a new one");
     return true;
 }
 
@@ -219,7 +241,9 @@ bool authenticate(struct call *c)
 {
     str token, id, secret;
     if (!bearer(c->request, &token))
-        return fail(&c->err, ERR_TOKEN, "this needs a token: send `Authorization: Bearer …` (a session, or an API token of this server)");
+        return fail(&c->err, ERR_TOKEN,
+                    "this needs a token: send `Authorization: Bearer …` (a session, or an API "
+                    "token of this server)");
     if (token_split(token, &id, &secret))
         return authenticate_token(c, id, secret);
     return authenticate_session(c, token);

@@ -1,6 +1,7 @@
 /*
- * The one gate: every request goes through here, in this order: trace id → route → media type → caller → rights → body → handler →
- * envelope → log line. A handler therefore contains only its own work.
+ * The one gate: every request goes through here, in this order: trace id → route → media type →
+ * caller → rights → body → handler → envelope → log line. A handler therefore contains only its own
+ * work.
  */
 #include "api/call.h"
 
@@ -10,7 +11,13 @@
 #include "base/id.h"
 #include "base/log.h"
 
-enum { BODY_MS = 30000, BODY_UPLOAD_MS = 60000, BODY_UPLOAD_DEFAULT = 32 << 20, BODY_UPLOAD_LEAST = 8 << 20, DATA_BYTES_MAX = 64 << 20 };
+enum {
+    BODY_MS = 30000,
+    BODY_UPLOAD_MS = 60000,
+    BODY_UPLOAD_DEFAULT = 32 << 20,
+    BODY_UPLOAD_LEAST = 8 << 20,
+    DATA_BYTES_MAX = 64 << 20
+};
 
 /* --- matching --- */
 
@@ -54,7 +61,8 @@ static enum http_method method_of(const struct http_request *r)
 }
 
 /* *allowed: bits of the methods that the path knows, when none matches. */
-static const struct route *route_of(const struct http_request *r, str parts[PATH_PARTS_MAX], unsigned *allowed)
+static const struct route *route_of(const struct http_request *r, str parts[PATH_PARTS_MAX],
+                                    unsigned *allowed)
 {
     *allowed = 0;
     for (size_t i = 0; i < route_count; i++) {
@@ -89,7 +97,8 @@ static bool trace_sane(str s)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '_' || c == '-'))
             return false;
     }
     return true;
@@ -101,26 +110,30 @@ static str trace_of(struct arena *mem, const struct http_request *r, int64_t now
     return trace_sane(given) ? given : id_new(mem, "req_", now_ms);
 }
 
-static const char *const method_names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "?" };
+static const char *const method_names[] = {"GET",   "HEAD",   "POST",    "PUT",
+                                           "PATCH", "DELETE", "OPTIONS", "?"};
 
 static bool no_route(struct call *c, unsigned allowed)
 {
     if (!allowed)
-        return fail(&c->err, ERR_NOT_FOUND, "there is nothing at this path: docs/openapi.yaml lists what there is");
+        return fail(&c->err, ERR_NOT_FOUND,
+                    "there is nothing at this path: docs/openapi.yaml lists what there is");
     struct buf b;
     buf_init(&b, c->mem, 100);
     for (unsigned m = 0; m < HTTP_OTHER; m++)
         if (allowed & (1u << m))
             buf_print(&b, "%s%s", b.len ? ", " : "", method_names[m]);
     call_header(c, STR("Allow"), buf_str(&b));
-    return fail(&c->err, ERR_METHOD, "this path does not know the method: it takes " PRI_STR, FMT_STR(buf_str(&b)));
+    return fail(&c->err, ERR_METHOD, "this path does not know the method: it takes " PRI_STR,
+                FMT_STR(buf_str(&b)));
 }
 
 static bool decode_parts(struct call *c)
 {
     for (size_t i = 0; i < PATH_PARTS_MAX && c->path[i].ptr; i++)
         if (!http_decode(c->mem, c->path[i], false, &c->path[i]))
-            return fail(&c->err, ERR_INVALID, "the path has a broken percent escape or is not UTF-8");
+            return fail(&c->err, ERR_INVALID,
+                        "the path has a broken percent escape or is not UTF-8");
         else if (!text_clean(c, "the path", c->path[i]))
             return false;
     return true;
@@ -129,16 +142,19 @@ static bool decode_parts(struct call *c)
 static bool media_is_json(str type)
 {
     str rest, name = str_trim(str_cut(type, ';', &rest));
-    return !name.len || str_eq_nocase(name, STR("application/json")) || (str_starts(name, STR("application/")) && str_ends(name, STR("+json")));
+    return !name.len || str_eq_nocase(name, STR("application/json")) ||
+           (str_starts(name, STR("application/")) && str_ends(name, STR("+json")));
 }
 
 static bool check_media(struct call *c)
 {
     str coding = http_header_get(c->request, STR("Content-Encoding"));
     if (!media_is_json(http_header_get(c->request, STR("Content-Type"))))
-        return fail(&c->err, ERR_MEDIA, "the body must be application/json: say so in Content-Type");
-    return !coding.len || str_eq_nocase(coding, STR("identity"))
-        || fail(&c->err, ERR_MEDIA, "the body must come as it is: send it without Content-Encoding");
+        return fail(&c->err, ERR_MEDIA,
+                    "the body must be application/json: say so in Content-Type");
+    return !coding.len || str_eq_nocase(coding, STR("identity")) ||
+           fail(&c->err, ERR_MEDIA,
+                "the body must come as it is: send it without Content-Encoding");
 }
 
 static bool read_body(struct call *c)
@@ -148,7 +164,8 @@ static bool read_body(struct call *c)
     if (!c->request->body.len)
         return fail(&c->err, ERR_INVALID, "the request has no body: send a JSON object");
     if (!json_parse(c->mem, c->request->body, 0, &c->body, &c->err)) {
-        if (c->err.code == ERR_LIMIT)   /* too deep is a wrong document, not one that is too large */
+        /* too deep is a wrong document, not one that is too large */
+        if (c->err.code == ERR_LIMIT)
             c->err.code = ERR_INVALID;
         return fail_ctx(&c->err, "the body is not JSON that can be read");
     }
@@ -159,13 +176,15 @@ static bool read_body(struct call *c)
 
 static bool check_rights(struct call *c)
 {
-    static const char *const needs[] = { "", "a session or a token", "a session or a token", "an API token", "an admin's API token" };
+    static const char *const needs[] = {"", "a session or a token", "a session or a token",
+                                        "an API token", "an admin's API token"};
     if (c->route->needs == RIGHT_NOTHING)
         return true;
     if (!authenticate(c))
         return false;
     if (c->who.right < c->route->needs)
-        return fail(&c->err, ERR_DENIED, "this needs %s, and the one you sent may not do it", needs[c->route->needs]);
+        return fail(&c->err, ERR_DENIED, "this needs %s, and the one you sent may not do it",
+                    needs[c->route->needs]);
     return true;
 }
 
@@ -181,7 +200,9 @@ static enum outcome run(struct call *c)
         return FAILED;
     enum outcome o = c->route->run(c);
     if (o == ANSWERED && (arena_over(c->mem) || !buf_ok(&c->buf))) {
-        (void)fail(&c->err, ERR_LIMIT, "this needs more memory than one request may have: send or ask for less at once");
+        (void)fail(
+            &c->err, ERR_LIMIT,
+            "this needs more memory than one request may have: send or ask for less at once");
         return FAILED;
     }
     return o;
@@ -216,8 +237,10 @@ static void put_error(struct json_out *w, const struct err *e, str context)
     bool ours = e->code == ERR_INTERNAL;
     json_field_bool(w, STR("success"), false);
     json_field_str(w, STR("errorTag"), str_of(err_tag(e->code)));
-    json_field_str(w, STR("errorMessage"), ours ? STR("something went wrong on our side: ask the operator to look for the trace id in the log")
-                                                : str_of(e->text));
+    json_field_str(w, STR("errorMessage"),
+                   ours ? STR("something went wrong on our side: ask the operator to look for the "
+                              "trace id in the log")
+                        : str_of(e->text));
     if (context.len)
         json_field_raw(w, STR("context"), context);
     json_key(w, STR("data"));
@@ -235,7 +258,8 @@ static void put_error(struct json_out *w, const struct err *e, str context)
 }
 
 /* §3: the same fields whatever happened. */
-static str envelope(struct arena *mem, str trace, int status, const struct err *e, str data, str top, str context)
+static str envelope(struct arena *mem, str trace, int status, const struct err *e, str data,
+                    str top, str context)
 {
     struct buf b;
     struct json_out w;
@@ -268,15 +292,21 @@ static void log_call(struct call *c, int status, const struct err *e, int64_t to
     enum log_level level = status >= 500 ? LOG_ERROR : LOG_INFO;
     str path = c->route ? str_of(c->route->path) : str_sub(r->path, 0, 200);
     size_t slot = c->route ? (size_t)(c->route - routes) : ROUTES_MAX;
-    atomic_fetch_add_explicit(&c->api->counts[slot].by_class[status / 100 < 6 ? status / 100 : 5], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&c->api->counts[slot].micros, (uint64_t)(took_us > 0 ? took_us : 0), memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->api->counts[slot].by_class[status / 100 < 6 ? status / 100 : 5],
+                              1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->api->counts[slot].micros, (uint64_t)(took_us > 0 ? took_us : 0),
+                              memory_order_relaxed);
     if (e)
-        log_at(level, "request", LS("method", r->method_text), LS("path", path), LI("status", status), LI("us", took_us),
-               LI("bytes", r->body.len), LS("who", c->who.name), LS("peer", r->peer), LS("trace", c->trace), LZ("error", err_tag(e->code)),
-               LZ("why", e->text), LZ("where", e->where), LS("note", c->note));
+        log_at(level, "request", LS("method", r->method_text), LS("path", path),
+               LI("status", status), LI("us", took_us), LI("bytes", r->body.len),
+               LS("who", c->who.name), LS("peer", r->peer), LS("trace", c->trace),
+               LZ("error", err_tag(e->code)), LZ("why", e->text), LZ("where", e->where),
+               LS("note", c->note));
     else
-        log_at(level, "request", LS("method", r->method_text), LS("path", path), LI("status", status), LI("us", took_us),
-               LI("bytes", r->body.len), LS("who", c->who.name), LS("peer", r->peer), LS("trace", c->trace), LS("note", c->note));
+        log_at(level, "request", LS("method", r->method_text), LS("path", path),
+               LI("status", status), LI("us", took_us), LI("bytes", r->body.len),
+               LS("who", c->who.name), LS("peer", r->peer), LS("trace", c->trace),
+               LS("note", c->note));
 }
 
 void call_answer(struct call *c, bool ok)
@@ -315,7 +345,8 @@ static enum err_code code_of_status(int status)
     }
 }
 
-static void refuse(void *app, struct arena *mem, int status, const char *why, struct http_response *out)
+static void refuse(void *app, struct arena *mem, int status, const char *why,
+                   struct http_response *out)
 {
     struct api *a = app;
     struct err e = { 0 };
@@ -324,7 +355,8 @@ static void refuse(void *app, struct arena *mem, int status, const char *why, st
     out->status = status;
     out->body = envelope(mem, trace, status, &e, STR_NONE, STR_NONE, STR_NONE);
     int class = status / 100;
-    atomic_fetch_add_explicit(&a->counts[ROUTES_MAX].by_class[class > 0 && class < 6 ? class : 5], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&a->counts[ROUTES_MAX].by_class[class > 0 && class < 6 ? class : 5],
+                              1, memory_order_relaxed);
     log_info("request refused", LI("status", status), LZ("why", why), LS("trace", trace));
 }
 
@@ -409,7 +441,7 @@ void api_forget_cached(struct api *a)
 
 struct http_hooks api_hooks(struct api *a)
 {
-    return (struct http_hooks){ .app = a, .classify = classify, .handle = handle, .refuse = refuse };
+    return (struct http_hooks){.app = a, .classify = classify, .handle = handle, .refuse = refuse};
 }
 
 void api_attach(struct api *a, struct http_server *s)

@@ -1,9 +1,10 @@
 /*
  * call: one request after HTTP and before the envelope. Known inside api/ alone.
  *
- * A handler gets an authenticated caller with the rights that its route needs, and the body as JSON; it fills `data` and returns
- * ANSWERED, or fills `err` and returns FAILED. LATER: it handed the call over and call_answer will be called, from any thread;
- * then neither it nor the gate touches the call again.
+ * A handler gets an authenticated caller with the rights that its route needs, and the body as
+ * JSON; it fills `data` and returns ANSWERED, or fills `err` and returns FAILED. LATER: it handed
+ * the call over and call_answer will be called, from any thread; then neither it nor the gate
+ * touches the call again.
  */
 #ifndef SIGNALBOX_API_CALL_H
 #define SIGNALBOX_API_CALL_H
@@ -28,8 +29,10 @@ struct route {
     enum right       needs;
     const char      *permission;    /* row that a session needs (§6.2), or NULL */
     size_t           body_max;      /* 0: BODY_DEFAULT */
-    bool             json;          /* the body must be JSON and is parsed before the handler runs */
-    bool           (*on_loop)(struct api *a, const struct http_request *r);     /* NULL: a worker thread runs it */
+    /* the body must be JSON and is parsed before the handler runs */
+    bool             json;
+    /* NULL: a worker thread runs it */
+    bool           (*on_loop)(struct api *a, const struct http_request *r);
     query_list      *list;          /* api_list: what it lists */
     query_one       *one;           /* api_one */
     const char      *doc;
@@ -79,16 +82,23 @@ void call_header(struct call *c, str name, str value);
 
 /* auth.c */
 bool authenticate(struct call *c) MUST_CHECK;
-bool token_is_cached(struct api *a, const struct http_request *r);      /* can this call be authenticated without the database? */
+/* can this call be authenticated without the database? */
+bool token_is_cached(struct api *a, const struct http_request *r);
 void token_forget(struct api *a, str id);
 /* Sessions: claims → token text. */
-bool session_mint(struct call *c, str workspace_id, int64_t repository_id, struct json claims, str *token) MUST_CHECK;
+bool session_mint(struct call *c, str workspace_id, int64_t repository_id, struct json claims,
+                  str *token) MUST_CHECK;
 
 /* rights.c */
-/* The repository of a call by the names in its body or path (blank: the session's own); fails with RepositoryMismatch, RepositoryNotInWorkspace. */
-bool call_repository(struct call *c, struct db *db, str owner, str name, struct repository *out) MUST_CHECK;
+/*
+ * The repository of a call by the names in its body or path (blank: the session's own); fails with
+ * RepositoryMismatch, RepositoryNotInWorkspace.
+ */
+bool call_repository(struct call *c, struct db *db, str owner, str name,
+                     struct repository *out) MUST_CHECK;
 /* Repository of the workspace that the caller may see, by number or owner/name. */
-bool call_find_repository(struct call *c, struct db *db, str text, struct repository *out) MUST_CHECK;
+bool call_find_repository(struct call *c, struct db *db, str text,
+                          struct repository *out) MUST_CHECK;
 /* The permission row of the route, for sessions. */
 bool call_permitted(struct call *c, struct db *db, int64_t repository_id) MUST_CHECK;
 /* Claims worth keeping with an upload, as JSON text. */
@@ -98,9 +108,11 @@ int64_t call_forge_run(const struct call *c);
 /* read.c: small readers of request parts; fail with ERR_INVALID and the name of the part. */
 bool read_text(struct call *c, const char *name, bool required, size_t max, str *out) MUST_CHECK;
 bool text_clean(struct call *c, const char *name, str s) MUST_CHECK;    /* no control characters */
-bool read_int(struct call *c, const char *name, int64_t min, int64_t max, bool required, int64_t *out) MUST_CHECK;
+bool read_int(struct call *c, const char *name, int64_t min, int64_t max, bool required,
+              int64_t *out) MUST_CHECK;
 bool query_text(struct call *c, const char *name, str *out) MUST_CHECK; /* empty when absent */
-bool only_known(struct call *c, const char *const *names) MUST_CHECK;   /* routes of ours refuse unknown fields; NULL ends the list */
+/* routes of ours refuse unknown fields; NULL ends the list */
+bool only_known(struct call *c, const char *const *names) MUST_CHECK;
 void log_unknown_once(struct api *a, const char *what, str name);
 
 /* webhooks.c */
@@ -115,21 +127,31 @@ bool always_on_loop(struct api *a, const struct http_request *r);
 /* A reader connection of the pool; give it back with engine_read_done. NULL: c->err is set. */
 struct db *call_read(struct call *c) MUST_CHECK;
 
-handler api_exchange, api_affected, api_instances, api_report, api_report_old, api_lock, api_unlock, api_exec, api_exec_data, api_exec_read,
-        api_webhook, api_health, api_ready, api_metrics, api_list, api_one, api_cancel, api_retry, api_rerun, api_rerun_instance,
-        api_dispatch, api_settings_get, api_settings_set, api_permission_add, api_permission_remove, api_permissions, api_import, api_token_create,
-        api_token_revoke, api_replay, api_setup, api_setup_callback;
+handler api_exchange, api_affected, api_instances, api_report, api_report_old, api_lock, api_unlock,
+    api_exec, api_exec_data, api_exec_read, api_webhook, api_health, api_ready, api_metrics,
+    api_list, api_one, api_cancel, api_retry, api_rerun, api_rerun_instance, api_dispatch,
+    api_settings_get, api_settings_set, api_permission_add, api_permission_remove, api_permissions,
+    api_import, api_token_create, api_token_revoke, api_replay, api_setup, api_setup_callback;
 
 /* --- the inside of struct api --- */
 
-enum { TOKENS_CACHED = 256, LANES_CACHED = 1024, LANES_OF_ONE_MAX = 4, SECRETS_MAX = 2, UNKNOWN_NAMES = 128, EVENT_NAMES = 24, FATES = 4 };
+enum {
+    TOKENS_CACHED = 256,
+    LANES_CACHED = 1024,
+    LANES_OF_ONE_MAX = 4,
+    SECRETS_MAX = 2,
+    UNKNOWN_NAMES = 128,
+    EVENT_NAMES = 24,
+    FATES = 4
+};
 
 struct secrets { struct secrets *next; size_t count; str at[SECRETS_MAX]; };
 struct cached_token {
     char     id[48], workspace_id[128], name[208];
     uint8_t  hash[SHA256_BYTES];
     bool     admin, gone;
-    int64_t  repository_id, expires_ms, read_ms, used_ms;       /* read: monotonic; used: when used_ms was last written */
+    /* read: monotonic; used: when used_ms was last written */
+    int64_t  repository_id, expires_ms, read_ms, used_ms;
 };
 struct cached_lanes { int64_t forge_id, read_ms; size_t count; int64_t lane[LANES_OF_ONE_MAX]; };
 struct route_count { _Atomic uint64_t by_class[6], micros; };
@@ -147,7 +169,8 @@ struct api {
     atomic_bool          app_ready, setting_up;
     struct route_count   counts[ROUTES_MAX + 1];
     _Atomic uint64_t     events[EVENT_NAMES][FATES];
-    uint8_t              state_key[SHA256_BYTES];       /* of the set-up page's cookie: new at each start */
+    /* of the set-up page's cookie: new at each start */
+    uint8_t              state_key[SHA256_BYTES];
 };
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * What people do: cancel, retry, re-run, dispatch. Each is a fact of kind "command", applied by the engine in the lane of the repository; the
- * caller waits for what came of it. Its body:
- *     {"command":"cancel","batch":"batch_…"}                      {"command":"retry","batch":"batch_…"}
+ * What people do: cancel, retry, re-run, dispatch. Each is a fact of kind "command", applied by the
+ * engine in the lane of the repository; the caller waits for what came of it. Its body:
+ *     {"command":"cancel","batch":"batch_…"}
+ *     {"command":"retry","batch":"batch_…"}
  *     {"command":"rerun","batch":"batch_…","node":3}
  *     {"command":"dispatch","stack","component","workflow","inputs":{},"sha","withDependents","dryRun"}
  * An `Idempotency-Key` header makes a repeated request the same command.
@@ -19,7 +20,8 @@ static bool command_body(struct db *db, struct arena *mem, void *arg, struct err
     str body;
     if (!engine_store_fact(x->call->api->config.engine, db, mem, &x->fact, &x->fate, &x->id, e))
         return false;
-    return x->fate == FACT_STORED || facts_by_key(db, mem, x->fact.key, 0, &x->id, &body, e);     /* the outcome of the first is the answer */
+    /* the outcome of the first is the answer */
+    return x->fate == FACT_STORED || facts_by_key(db, mem, x->fact.key, 0, &x->id, &body, e);
 }
 
 static bool idempotency_key(struct call *c, str *key)
@@ -32,7 +34,8 @@ static bool idempotency_key(struct call *c, str *key)
         return fail(&c->err, ERR_INVALID, "Idempotency-Key is longer than 100 bytes");
     if (!str_is_utf8(given) || !text_clean(c, "Idempotency-Key", given))
         return fail(&c->err, ERR_INVALID, "Idempotency-Key must be plain text");
-    *key = arena_print(c->mem, "command:" PRI_STR ":" PRI_STR, FMT_STR(c->who.workspace_id), FMT_STR(given));
+    *key = arena_print(c->mem, "command:" PRI_STR ":" PRI_STR, FMT_STR(c->who.workspace_id),
+                       FMT_STR(given));
     return true;
 }
 
@@ -51,10 +54,12 @@ static enum outcome outcome_of(struct call *c, str note, bool refused)
 {
     struct json v;
     struct err ignored = { 0 };
-    bool is_json = note.len && json_parse(c->mem, note, 0, &v, &ignored) && json_kind(v) == JSON_OBJECT;
+    bool is_json =
+        note.len && json_parse(c->mem, note, 0, &v, &ignored) && json_kind(v) == JSON_OBJECT;
     if (refused) {
         str message = is_json ? json_str(json_get(v, STR("message")), c->mem) : note;
-        (void)fail(&c->err, ERR_CONFLICT, PRI_STR, FMT_STR(message.len ? message : STR("this cannot be done now")));
+        (void)fail(&c->err, ERR_CONFLICT, PRI_STR,
+                   FMT_STR(message.len ? message : STR("this cannot be done now")));
         return FAILED;
     }
     if (is_json) {
@@ -69,13 +74,20 @@ static enum outcome outcome_of(struct call *c, str note, bool refused)
 
 static enum outcome command(struct call *c, int64_t lane, str body)
 {
-    struct command_call x = { .call = c, .fact = { .lane = lane, .kind = "command", .body = body, .actor = c->who.name, .trace = c->trace } };
+    struct command_call x = {.call = c,
+                             .fact = {.lane = lane,
+                                      .kind = "command",
+                                      .body = body,
+                                      .actor = c->who.name,
+                                      .trace = c->trace}};
     str note = STR("");
     bool refused = false;
-    if (!idempotency_key(c, &x.fact.key) || !engine_write_wait(c->api->config.engine, command_body, &x, &c->err))
+    if (!idempotency_key(c, &x.fact.key) ||
+        !engine_write_wait(c->api->config.engine, command_body, &x, &c->err))
         return FAILED;
     engine_poke(c->api->config.engine, lane);
-    if (!engine_fact_wait(c->api->config.engine, x.id, c->api->config.outcome_ms, c->mem, &note, &refused))
+    if (!engine_fact_wait(c->api->config.engine, x.id, c->api->config.outcome_ms, c->mem, &note,
+                          &refused))
         return pending(c, x.id);
     return outcome_of(c, note, refused);
 }
@@ -102,7 +114,8 @@ static bool find_batch(struct call *c, struct db *db, struct found_batch *b)
     bool found;
     if (!query_batch_key(db, c->mem, &q, c->path[0], &b->seq, &b->lane, &b->nodes, &found, &c->err))
         return false;
-    return found || fail(&c->err, ERR_NOT_FOUND, "there is no such batch in the workspace, or the token does not cover it");
+    return found || fail(&c->err, ERR_NOT_FOUND,
+                         "there is no such batch in the workspace, or the token does not cover it");
 }
 
 static bool read_batch(struct call *c, struct found_batch *b)
@@ -115,7 +128,8 @@ static bool read_batch(struct call *c, struct found_batch *b)
     return ok;
 }
 
-static enum outcome batch_command(struct call *c, const char *name, const struct found_batch *b, int64_t position)
+static enum outcome batch_command(struct call *c, const char *name, const struct found_batch *b,
+                                  int64_t position)
 {
     struct buf body;
     struct json_out w = begin(c, &body, name);
@@ -145,8 +159,9 @@ enum outcome api_rerun(struct call *c)
     if (!read_batch(c, &b))
         return FAILED;
     if (!str_to_i64(c->path[1], 0, b.nodes - 1, &position)) {
-        (void)fail(&c->err, ERR_NOT_FOUND, "the batch has no node " PRI_STR ": it has %lld, counted from 0", FMT_STR(str_sub(c->path[1], 0, 20)),
-                   (long long)b.nodes);
+        (void)fail(&c->err, ERR_NOT_FOUND,
+                   "the batch has no node " PRI_STR ": it has %lld, counted from 0",
+                   FMT_STR(str_sub(c->path[1], 0, 20)), (long long)b.nodes);
         return FAILED;
     }
     return batch_command(c, "rerun", &b, position);
@@ -159,18 +174,21 @@ enum outcome api_rerun_instance(struct call *c)
     str stack, component, workflow;
     int64_t *at = NULL;
     size_t n = 0;
-    if (!only_known(c, known) || !read_text(c, "stack", true, 1024, &stack) || !read_text(c, "component", true, 1024, &component)
-        || !read_text(c, "workflow", false, 255, &workflow))
+    if (!only_known(c, known) || !read_text(c, "stack", true, 1024, &stack) ||
+        !read_text(c, "component", true, 1024, &component) ||
+        !read_text(c, "workflow", false, 255, &workflow))
         return FAILED;
     struct db *db = call_read(c);
     if (!db)
         return FAILED;
-    bool ok = find_batch(c, db, &b) && query_batch_positions(db, c->mem, b.seq, stack, component, workflow, &at, &n, &c->err);
+    bool ok = find_batch(c, db, &b) && query_batch_positions(db, c->mem, b.seq, stack, component,
+                                                             workflow, &at, &n, &c->err);
     engine_read_done(c->api->config.engine, db);
     if (ok && n == 0)
         ok = fail(&c->err, ERR_NOT_FOUND, "the batch has no such node");
     if (ok && n > 1)
-        ok = fail(&c->err, ERR_INVALID, "the batch has %zu nodes of this instance: name the workflow too", n);
+        ok = fail(&c->err, ERR_INVALID,
+                  "the batch has %zu nodes of this instance: name the workflow too", n);
     return ok ? batch_command(c, "rerun", &b, at[0]) : FAILED;
 }
 
@@ -185,7 +203,9 @@ static bool check_inputs(struct call *c, struct json inputs)
         return fail(&c->err, ERR_INVALID, "inputs must be an object of names and values");
     while (json_next(&it, c->mem, &key, &v))
         if (json_kind(v) == JSON_OBJECT || json_kind(v) == JSON_ARRAY)
-            return fail(&c->err, ERR_INVALID, "the input " PRI_STR " must be a text, a number or true or false", FMT_STR(str_sub(key, 0, 80)));
+            return fail(&c->err, ERR_INVALID,
+                        "the input " PRI_STR " must be a text, a number or true or false",
+                        FMT_STR(str_sub(key, 0, 80)));
     return true;
 }
 
@@ -193,22 +213,32 @@ static bool read_flag(struct call *c, const char *name, bool *out)
 {
     struct json v = json_get(c->body, str_of(name));
     *out = json_bool_or(v, false);
-    return !json_present(v) || json_kind(v) == JSON_BOOL || fail(&c->err, ERR_INVALID, "%s must be true or false", name);
+    return !json_present(v) || json_kind(v) == JSON_BOOL ||
+           fail(&c->err, ERR_INVALID, "%s must be true or false", name);
 }
 
-struct dispatch_ask { str repo, stack, component, workflow, sha; bool dependents, dry_run; struct json inputs; };
+struct dispatch_ask {
+    str repo, stack, component, workflow, sha;
+    bool dependents, dry_run;
+    struct json inputs;
+};
 
 static bool read_dispatch(struct call *c, struct dispatch_ask *d)
 {
-    static const char *const known[] = { "repo", "stack", "component", "workflow", "inputs", "sha", "withDependents", "dryRun", NULL };
+    static const char *const known[] = {"repo", "stack",          "component", "workflow", "inputs",
+                                        "sha",  "withDependents", "dryRun",    NULL};
     d->inputs = json_get(c->body, STR("inputs"));
-    if (!only_known(c, known) || !read_text(c, "repo", true, 300, &d->repo) || !read_text(c, "stack", true, 1024, &d->stack)
-        || !read_text(c, "component", true, 1024, &d->component) || !read_text(c, "workflow", true, 255, &d->workflow)
-        || !read_text(c, "sha", false, 64, &d->sha) || !read_flag(c, "withDependents", &d->dependents) || !read_flag(c, "dryRun", &d->dry_run)
-        || !check_inputs(c, d->inputs))
+    if (!only_known(c, known) || !read_text(c, "repo", true, 300, &d->repo) ||
+        !read_text(c, "stack", true, 1024, &d->stack) ||
+        !read_text(c, "component", true, 1024, &d->component) ||
+        !read_text(c, "workflow", true, 255, &d->workflow) ||
+        !read_text(c, "sha", false, 64, &d->sha) ||
+        !read_flag(c, "withDependents", &d->dependents) || !read_flag(c, "dryRun", &d->dry_run) ||
+        !check_inputs(c, d->inputs))
         return false;
-    return workflow_name_ok(d->workflow)
-        || fail(&c->err, ERR_INVALID, "workflow must be the bare name of a .yml or .yaml file under .github/workflows");
+    return workflow_name_ok(d->workflow) ||
+           fail(&c->err, ERR_INVALID,
+                "workflow must be the bare name of a .yml or .yaml file under .github/workflows");
 }
 
 enum outcome api_dispatch(struct call *c)

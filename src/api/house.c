@@ -22,7 +22,8 @@ enum outcome api_ready(struct call *c)
     struct engine_health h = { 0 };
     engine_health(c->api->config.engine, &h);
     if (!h.database_ok) {
-        (void)fail(&c->err, ERR_STORAGE, "not ready: %s", h.why[0] ? h.why : "the database cannot be used");
+        (void)fail(&c->err, ERR_STORAGE, "not ready: %s",
+                   h.why[0] ? h.why : "the database cannot be used");
         return FAILED;
     }
     json_begin_object(&c->data);
@@ -34,7 +35,8 @@ enum outcome api_ready(struct call *c)
     return ANSWERED;
 }
 
-static const char *const method_label[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "OTHER" };
+static const char *const method_label[] = {"GET",   "HEAD",   "POST",    "PUT",
+                                           "PATCH", "DELETE", "OPTIONS", "OTHER"};
 
 static void request_metrics(struct api *a, struct buf *b)
 {
@@ -44,23 +46,29 @@ static void request_metrics(struct api *a, struct buf *b)
         for (size_t k = 1; k < 6; k++) {
             uint64_t n = atomic_load_explicit(&a->counts[i].by_class[k], memory_order_relaxed);
             if (n)
-                buf_print(b, "signalbox_http_requests_total{method=\"%s\",route=\"%s\",status=\"%zuxx\"} %llu\n",
-                          i < route_count ? method_label[routes[i].method] : "OTHER", i < route_count ? routes[i].path : "none", k,
-                          (unsigned long long)n);
+                buf_print(b,
+                          "signalbox_http_requests_total{method=\"%s\",route=\"%s\",status=\"%"
+                          "zuxx\"} %llu\n",
+                          i < route_count ? method_label[routes[i].method] : "OTHER",
+                          i < route_count ? routes[i].path : "none", k, (unsigned long long)n);
         }
-    buf_add(b, STR("# HELP signalbox_http_request_seconds_total Time from the last byte of a request to its answer.\n"
+    buf_add(b, STR("# HELP signalbox_http_request_seconds_total Time from the last byte of a "
+                   "request to its answer.\n"
                    "# TYPE signalbox_http_request_seconds_total counter\n"));
     for (size_t i = 0; i < route_count; i++) {
         uint64_t us = atomic_load_explicit(&a->counts[i].micros, memory_order_relaxed);
         if (us)
-            buf_print(b, "signalbox_http_request_seconds_total{method=\"%s\",route=\"%s\"} %llu.%06llu\n", method_label[routes[i].method],
-                      routes[i].path, (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000));
+            buf_print(
+                b, "signalbox_http_request_seconds_total{method=\"%s\",route=\"%s\"} %llu.%06llu\n",
+                method_label[routes[i].method], routes[i].path, (unsigned long long)(us / 1000000),
+                (unsigned long long)(us % 1000000));
     }
 }
 
 static void one(struct buf *b, const char *name, const char *kind, const char *help, uint64_t value)
 {
-    buf_print(b, "# HELP signalbox_%s %s\n# TYPE signalbox_%s %s\nsignalbox_%s %llu\n", name, help, name, kind, name, (unsigned long long)value);
+    buf_print(b, "# HELP signalbox_%s %s\n# TYPE signalbox_%s %s\nsignalbox_%s %llu\n", name, help,
+              name, kind, name, (unsigned long long)value);
 }
 
 static void engine_metrics(struct api *a, struct buf *b)
@@ -79,7 +87,8 @@ static void engine_metrics(struct api *a, struct buf *b)
     one(b, "database_up", "gauge", "1 when the database can be used.", h.database_ok);
     one(b, "facts_pending", "gauge", "Facts not applied yet.", (uint64_t)h.facts_pending);
     one(b, "effects_open", "gauge", "Effects not carried out yet.", (uint64_t)h.effects_open);
-    one(b, "oldest_fact_milliseconds", "gauge", "Age of the oldest fact not applied yet.", (uint64_t)h.oldest_fact_ms);
+    one(b, "oldest_fact_milliseconds", "gauge", "Age of the oldest fact not applied yet.",
+        (uint64_t)h.oldest_fact_ms);
 }
 
 static void server_metrics(struct api *a, struct buf *b)

@@ -1,4 +1,7 @@
-/* POST /instances (atmos-pro.md §4.4, §13): the inventory of a repository; and PATCH …/instances (§4.5): the result of one run. */
+/*
+ * POST /instances (atmos-pro.md §4.4, §13): the inventory of a repository; and PATCH …/instances
+ * (§4.5): the result of one run.
+ */
 #include "api/uploads.h"
 
 #include "base/pack.h"
@@ -17,7 +20,8 @@ struct inventory {
     size_t               count;
     bool                 may_orphan;        /* as far as session and CLI go */
     int64_t              orphaned;
-    bool                 shrunk;            /* too few of them to be the whole: nothing was orphaned */
+    /* too few of them to be the whole: nothing was orphaned */
+    bool                 shrunk;
 };
 
 /* "atmos/1.221.0 (linux; amd64)" */
@@ -31,8 +35,9 @@ static bool cli_is_new(struct call *c)
     if (str_starts(version, STR("v")))
         version = str_sub(version, 1, version.len);
     str major_text = str_cut(version, '.', &minor_text);
-    return str_to_i64(major_text, 0, 1000, &major) && str_to_i64(str_cut(minor_text, '.', &patch), 0, 100000, &minor)
-        && (major > ORPHAN_CLI_MAJOR || (major == ORPHAN_CLI_MAJOR && minor >= ORPHAN_CLI_MINOR));
+    return str_to_i64(major_text, 0, 1000, &major) &&
+           str_to_i64(str_cut(minor_text, '.', &patch), 0, 100000, &minor) &&
+           (major > ORPHAN_CLI_MAJOR || (major == ORPHAN_CLI_MAJOR && minor >= ORPHAN_CLI_MINOR));
 }
 
 static bool of_default_branch(struct call *c, const struct repository *r)
@@ -62,12 +67,17 @@ static void read_item(struct inventory *x, size_t i, struct json v)
     struct call *c = x->u.call;
     struct json settings = json_get(v, STR("settings")), pro = json_get(settings, STR("pro"));
     struct instance_new *row = &x->row[x->count];
-    *row = (struct instance_new){ .stack = json_str(json_get(v, STR("stack")), c->mem), .component = json_str(json_get(v, STR("component")), c->mem),
-                                  .type = json_str(json_get(v, STR("component_type")), c->mem),
-                                  .settings = json_kind(settings) == JSON_OBJECT ? json_raw(settings) : STR("{}"),
-                                  .enabled = pro_enabled(pro), .drift_enabled = pro_drift_enabled(pro) };
+    *row = (struct instance_new){.stack = json_str(json_get(v, STR("stack")), c->mem),
+                                 .component = json_str(json_get(v, STR("component")), c->mem),
+                                 .type = json_str(json_get(v, STR("component_type")), c->mem),
+                                 .settings = json_kind(settings) == JSON_OBJECT ? json_raw(settings)
+                                                                                : STR("{}"),
+                                 .enabled = pro_enabled(pro),
+                                 .drift_enabled = pro_drift_enabled(pro)};
     if (!name_ok(row->stack) || !name_ok(row->component)) {
-        item_problem(c, i, "stack and component must be texts of 1 to 1024 bytes without control characters");
+        item_problem(
+            c, i,
+            "stack and component must be texts of 1 to 1024 bytes without control characters");
         return;
     }
     if (row->type.len && !name_ok(row->type)) {
@@ -115,11 +125,13 @@ static bool inventory_body(struct db *db, struct arena *mem, void *arg, struct e
         x->u.known = gone;
         return gone;
     }
-    if (!instances_known(db, mem, x->u.repo.id, &known, e) || !instances_put(db, mem, x->u.repo.id, x->row, x->count, c->now_ms, e))
+    if (!instances_known(db, mem, x->u.repo.id, &known, e) ||
+        !instances_put(db, mem, x->u.repo.id, x->row, x->count, c->now_ms, e))
         return false;
     /* §24 no. 12: less than half of what was known is more likely a filter than a clean-up. */
     x->shrunk = (int64_t)x->count * 2 < known;
-    return !x->may_orphan || x->shrunk || instances_orphan(db, x->u.repo.id, c->now_ms, &x->orphaned, e);
+    return !x->may_orphan || x->shrunk ||
+           instances_orphan(db, x->u.repo.id, c->now_ms, &x->orphaned, e);
 }
 
 static enum outcome answer_inventory(struct inventory *x)
@@ -132,7 +144,9 @@ static enum outcome answer_inventory(struct inventory *x)
     if (stored)
         json_field_i64(w, STR("orphaned"), x->orphaned);
     if (stored && x->may_orphan && x->shrunk)
-        json_field_str(w, STR("note"), STR("less than half of the known instances were uploaded: none was marked as orphaned"));
+        json_field_str(w, STR("note"),
+                       STR("less than half of the known instances were uploaded: none was marked "
+                           "as orphaned"));
     json_end_object(w);
     return ANSWERED;
 }
@@ -150,8 +164,11 @@ enum outcome api_instances(struct call *c)
         return answer_inventory(x);
     if (x->u.chunked && !read_items(x, x->u.part, x->u.parts))
         return FAILED;
-    x->may_orphan = c->who.kind == CALLER_SESSION && cli_is_new(c) && of_default_branch(c, &x->u.repo);
-    return engine_write_wait(c->api->config.engine, inventory_body, x, &c->err) ? answer_inventory(x) : FAILED;
+    x->may_orphan =
+        c->who.kind == CALLER_SESSION && cli_is_new(c) && of_default_branch(c, &x->u.repo);
+    return engine_write_wait(c->api->config.engine, inventory_body, x, &c->err)
+               ? answer_inventory(x)
+               : FAILED;
 }
 
 /* --- the result of one run --- */
@@ -168,12 +185,19 @@ struct report {
     str                 status_now;         /* in call->mem */
 };
 
-static bool report_audit(struct report *x, struct db *db, struct arena *mem, enum drift before, struct err *e)
+static bool report_audit(struct report *x, struct db *db, struct arena *mem, enum drift before,
+                         struct err *e)
 {
-    struct audit_entry a = { .workspace_id = x->repo.workspace_id, .repository_id = x->repo.id, .action = STR("instance.drift_status_updated"),
-                             .actor_type = x->call->who.type, .actor = x->call->who.name, .target_type = STR("instance"),
-                             .target = arena_print(mem, PRI_STR "/" PRI_STR, FMT_STR(x->instance.stack), FMT_STR(x->instance.component)),
-                             .description = arena_print(mem, "%s → %s", drift_name(before), drift_name(x->drift)) };
+    struct audit_entry a = {
+        .workspace_id = x->repo.workspace_id,
+        .repository_id = x->repo.id,
+        .action = STR("instance.drift_status_updated"),
+        .actor_type = x->call->who.type,
+        .actor = x->call->who.name,
+        .target_type = STR("instance"),
+        .target = arena_print(mem, PRI_STR "/" PRI_STR, FMT_STR(x->instance.stack),
+                              FMT_STR(x->instance.component)),
+        .description = arena_print(mem, "%s → %s", drift_name(before), drift_name(x->drift))};
     return before == x->drift || audit_add(db, mem, &a, x->call->now_ms, e);
 }
 
@@ -200,41 +224,58 @@ static str report_json(struct report *x, struct arena *mem)
         json_field_raw(&w, STR("metadata"), x->metadata);
     if (x->counts.len)
         json_field_raw(&w, STR("counts"), x->counts);
-    json_field_raw(&w, STR("session"), c->who.kind == CALLER_SESSION ? call_session_json(c) : STR("{}"));
+    json_field_raw(&w, STR("session"),
+                   c->who.kind == CALLER_SESSION ? call_session_json(c) : STR("{}"));
     json_end_object(&w);
     return buf_str(&b);
 }
 
-/* What makes a repeated report the same one: the bytes, and the attempt of the run that they come from. */
+/*
+ * What makes a repeated report the same one: the bytes, and the attempt of the run that they come
+ * from.
+ */
 static str report_key(struct report *x, struct arena *mem)
 {
     struct call *c = x->call;
-    str what = arena_print(mem, PRI_STR " " PRI_STR " " PRI_STR "/" PRI_STR " " PRI_STR, FMT_STR(x->instance.stack), FMT_STR(x->instance.component),
+    str what = arena_print(mem, PRI_STR " " PRI_STR " " PRI_STR "/" PRI_STR " " PRI_STR,
+                           FMT_STR(x->instance.stack), FMT_STR(x->instance.component),
                            FMT_STR(json_str(json_get(c->who.claims, STR("run_id")), mem)),
-                           FMT_STR(json_str(json_get(c->who.claims, STR("run_attempt")), mem)), FMT_STR(c->request->body));
-    return arena_print(mem, "report:%lld:" PRI_STR, (long long)x->repo.id, FMT_STR(sha256_hex(mem, what)));
+                           FMT_STR(json_str(json_get(c->who.claims, STR("run_attempt")), mem)),
+                           FMT_STR(c->request->body));
+    return arena_print(mem, "report:%lld:" PRI_STR, (long long)x->repo.id,
+                       FMT_STR(sha256_hex(mem, what)));
 }
 
-/* A result under an older token is refused: somebody else was given the instance since (fences; the run's own, and that of a lock if it is named). */
-static bool report_fenced(struct report *x, struct db *db, struct arena *mem, str run, struct err *e)
+/*
+ * A result under an older token is refused: somebody else was given the instance since (fences; the
+ * run's own, and that of a lock if it is named).
+ */
+static bool report_fenced(struct report *x, struct db *db, struct arena *mem, str run,
+                          struct err *e)
 {
     struct db_rows r;
     if (run.len) {
-        if (!db_query(db, mem, e, &r, "select run.fence, instance.fence from run join instance on instance.id = $2 where run.id = $1",
+        if (!db_query(db, mem, e, &r,
+                      "select run.fence, instance.fence from run join instance on instance.id = $2 "
+                      "where run.id = $1",
                       ARGS(A(run), A(x->instance.id))))
             return false;
         if (r.count && db_at(&r, 0, 0)->i < db_at(&r, 0, 1)->i)
-            return fail(e, ERR_CONFLICT, "this run holds token %lld, but an apply under token %lld began since: its result is refused",
+            return fail(e, ERR_CONFLICT,
+                        "this run holds token %lld, but an apply under token %lld began since: its "
+                        "result is refused",
                         (long long)db_at(&r, 0, 0)->i, (long long)db_at(&r, 0, 1)->i);
     }
     if (!x->lock_token)
         return true;
-    str key = lock_key_of(mem, x->repo.owner, x->repo.name, x->instance.stack, x->instance.component);
+    str key =
+        lock_key_of(mem, x->repo.owner, x->repo.name, x->instance.stack, x->instance.component);
     if (!db_query(db, mem, e, &r, "select token from lock where workspace_id = $1 and folded = $2",
                   ARGS(A(x->repo.workspace_id), A(key))))
         return false;
     if (r.count && db_at(&r, 0, 0)->i > x->lock_token)
-        return fail(e, ERR_CONFLICT, "the lock was given under token %lld since, not %lld: this result is refused",
+        return fail(e, ERR_CONFLICT,
+                    "the lock was given under token %lld since, not %lld: this result is refused",
                     (long long)db_at(&r, 0, 0)->i, (long long)x->lock_token);
     return true;
 }
@@ -248,23 +289,36 @@ static bool report_body(struct db *db, struct arena *mem, void *arg, struct err 
     enum fact_fate fate;
     int64_t id;
     str run;
-    if (!instances_find(db, mem, x->repo.id, x->stack, x->component, call_forge_run(c), &x->instance, &found, e))
+    if (!instances_find(db, mem, x->repo.id, x->stack, x->component, call_forge_run(c),
+                        &x->instance, &found, e))
         return false;
     if (!found)
-        return fail(e, ERR_INSTANCE_UNKNOWN, "there is no instance of component " PRI_STR " in stack " PRI_STR
-                    ": upload the inventory with `atmos list instances --upload`", FMT_STR(x->component), FMT_STR(x->stack));
-    if (!instances_run(db, mem, x->repo.id, x->instance.stack, x->instance.component, call_forge_run(c), &run, e)
-        || !report_fenced(x, db, mem, run, e))
+        return fail(e, ERR_INSTANCE_UNKNOWN,
+                    "there is no instance of component " PRI_STR " in stack " PRI_STR
+                    ": upload the inventory with `atmos list instances --upload`",
+                    FMT_STR(x->component), FMT_STR(x->stack));
+    if (!instances_run(db, mem, x->repo.id, x->instance.stack, x->instance.component,
+                       call_forge_run(c), &run, e) ||
+        !report_fenced(x, db, mem, run, e))
         return false;
     (void)drift_read(x->instance.drift_status, &before);
-    x->drift = drift_after(before, x->instance.drift_enabled, x->command, x->exit_code, x->legacy, x->default_branch);
-    struct instance_result r = { .drift_status = str_of(drift_name(x->drift)), .command = str_of(command_name(x->command)),
-                                 .source = run.len ? run : STR("external"), .has_exit = x->has_exit, .exit_code = x->exit_code,
-                                 .run_ms = x->last_run_ms };
-    struct fact_new f = { .lane = x->repo.id, .kind = "report", .key = report_key(x, mem), .body = report_json(x, mem),
-                          .actor = c->who.name, .trace = c->trace };
+    x->drift = drift_after(before, x->instance.drift_enabled, x->command, x->exit_code, x->legacy,
+                           x->default_branch);
+    struct instance_result r = {.drift_status = str_of(drift_name(x->drift)),
+                                .command = str_of(command_name(x->command)),
+                                .source = run.len ? run : STR("external"),
+                                .has_exit = x->has_exit,
+                                .exit_code = x->exit_code,
+                                .run_ms = x->last_run_ms};
+    struct fact_new f = {.lane = x->repo.id,
+                         .kind = "report",
+                         .key = report_key(x, mem),
+                         .body = report_json(x, mem),
+                         .actor = c->who.name,
+                         .trace = c->trace};
     x->status_now = arena_copy(c->mem, x->instance.drift_status);
-    if (!instances_report(db, x->instance.id, &r, c->now_ms, &x->older, e) || (!x->older && !report_audit(x, db, mem, before, e)))
+    if (!instances_report(db, x->instance.id, &r, c->now_ms, &x->older, e) ||
+        (!x->older && !report_audit(x, db, mem, before, e)))
         return false;
     return engine_store_fact(c->api->config.engine, db, mem, &f, &fate, &id, e);
 }
@@ -272,14 +326,18 @@ static bool report_body(struct db *db, struct arena *mem, void *arg, struct err 
 static bool read_report(struct report *x)
 {
     struct call *c = x->call;
-    struct json exit_code = json_get(c->body, STR("exit_code")), metadata = json_get(c->body, STR("metadata"));
-    if (!read_text(c, "command", false, 200, &x->command_text) || !read_text(c, "status", false, 40, &x->legacy)
-        || !read_text(c, "last_run", false, 64, &x->last_run_text)
-        || !read_int(c, "exit_code", INT32_MIN, INT32_MAX, false, &x->exit_code) || !read_int(c, "lock_token", 1, INT64_MAX, false, &x->lock_token))
+    struct json exit_code = json_get(c->body, STR("exit_code")),
+                metadata = json_get(c->body, STR("metadata"));
+    if (!read_text(c, "command", false, 200, &x->command_text) ||
+        !read_text(c, "status", false, 40, &x->legacy) ||
+        !read_text(c, "last_run", false, 64, &x->last_run_text) ||
+        !read_int(c, "exit_code", INT32_MIN, INT32_MAX, false, &x->exit_code) ||
+        !read_int(c, "lock_token", 1, INT64_MAX, false, &x->lock_token))
         return false;
     x->has_exit = json_present(exit_code);
     if (!x->command_text.len && !x->legacy.len)
-        return fail(&c->err, ERR_INVALID, "the report needs command and exit_code (or the older status)");
+        return fail(&c->err, ERR_INVALID,
+                    "the report needs command and exit_code (or the older status)");
     if (x->command_text.len && !x->has_exit)
         return fail(&c->err, ERR_INVALID, "exit_code is missing");
     if (x->legacy.len && !str_eq(x->legacy, STR("in_sync")) && !str_eq(x->legacy, STR("drifted")))
@@ -310,7 +368,8 @@ static enum outcome report_run(struct call *c, str stack, str component)
     struct db *db = call_read(c);
     if (!db)
         return FAILED;
-    bool ok = call_repository(c, db, c->path[0], c->path[1], &x->repo) && call_permitted(c, db, x->repo.id);
+    bool ok = call_repository(c, db, c->path[0], c->path[1], &x->repo) &&
+              call_permitted(c, db, x->repo.id);
     engine_read_done(c->api->config.engine, db);
     if (!ok)
         return FAILED;
@@ -320,7 +379,8 @@ static enum outcome report_run(struct call *c, str stack, str component)
     engine_poke(c->api->config.engine, x->repo.id);
     json_begin_object(&c->data);
     json_field_i64(&c->data, STR("instanceId"), x->instance.id);
-    json_field_str(&c->data, STR("driftStatus"), x->older ? x->status_now : str_of(drift_name(x->drift)));
+    json_field_str(&c->data, STR("driftStatus"),
+                   x->older ? x->status_now : str_of(drift_name(x->drift)));
     json_end_object(&c->data);
     return ANSWERED;
 }

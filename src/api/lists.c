@@ -22,8 +22,10 @@ static bool read_cursor(struct call *c, struct query *q)
         return false;
     if (!text.len)
         return true;
-    if (!base64url_read(c->mem, text, &q->after) || !q->after.len || !str_is_utf8(q->after) || memchr(q->after.ptr, 0, q->after.len))
-        return fail(&c->err, ERR_INVALID, "the cursor is not one of ours: use the nextCursor of the page before");
+    if (!base64url_read(c->mem, text, &q->after) || !q->after.len || !str_is_utf8(q->after) ||
+        memchr(q->after.ptr, 0, q->after.len))
+        return fail(&c->err, ERR_INVALID,
+                    "the cursor is not one of ours: use the nextCursor of the page before");
     return true;
 }
 
@@ -42,10 +44,13 @@ static bool read_orphaned(struct call *c, struct query *q)
 
 static bool read_filters(struct call *c, struct query *q)
 {
-    const struct { const char *name; str *to; } filter[] = {
-        { "stack", &q->stack }, { "component", &q->component }, { "state", &q->state }, { "command", &q->command }, { "change", &q->change },
-        { "head_sha", &q->head_sha }, { "batch", &q->batch_id }, { "drift", &q->drift }, { "kind", &q->kind }, { "action", &q->action },
-        { "category", &q->category }, { "key", &q->key }, { "prefix", &q->prefix } };
+    const struct { const char *name; str *to;
+    } filter[] = {
+        {"stack", &q->stack},     {"component", &q->component}, {"state", &q->state},
+        {"command", &q->command}, {"change", &q->change},       {"head_sha", &q->head_sha},
+        {"batch", &q->batch_id},  {"drift", &q->drift},         {"kind", &q->kind},
+        {"action", &q->action},   {"category", &q->category},   {"key", &q->key},
+        {"prefix", &q->prefix}};
     for (size_t i = 0; i < sizeof filter / sizeof filter[0]; i++)
         if (!query_text(c, filter[i].name, filter[i].to))
             return false;
@@ -70,8 +75,12 @@ static bool scope(struct call *c, struct db *db, struct query *q)
 
 static struct query query_of(struct call *c)
 {
-    return (struct query){ .workspace_id = c->who.workspace_id, .repository_id = c->who.repository_id, .now_ms = c->now_ms, .orphaned = -1,
-                           .limit = LIMIT_DEFAULT, .house = c->who.right == RIGHT_ADMIN };
+    return (struct query){.workspace_id = c->who.workspace_id,
+                          .repository_id = c->who.repository_id,
+                          .now_ms = c->now_ms,
+                          .orphaned = -1,
+                          .limit = LIMIT_DEFAULT,
+                          .house = c->who.right == RIGHT_ADMIN};
 }
 
 static bool page(struct call *c, query_list *list, struct db *db, const struct query *q)
@@ -83,7 +92,8 @@ static bool page(struct call *c, query_list *list, struct db *db, const struct q
     if (!list(db, c->mem, q, &c->data, &next, &c->err))
         return false;
     json_end_array(&c->data);
-    json_field_str(&c->data, STR("nextCursor"), next.len ? base64url_write(c->mem, next) : STR_NONE);
+    json_field_str(&c->data, STR("nextCursor"),
+                   next.len ? base64url_write(c->mem, next) : STR_NONE);
     json_end_object(&c->data);
     return true;
 }
@@ -93,7 +103,8 @@ enum outcome api_list(struct call *c)
     struct query q = query_of(c);
     if (!read_filters(c, &q))
         return FAILED;
-    if (c->path[0].ptr)             /* nodes of a batch are the only list below one thing that comes here */
+    /* nodes of a batch are the only list below one thing that comes here */
+    if (c->path[0].ptr)
         q.batch_id = c->path[0];
     struct db *db = call_read(c);
     if (!db)
@@ -131,6 +142,7 @@ enum outcome api_one(struct call *c)
     bool ok = c->route->one(db, c->mem, &q, c->path[0], &c->data, &found, &c->err);
     engine_read_done(c->api->config.engine, db);
     if (ok && !found)
-        ok = fail(&c->err, ERR_NOT_FOUND, "there is nothing of this id in the workspace, or the token does not cover it");
+        ok = fail(&c->err, ERR_NOT_FOUND,
+                  "there is nothing of this id in the workspace, or the token does not cover it");
     return ok ? ANSWERED : FAILED;
 }

@@ -1,6 +1,7 @@
 /*
- * POST and DELETE /locks (atmos-pro.md §4.6, §4.7, §5, §12; seed 003). The fast path of the house: with an API token that was seen lately the
- * call stays on the loop's thread, hands one body to the writer and is answered after its commit; nothing else is asked of the database.
+ * POST and DELETE /locks (atmos-pro.md §4.6, §4.7, §5, §12; seed 003). The fast path of the house:
+ * with an API token that was seen lately the call stays on the loop's thread, hands one body to the
+ * writer and is answered after its commit; nothing else is asked of the database.
  */
 #include "api/call.h"
 
@@ -22,15 +23,21 @@ struct lock_call {
 bool lock_on_loop(struct api *a, const struct http_request *r)
 {
     int64_t length;
-    return str_to_i64(http_header_get(r, STR("Content-Length")), 0, ON_LOOP_BYTES_MAX, &length) && token_is_cached(a, r);
+    return str_to_i64(http_header_get(r, STR("Content-Length")), 0, ON_LOOP_BYTES_MAX, &length) &&
+           token_is_cached(a, r);
 }
 
 static bool lock_audit(struct lock_call *x, struct db *db, struct arena *mem, struct err *e)
 {
     struct call *c = x->call;
-    struct audit_entry a = { .workspace_id = c->who.workspace_id, .repository_id = c->who.repository_id,
-                             .action = x->take ? STR("lock.created") : STR("lock.deleted"), .actor_type = c->who.type, .actor = c->who.name,
-                             .target_type = STR("lock"), .target = x->lock.key, .description = x->lock.message };
+    struct audit_entry a = {.workspace_id = c->who.workspace_id,
+                            .repository_id = c->who.repository_id,
+                            .action = x->take ? STR("lock.created") : STR("lock.deleted"),
+                            .actor_type = c->who.type,
+                            .actor = c->who.name,
+                            .target_type = STR("lock"),
+                            .target = x->lock.key,
+                            .description = x->lock.message};
     return audit_add(db, mem, &a, c->now_ms, e);
 }
 
@@ -38,7 +45,8 @@ static bool lock_audit(struct lock_call *x, struct db *db, struct arena *mem, st
 static struct lock kept(struct arena *mem, const struct lock *l)
 {
     struct lock k = *l;
-    str *const text[] = { &k.id, &k.workspace_id, &k.key, &k.folded, &k.message, &k.properties, &k.actor };
+    str *const text[] = {&k.id,      &k.workspace_id, &k.key,  &k.folded,
+                         &k.message, &k.properties,   &k.actor};
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         *text[i] = arena_copy(mem, *text[i]);
     return k;
@@ -71,9 +79,10 @@ static bool take_body(struct db *db, struct arena *mem, void *arg, struct err *e
         return false;
     if (!taken) {
         holder_context(c, &l);
-        return fail(e, ERR_LOCKED, PRI_STR " is locked%s" PRI_STR " until " PRI_STR "%s" PRI_STR, FMT_STR(str_sub(l.key, 0, 120)), l.actor.len ? " by " : "",
-                    FMT_STR(str_sub(l.actor, 0, 60)), FMT_STR(rfc3339_write(mem, l.expires_ms)), l.message.len ? ": " : "",
-                    FMT_STR(str_sub(l.message, 0, 200)));
+        return fail(e, ERR_LOCKED, PRI_STR " is locked%s" PRI_STR " until " PRI_STR "%s" PRI_STR,
+                    FMT_STR(str_sub(l.key, 0, 120)), l.actor.len ? " by " : "",
+                    FMT_STR(str_sub(l.actor, 0, 60)), FMT_STR(rfc3339_write(mem, l.expires_ms)),
+                    l.message.len ? ": " : "", FMT_STR(str_sub(l.message, 0, 200)));
     }
     x->lock = kept(c->mem, &l);
     return lock_audit(x, db, mem, e);
@@ -88,9 +97,13 @@ static bool release_body(struct db *db, struct arena *mem, void *arg, struct err
     if (!locks_release(db, mem, c->who.workspace_id, x->lock.folded, c->now_ms, &l, &found, e))
         return false;
     if (!found)
-        return fail(e, ERR_LOCK_UNKNOWN, "there is no lock on " PRI_STR ": it was not found or has expired already", FMT_STR(str_sub(x->lock.key, 0, 200)));
+        return fail(e, ERR_LOCK_UNKNOWN,
+                    "there is no lock on " PRI_STR ": it was not found or has expired already",
+                    FMT_STR(str_sub(x->lock.key, 0, 200)));
     if (x->token && x->token != l.token)
-        return fail(e, ERR_CONFLICT, PRI_STR " is held under token %lld now, not under %lld: this lock was lost, and somebody else has it",
+        return fail(e, ERR_CONFLICT,
+                    PRI_STR " is held under token %lld now, not under %lld: this lock was lost, "
+                            "and somebody else has it",
                     FMT_STR(str_sub(l.key, 0, 200)), (long long)l.token, (long long)x->token);
     x->lock = kept(c->mem, &l);
     return lock_audit(x, db, mem, e);
@@ -144,7 +157,8 @@ static bool read_properties(struct call *c, str *out)
         return true;
     }
     if (json_kind(v) != JSON_ARRAY)
-        return fail(&c->err, ERR_INVALID, "properties must be an object, or a list of {key, value}");
+        return fail(&c->err, ERR_INVALID,
+                    "properties must be an object, or a list of {key, value}");
     buf_init(&b, c->mem, (size_t)PROPERTIES_MAX * 2);
     json_out_init(&w, &b);
     json_begin_object(&w);
@@ -177,7 +191,10 @@ static bool session_permitted(struct call *c)
     return ok;
 }
 
-/* What a pull request's workflows took is nobody's after its end; a run that we dispatched is known by its id, its ref is the default branch. */
+/*
+ * What a pull request's workflows took is nobody's after its end; a run that we dispatched is known
+ * by its id, its ref is the default branch.
+ */
 static void note_session(struct call *c, struct lock *l)
 {
     str run_id = json_str(json_get(c->who.claims, STR("run_id")), c->mem);
@@ -185,7 +202,8 @@ static void note_session(struct call *c, struct lock *l)
         return;
     l->session_repository = c->who.repository_id;
     l->session_ref = json_str(json_get(c->who.claims, STR("ref")), c->mem);
-    if (run_id.len && str_eq(json_str(json_get(c->who.claims, STR("event_name")), c->mem), STR("workflow_dispatch")))
+    if (run_id.len && str_eq(json_str(json_get(c->who.claims, STR("event_name")), c->mem),
+                             STR("workflow_dispatch")))
         l->session_ref = arena_print(c->mem, "run/" PRI_STR, FMT_STR(run_id));
 }
 
@@ -195,7 +213,8 @@ static struct lock_call *lock_begin(struct call *c)
     x->call = c;
     x->lock.workspace_id = c->who.workspace_id;
     x->lock.actor = c->who.name;
-    if (!read_text(c, "key", true, LOCK_KEY_BYTES_MAX, &x->lock.key) || !lock_key_fold(c->mem, x->lock.key, &x->lock.folded, &c->err))
+    if (!read_text(c, "key", true, LOCK_KEY_BYTES_MAX, &x->lock.key) ||
+        !lock_key_fold(c->mem, x->lock.key, &x->lock.folded, &c->err))
         return NULL;
     return x;
 }
@@ -203,13 +222,17 @@ static struct lock_call *lock_begin(struct call *c)
 enum outcome api_lock(struct call *c)
 {
     struct lock_call *x = lock_begin(c);
-    const char *message = json_present(json_get(c->body, STR("lockMessage"))) ? "lockMessage" : "message";
+    const char *message =
+        json_present(json_get(c->body, STR("lockMessage"))) ? "lockMessage" : "message";
     struct json text = json_get(c->body, str_of(message));
-    if (!x || !read_int(c, "ttl", INT32_MIN, INT32_MAX, true, &x->ttl_s) || !lock_ttl_check(x->ttl_s, &c->err) || !read_properties(c, &x->lock.properties))
+    if (!x || !read_int(c, "ttl", INT32_MIN, INT32_MAX, true, &x->ttl_s) ||
+        !lock_ttl_check(x->ttl_s, &c->err) || !read_properties(c, &x->lock.properties))
         return FAILED;
     x->lock.message = json_str(text, c->mem);
-    if (json_present(text) && (json_kind(text) != JSON_STRING || x->lock.message.len > LOCK_MESSAGE_BYTES_MAX)) {
-        (void)fail(&c->err, ERR_INVALID, "%s must be a text of at most %d bytes", message, LOCK_MESSAGE_BYTES_MAX);
+    if (json_present(text) &&
+        (json_kind(text) != JSON_STRING || x->lock.message.len > LOCK_MESSAGE_BYTES_MAX)) {
+        (void)fail(&c->err, ERR_INVALID, "%s must be a text of at most %d bytes", message,
+                   LOCK_MESSAGE_BYTES_MAX);
         return FAILED;
     }
     if (!session_permitted(c))

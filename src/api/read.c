@@ -6,19 +6,23 @@ bool text_clean(struct call *c, const char *name, str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         unsigned char b = (unsigned char)s.ptr[i];
-        if (b < 0x20 || b == 0x7f || (b == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xa0 && (unsigned char)s.ptr[i + 1] >= 0x80))
+        if (b < 0x20 || b == 0x7f ||
+            (b == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xa0 &&
+             (unsigned char)s.ptr[i + 1] >= 0x80))
             return fail(&c->err, ERR_INVALID, "%s has a control character: take it out", name);
     }
     return true;
 }
 
-static bool text_of(struct call *c, const char *name, struct json v, bool required, size_t max, str *out)
+static bool text_of(struct call *c, const char *name, struct json v, bool required, size_t max,
+                    str *out)
 {
     *out = STR("");
     if (!json_present(v) && !required)
         return true;
     if (json_kind(v) != JSON_STRING)
-        return fail(&c->err, ERR_INVALID, json_present(v) ? "%s must be a text" : "%s is missing", name);
+        return fail(&c->err, ERR_INVALID, json_present(v) ? "%s must be a text" : "%s is missing",
+                    name);
     *out = json_str(v, c->mem);
     if (!out->len && required)
         return fail(&c->err, ERR_INVALID, "%s is empty", name);
@@ -29,16 +33,19 @@ static bool text_of(struct call *c, const char *name, struct json v, bool requir
 
 bool read_text(struct call *c, const char *name, bool required, size_t max, str *out)
 {
-    return text_of(c, name, json_get(c->body, str_of(name)), required, max, out) && text_clean(c, name, *out);
+    return text_of(c, name, json_get(c->body, str_of(name)), required, max, out) &&
+           text_clean(c, name, *out);
 }
 
-bool read_int(struct call *c, const char *name, int64_t min, int64_t max, bool required, int64_t *out)
+bool read_int(struct call *c, const char *name, int64_t min, int64_t max, bool required,
+              int64_t *out)
 {
     struct json v = json_get(c->body, str_of(name));
     if (!json_present(v))
         return !required || fail(&c->err, ERR_INVALID, "%s is missing", name);
     if (!json_i64(v, out) || *out < min || *out > max)
-        return fail(&c->err, ERR_INVALID, "%s must be a whole number between %lld and %lld", name, (long long)min, (long long)max);
+        return fail(&c->err, ERR_INVALID, "%s must be a whole number between %lld and %lld", name,
+                    (long long)min, (long long)max);
     return true;
 }
 
@@ -50,8 +57,10 @@ bool query_text(struct call *c, const char *name, str *out)
         return true;
     if (!http_query_get(c->request, str_of(name), out)) {
         *out = STR("");
-        if (str_starts(c->request->query, needle) || str_has(c->request->query, arena_print(c->mem, "&%s=", name)))
-            return fail(&c->err, ERR_INVALID, "the query's %s has a broken percent escape or is not UTF-8", name);
+        if (str_starts(c->request->query, needle) ||
+            str_has(c->request->query, arena_print(c->mem, "&%s=", name)))
+            return fail(&c->err, ERR_INVALID,
+                        "the query's %s has a broken percent escape or is not UTF-8", name);
         return true;
     }
     return text_clean(c, name, *out);
@@ -67,7 +76,8 @@ bool only_known(struct call *c, const char *const *names)
         while (names[i] && !str_eq(str_of(names[i]), key))
             i++;
         if (!names[i])
-            return fail(&c->err, ERR_INVALID, "there is no field " PRI_STR " here: the description of the API lists them",
+            return fail(&c->err, ERR_INVALID,
+                        "there is no field " PRI_STR " here: the description of the API lists them",
                         FMT_STR(str_sub(key, 0, 80)));
     }
     return true;
@@ -84,5 +94,6 @@ void log_unknown_once(struct api *a, const char *what, str name)
         a->unknown[a->unknown_count++] = mark;
     pthread_mutex_unlock(&a->lock);
     if (!seen)
-        log_info("unknown, ignored, said once", LZ("what", what), LS("name", str_sub(name, 0, 100)));
+        log_info("unknown, ignored, said once", LZ("what", what),
+                 LS("name", str_sub(name, 0, 100)));
 }

@@ -1,6 +1,7 @@
 /*
- * /setup (forges.md §2.3): one page with one button that lets GitHub create the App from a manifest; GitHub sends the browser back with a code,
- * which becomes the App's keys. They are sealed in the database before the browser is answered. Works once: then the page refuses.
+ * /setup (forges.md §2.3): one page with one button that lets GitHub create the App from a
+ * manifest; GitHub sends the browser back with a code, which becomes the App's keys. They are
+ * sealed in the database before the browser is answered. Works once: then the page refuses.
  */
 #include "api/call.h"
 
@@ -13,11 +14,15 @@ static bool set_up_allowed(struct call *c)
 {
     if (!c->api->config.github || !c->api->config.seal_key)
         return fail(&c->err, ERR_NOT_FOUND, "this server was configured without a set-up page");
-    return !atomic_load(&c->api->app_ready)
-        || fail(&c->err, ERR_CONFLICT, "a GitHub App is set up already: remove its configuration first if you want another one");
+    return !atomic_load(&c->api->app_ready) || fail(&c->err, ERR_CONFLICT,
+                                                    "a GitHub App is set up already: remove its "
+                                                    "configuration first if you want another one");
 }
 
-/* Whoever creates the App owns the server's view of GitHub: only somebody who can read the server's log may. */
+/*
+ * Whoever creates the App owns the server's view of GitHub: only somebody who can read the server's
+ * log may.
+ */
 static bool code_given(struct call *c)
 {
     str code;
@@ -25,8 +30,10 @@ static bool code_given(struct call *c)
         return true;
     if (!query_text(c, "code", &code))
         return false;
-    return secret_equal(code, c->api->config.setup_code)
-        || fail(&c->err, ERR_DENIED, "the set-up page opens with the address that the server printed at its start (/setup?code=…)");
+    return secret_equal(code, c->api->config.setup_code) ||
+           fail(&c->err, ERR_DENIED,
+                "the set-up page opens with the address that the server printed at its start "
+                "(/setup?code=…)");
 }
 
 static void escape(struct buf *b, str s)
@@ -51,10 +58,15 @@ static str state_of(struct call *c, str nonce)
 
 static void page_begin(struct buf *b, const char *title)
 {
-    buf_print(b, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-                 "<title>%s</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem}"
-                 "button{font:inherit;padding:.6rem 1.2rem;border-radius:.4rem;border:0;background:#1f6feb;color:#fff;cursor:pointer}"
-                 "code{background:#8882;padding:0 .3em}</style></head><body><h1>%s</h1>", title, title);
+    buf_print(
+        b,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width\"><title>%s</title><style>body{font:16px/1.5 "
+        "system-ui,sans-serif;max-width:36rem;margin:4rem auto;padding:0 "
+        "1rem}button{font:inherit;padding:.6rem "
+        "1.2rem;border-radius:.4rem;border:0;background:#1f6feb;color:#fff;cursor:pointer}code{"
+        "background:#8882;padding:0 .3em}</style></head><body><h1>%s</h1>",
+        title, title);
 }
 
 static enum outcome page(struct call *c, struct buf *b)
@@ -63,7 +75,9 @@ static enum outcome page(struct call *c, struct buf *b)
     c->raw = buf_str(b);
     c->raw_type = STR("text/html; charset=utf-8");
     call_header(c, STR("Content-Security-Policy"),
-                arena_print(c->mem, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; form-action " PRI_STR,
+                arena_print(c->mem,
+                            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors "
+                            "'none'; form-action " PRI_STR,
                             FMT_STR(c->api->config.forge_web)));
     return ANSWERED;
 }
@@ -71,7 +85,8 @@ static enum outcome page(struct call *c, struct buf *b)
 static bool name_ok(str s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if (!((s.ptr[i] >= 'a' && s.ptr[i] <= 'z') || (s.ptr[i] >= 'A' && s.ptr[i] <= 'Z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9') || s.ptr[i] == '-'))
+        if (!((s.ptr[i] >= 'a' && s.ptr[i] <= 'z') || (s.ptr[i] >= 'A' && s.ptr[i] <= 'Z') ||
+              (s.ptr[i] >= '0' && s.ptr[i] <= '9') || s.ptr[i] == '-'))
             return false;
     return s.len <= 100;
 }
@@ -90,18 +105,26 @@ enum outcome api_setup(struct call *c)
     }
     random_bytes(bytes, sizeof bytes);
     str nonce = hex_write(c->mem, (str){ (const char *)bytes, sizeof bytes });
-    call_header(c, STR("Set-Cookie"), arena_print(c->mem, "sbx_setup=" PRI_STR "; Path=/setup; Max-Age=3600; HttpOnly; SameSite=Lax%s", FMT_STR(nonce),
-                                                  str_starts(k->public_url, STR("https:")) ? "; Secure" : ""));
+    call_header(
+        c, STR("Set-Cookie"),
+        arena_print(c->mem,
+                    "sbx_setup=" PRI_STR "; Path=/setup; Max-Age=3600; HttpOnly; SameSite=Lax%s",
+                    FMT_STR(nonce), str_starts(k->public_url, STR("https:")) ? "; Secure" : ""));
     buf_init(&b, c->mem, 256 << 10);
     page_begin(&b, "Connect GitHub");
-    buf_add(&b, STR("<p>Signalbox works through a GitHub App of your own. GitHub creates it with the right permissions, and its keys are stored "
-                    "encrypted here.</p><form method=\"post\" action=\""));
-    escape(&b, organization.len ? arena_print(c->mem, PRI_STR "/organizations/" PRI_STR "/settings/apps/new", FMT_STR(k->forge_web), FMT_STR(organization))
-                                : arena_print(c->mem, PRI_STR "/settings/apps/new", FMT_STR(k->forge_web)));
-    buf_print(&b, "?state=" PRI_STR "\"><input type=\"hidden\" name=\"manifest\" value=\"", FMT_STR(state_of(c, nonce)));
+    buf_add(&b, STR("<p>Signalbox works through a GitHub App of your own. GitHub creates it with "
+                    "the right permissions, and its keys are stored encrypted here.</p><form "
+                    "method=\"post\" action=\""));
+    escape(&b, organization.len
+                   ? arena_print(c->mem, PRI_STR "/organizations/" PRI_STR "/settings/apps/new",
+                                 FMT_STR(k->forge_web), FMT_STR(organization))
+                   : arena_print(c->mem, PRI_STR "/settings/apps/new", FMT_STR(k->forge_web)));
+    buf_print(&b, "?state=" PRI_STR "\"><input type=\"hidden\" name=\"manifest\" value=\"",
+              FMT_STR(state_of(c, nonce)));
     escape(&b, github_manifest(c->mem, k->app_name, k->public_url));
-    buf_add(&b, STR("\"><button type=\"submit\">Create the GitHub App</button></form><p>For an organization, open "
-                    "this address with <code>&amp;organization=its-name</code> at its end instead.</p>"));
+    buf_add(&b, STR("\"><button type=\"submit\">Create the GitHub App</button></form><p>For an "
+                    "organization, open this address with <code>&amp;organization=its-name</code> "
+                    "at its end instead.</p>"));
     return page(c, &b);
 }
 
@@ -133,9 +156,11 @@ static void exchanged(void *ctx, const struct forge_answer *a)
     if (a->outcome != FORGE_OK) {
         x->why = arena_copy(c->mem, a->message);
     } else if (json_parse(c->mem, arena_copy(c->mem, a->result), 0, &v, &e)) {
-        x->app = (struct app_identity){ .id = json_i64_or(json_get(v, STR("id")), 0), .slug = member(c, v, "slug"),
-                                        .private_key_pem = member(c, v, "pem"), .webhook_secret = member(c, v, "webhook_secret"),
-                                        .html_url = member(c, v, "html_url") };
+        x->app = (struct app_identity){.id = json_i64_or(json_get(v, STR("id")), 0),
+                                       .slug = member(c, v, "slug"),
+                                       .private_key_pem = member(c, v, "pem"),
+                                       .webhook_secret = member(c, v, "webhook_secret"),
+                                       .html_url = member(c, v, "html_url")};
         x->client_id = member(c, v, "client_id");
         x->client_secret = member(c, v, "client_secret");
         x->ok = x->app.id > 0 && x->app.private_key_pem.len && x->app.webhook_secret.len;
@@ -156,7 +181,9 @@ static bool exchange_code(struct call *c, struct exchange *x, str code)
     pthread_mutex_unlock(&x->lock);
     pthread_cond_destroy(&x->some);
     pthread_mutex_destroy(&x->lock);
-    return x->ok || fail(&c->err, ERR_UPSTREAM, "GitHub did not hand over the App (" PRI_STR "): open /setup again, a code works once and for an hour",
+    return x->ok || fail(&c->err, ERR_UPSTREAM,
+                         "GitHub did not hand over the App (" PRI_STR
+                         "): open /setup again, a code works once and for an hour",
                          FMT_STR(str_sub(x->why, 0, 200)));
 }
 
@@ -171,14 +198,22 @@ static bool store_body(struct db *db, struct arena *mem, void *arg, struct err *
         return false;
     if (found)
         return fail(e, ERR_CONFLICT, "another App was set up this moment");
-    struct audit_entry a = { .action = STR("app.created"), .actor_type = STR("system"), .actor = c->request->peer, .target_type = STR("app"),
-                             .target = x->app.slug };
-    return app_value_put(db, mem, STR(APP_VALUE_ID), arena_print(mem, "%lld", (long long)x->app.id), NULL, c->now_ms, e)
-        && app_value_put(db, mem, STR(APP_VALUE_SLUG), x->app.slug, NULL, c->now_ms, e)
-        && app_value_put(db, mem, STR(APP_VALUE_PRIVATE_KEY), x->app.private_key_pem, key, c->now_ms, e)
-        && app_value_put(db, mem, STR(APP_VALUE_WEBHOOK_SECRET), x->app.webhook_secret, key, c->now_ms, e)
-        && app_value_put(db, mem, STR(APP_VALUE_CLIENT_ID), x->client_id, key, c->now_ms, e)
-        && app_value_put(db, mem, STR(APP_VALUE_CLIENT_SECRET), x->client_secret, key, c->now_ms, e) && audit_add(db, mem, &a, c->now_ms, e);
+    struct audit_entry a = {.action = STR("app.created"),
+                            .actor_type = STR("system"),
+                            .actor = c->request->peer,
+                            .target_type = STR("app"),
+                            .target = x->app.slug};
+    return app_value_put(db, mem, STR(APP_VALUE_ID), arena_print(mem, "%lld", (long long)x->app.id),
+                         NULL, c->now_ms, e) &&
+           app_value_put(db, mem, STR(APP_VALUE_SLUG), x->app.slug, NULL, c->now_ms, e) &&
+           app_value_put(db, mem, STR(APP_VALUE_PRIVATE_KEY), x->app.private_key_pem, key,
+                         c->now_ms, e) &&
+           app_value_put(db, mem, STR(APP_VALUE_WEBHOOK_SECRET), x->app.webhook_secret, key,
+                         c->now_ms, e) &&
+           app_value_put(db, mem, STR(APP_VALUE_CLIENT_ID), x->client_id, key, c->now_ms, e) &&
+           app_value_put(db, mem, STR(APP_VALUE_CLIENT_SECRET), x->client_secret, key, c->now_ms,
+                         e) &&
+           audit_add(db, mem, &a, c->now_ms, e);
 }
 
 static str cookie(struct call *c, str name)
@@ -198,15 +233,19 @@ static bool came_from_us(struct call *c, str *code)
     if (!query_text(c, "code", code) || !query_text(c, "state", &state))
         return false;
     if (nonce.len != NONCE_BYTES * 2 || !secret_equal(state, state_of(c, nonce)))
-        return fail(&c->err, ERR_INVALID, "this answer does not belong to a page of ours: open /setup again in this browser");
+        return fail(
+            &c->err, ERR_INVALID,
+            "this answer does not belong to a page of ours: open /setup again in this browser");
     return code->len || fail(&c->err, ERR_INVALID, "GitHub sent no code: open /setup again");
 }
 
 static bool create(struct call *c, struct exchange *x, str code)
 {
     struct api *a = c->api;
-    if (!exchange_code(c, x, code) || !engine_write_wait(a->config.engine, store_body, x, &c->err)
-        || !github_reconfigure(a->config.github, x->app.id, x->app.slug, x->app.private_key_pem, &c->err))
+    if (!exchange_code(c, x, code) ||
+        !engine_write_wait(a->config.engine, store_body, x, &c->err) ||
+        !github_reconfigure(a->config.github, x->app.id, x->app.slug, x->app.private_key_pem,
+                            &c->err))
         return false;
     api_set_webhook_secrets(a, &x->app.webhook_secret, 1);
     atomic_store(&a->app_ready, true);
@@ -230,10 +269,12 @@ enum outcome api_setup_callback(struct call *c)
     atomic_store(&c->api->setting_up, false);
     if (!ok)
         return FAILED;
-    call_header(c, STR("Set-Cookie"), STR("sbx_setup=; Path=/setup; Max-Age=0; HttpOnly; SameSite=Lax"));
+    call_header(c, STR("Set-Cookie"),
+                STR("sbx_setup=; Path=/setup; Max-Age=0; HttpOnly; SameSite=Lax"));
     buf_init(&b, c->mem, 64 << 10);
     page_begin(&b, "The App is ready");
-    buf_add(&b, STR("<p>Its keys are stored. Now choose the repositories it may work on:</p><p><a href=\""));
+    buf_add(&b, STR("<p>Its keys are stored. Now choose the repositories it may work on:</p><p><a "
+                    "href=\""));
     escape(&b, arena_print(c->mem, PRI_STR "/installations/new", FMT_STR(x.app.html_url)));
     buf_add(&b, STR("\">Install the App</a></p>"));
     return page(c, &b);

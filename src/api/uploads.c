@@ -9,12 +9,14 @@ enum { SHA_BYTES_MAX = 200, RETRY_MS = 15 * 60 * 1000, PART_BYTES_MAX = 256 << 2
 static bool read_chunk(struct upload_call *u, const char *kind)
 {
     struct call *c = u->call;
-    u->chunk = (struct chunk){ .repository_id = u->repo.id, .kind = str_of(kind), .received_ms = c->now_ms };
+    u->chunk =
+        (struct chunk){.repository_id = u->repo.id, .kind = str_of(kind), .received_ms = c->now_ms};
     if (!read_text(c, "batch_id", false, 100, &u->chunk.transport_id))
         return false;
     u->chunked = u->chunk.transport_id.len > 0;
     if (!u->chunked) {
-        if (json_present(json_get(c->body, STR("batch_total"))) || json_present(json_get(c->body, STR("batch_index"))))
+        if (json_present(json_get(c->body, STR("batch_total"))) ||
+            json_present(json_get(c->body, STR("batch_index"))))
             return fail(&c->err, ERR_INVALID, "batch_index and batch_total need a batch_id");
         return true;
     }
@@ -32,7 +34,8 @@ bool upload_begin(struct upload_call *u, const char *kind, const char *items_nam
         return fail(&c->err, ERR_INVALID, "%s must be a list", items_name);
     if (json_kind(u->items) == JSON_ABSENT)
         return fail(&c->err, ERR_INVALID, "%s is missing", items_name);
-    if (!read_text(c, "repo_owner", false, 200, &owner) || !read_text(c, "repo_name", false, 200, &name))
+    if (!read_text(c, "repo_owner", false, 200, &owner) ||
+        !read_text(c, "repo_name", false, 200, &name))
         return false;
     struct db *db = call_read(c);
     if (!db)
@@ -47,7 +50,10 @@ static bool chunk_body(struct db *db, struct arena *mem, void *arg, struct err *
     struct upload_call *u = arg;
     int64_t id;
     str body;
-    /* The answer to the last chunk was lost and it came again: its set is gone, but its fact is there. */
+    /*
+     * The answer to the last chunk was lost and it came again: its set is gone, but its fact is
+     * there.
+     */
     if (!facts_by_key(db, mem, u->key, 0, &id, &body, e))
         return false;
     u->known = id != 0;
@@ -82,7 +88,8 @@ bool upload_collect(struct upload_call *u)
         return true;
     }
     u->chunk.body = pack(c->mem, plain);
-    u->key = arena_print(c->mem, "upload:" PRI_STR ":%lld:" PRI_STR, FMT_STR(u->chunk.kind), (long long)u->repo.id, FMT_STR(u->chunk.transport_id));
+    u->key = arena_print(c->mem, "upload:" PRI_STR ":%lld:" PRI_STR, FMT_STR(u->chunk.kind),
+                         (long long)u->repo.id, FMT_STR(u->chunk.transport_id));
     if (!engine_write_wait(c->api->config.engine, chunk_body, u, &c->err))
         return false;
     return u->known || !u->complete || read_parts(u);
@@ -107,7 +114,8 @@ static bool check_items(struct call *c, struct upload_new *row, const str *part,
             return false;
         if (!graph_add(b, v, &c->err)) {
             if (c->err.code == ERR_LIMIT)
-                c->err.code = ERR_INVALID;      /* smaller chunks would not help, which 413 says to the CLI */
+                /* smaller chunks would not help, which 413 says to the CLI */
+                c->err.code = ERR_INVALID;
             return false;
         }
     }
@@ -116,7 +124,8 @@ static bool check_items(struct call *c, struct upload_new *row, const str *part,
     row->affected = 0;
     for (uint32_t i = 0; i < g.count; i++) {
         const struct instance *v = &g.instance[i];
-        if (!text_clean(c, "a component's name", v->component) || !text_clean(c, "a stack's name", v->stack))
+        if (!text_clean(c, "a component's name", v->component) ||
+            !text_clean(c, "a stack's name", v->stack))
             return false;
         row->affected += v->affected;
     }
@@ -126,9 +135,11 @@ static bool check_items(struct call *c, struct upload_new *row, const str *part,
 static str fact_key(struct affected *x, int64_t bucket)
 {
     struct call *c = x->u.call;
-    return arena_print(c->mem, "upload:affected:%lld:" PRI_STR ":" PRI_STR "/" PRI_STR ":%lld", (long long)x->u.repo.id,
-                       FMT_STR(sha256_hex(c->mem, c->request->body)), FMT_STR(json_str(json_get(c->who.claims, STR("run_id")), c->mem)),
-                       FMT_STR(json_str(json_get(c->who.claims, STR("run_attempt")), c->mem)), (long long)bucket);
+    return arena_print(c->mem, "upload:affected:%lld:" PRI_STR ":" PRI_STR "/" PRI_STR ":%lld",
+                       (long long)x->u.repo.id, FMT_STR(sha256_hex(c->mem, c->request->body)),
+                       FMT_STR(json_str(json_get(c->who.claims, STR("run_id")), c->mem)),
+                       FMT_STR(json_str(json_get(c->who.claims, STR("run_attempt")), c->mem)),
+                       (long long)bucket);
 }
 
 /* A retry sends the same bytes within 15 minutes: this quarter's key, or the one before. */
@@ -165,9 +176,15 @@ static bool affected_body(struct db *db, struct arena *mem, void *arg, struct er
         return gone;
     }
     x->row.id = id_new(c->mem, "upl_", c->now_ms);
-    struct fact_new f = { .lane = x->u.repo.id, .kind = "upload.affected", .key = x->u.key, .actor = c->who.name, .trace = c->trace,
-                          .body = arena_print(mem, "{\"upload\":\"" PRI_STR "\"}", FMT_STR(x->row.id)) };
-    return uploads_add(db, mem, &x->row, e) && engine_store_fact(c->api->config.engine, db, mem, &f, &fate, &id, e);
+    struct fact_new f = {.lane = x->u.repo.id,
+                         .kind = "upload.affected",
+                         .key = x->u.key,
+                         .actor = c->who.name,
+                         .trace = c->trace,
+                         .body =
+                             arena_print(mem, "{\"upload\":\"" PRI_STR "\"}", FMT_STR(x->row.id))};
+    return uploads_add(db, mem, &x->row, e) &&
+           engine_store_fact(c->api->config.engine, db, mem, &f, &fate, &id, e);
 }
 
 static void answer_received(struct call *c, str id, const char *state)
@@ -226,13 +243,15 @@ enum outcome api_affected(struct call *c)
 {
     struct affected *x = arena_make(c->mem, struct affected, 1);
     x->u.call = c;
-    if (!read_text(c, "head_sha", true, SHA_BYTES_MAX, &x->row.head_sha) || !read_text(c, "base_sha", false, SHA_BYTES_MAX, &x->row.base_sha)
-        || !upload_begin(&x->u, "affected", "stacks"))
+    if (!read_text(c, "head_sha", true, SHA_BYTES_MAX, &x->row.head_sha) ||
+        !read_text(c, "base_sha", false, SHA_BYTES_MAX, &x->row.base_sha) ||
+        !upload_begin(&x->u, "affected", "stacks"))
         return FAILED;
     x->u.chunk.head_sha = x->row.head_sha;
     x->u.chunk.base_sha = x->row.base_sha;
     str mine = json_kind(x->u.items) == JSON_ARRAY ? json_raw(x->u.items) : STR("[]");
-    if (x->u.chunked && !check_items(c, &x->row, &mine, 1))     /* a chunk that cannot be used is refused when it comes */
+    /* a chunk that cannot be used is refused when it comes */
+    if (x->u.chunked && !check_items(c, &x->row, &mine, 1))
         return FAILED;
     if (!upload_collect(&x->u))
         return FAILED;

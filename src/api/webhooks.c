@@ -1,6 +1,7 @@
 /*
- * POST /webhooks/github (forges.md §1.1). The signature is checked over the raw bytes, the delivery is on disk before the answer, its own id makes
- * a second one a duplicate. Runs on the loop's thread: parsing 9 KB takes microseconds, and the writer thread does the rest.
+ * POST /webhooks/github (forges.md §1.1). The signature is checked over the raw bytes, the delivery
+ * is on disk before the answer, its own id makes a second one a duplicate. Runs on the loop's
+ * thread: parsing 9 KB takes microseconds, and the writer thread does the rest.
  */
 #include "api/call.h"
 
@@ -13,12 +14,25 @@ enum { ON_LOOP_BYTES_MAX = 256 << 10, LANES_FRESH_MS = 5000, NAME_MAX = 100 };
 enum fate { FATE_STORED, FATE_DUPLICATE, FATE_DROPPED, FATE_REFUSED };
 static const char *const fate_names[FATES] = { "stored", "duplicate", "dropped", "refused" };
 
-/* What the house has a use for (forge.h); of some events only these actions. Everything else is counted and dropped. */
-static const struct { const char *event, *actions; } wanted[] = {
-    { "pull_request", NULL }, { "release", NULL }, { "merge_group", NULL }, { "push", NULL }, { "workflow_run", NULL },
-    { "workflow_job", "waiting" }, { "check_run", "rerequested requested_action" }, { "check_suite", "requested rerequested" },
-    { "installation", NULL }, { "installation_repositories", NULL }, { "repository", NULL }, { "issue_comment", NULL },
-    { "deployment_review", NULL },
+/*
+ * What the house has a use for (forge.h); of some events only these actions. Everything else is
+ * counted and dropped.
+ */
+static const struct { const char *event, *actions;
+} wanted[] = {
+    {"pull_request", NULL},
+    {"release", NULL},
+    {"merge_group", NULL},
+    {"push", NULL},
+    {"workflow_run", NULL},
+    {"workflow_job", "waiting"},
+    {"check_run", "rerequested requested_action"},
+    {"check_suite", "requested rerequested"},
+    {"installation", NULL},
+    {"installation_repositories", NULL},
+    {"repository", NULL},
+    {"issue_comment", NULL},
+    {"deployment_review", NULL},
 };
 enum { WANTED = sizeof wanted / sizeof wanted[0], EVENT_PING = WANTED, EVENT_OTHER };
 _Static_assert((int)EVENT_OTHER < (int)EVENT_NAMES, "raise EVENT_NAMES: it sizes the counters");
@@ -76,7 +90,8 @@ static bool lanes_cached(struct api *a, struct delivery *d)
 {
     struct cached_lanes *k = &a->lanes[(uint64_t)d->forge_id % LANES_CACHED];
     pthread_mutex_lock(&a->lock);
-    bool hit = d->forge_id && k->forge_id == d->forge_id && clock_mono_ms() - k->read_ms < LANES_FRESH_MS;
+    bool hit =
+        d->forge_id && k->forge_id == d->forge_id && clock_mono_ms() - k->read_ms < LANES_FRESH_MS;
     if (hit) {
         d->lanes = k->count;
         memcpy(d->lane, k->lane, sizeof d->lane);
@@ -92,7 +107,8 @@ static void lanes_keep(struct api *a, const struct delivery *d)
     if (!d->forge_id || !d->lanes || !d->lane[0])
         return;
     pthread_mutex_lock(&a->lock);
-    *k = (struct cached_lanes){ .forge_id = d->forge_id, .read_ms = clock_mono_ms(), .count = d->lanes };
+    *k = (struct cached_lanes){
+        .forge_id = d->forge_id, .read_ms = clock_mono_ms(), .count = d->lanes};
     memcpy(k->lane, d->lane, sizeof k->lane);
     pthread_mutex_unlock(&a->lock);
 }
@@ -125,7 +141,12 @@ static bool lanes_find(struct delivery *d, struct db *db, struct arena *mem, str
 
 static struct fact_new fact_of(const struct delivery *d, int64_t lane, str key)
 {
-    return (struct fact_new){ .lane = lane, .kind = d->kind, .key = key, .body = d->payload, .actor = d->actor, .trace = d->call->trace };
+    return (struct fact_new){.lane = lane,
+                             .kind = d->kind,
+                             .key = key,
+                             .body = d->payload,
+                             .actor = d->actor,
+                             .trace = d->call->trace};
 }
 
 static bool store_body(struct db *db, struct arena *mem, void *arg, struct err *e)
@@ -135,7 +156,8 @@ static bool store_body(struct db *db, struct arena *mem, void *arg, struct err *
         return false;
     d->stored = false;
     for (size_t i = 0; i < d->lanes; i++) {
-        str key = i ? arena_print(mem, PRI_STR "@%lld", FMT_STR(d->key), (long long)d->lane[i]) : d->key;
+        str key =
+            i ? arena_print(mem, PRI_STR "@%lld", FMT_STR(d->key), (long long)d->lane[i]) : d->key;
         struct fact_new f = fact_of(d, d->lane[i], key);
         enum fact_fate fate;
         int64_t id;
@@ -186,7 +208,8 @@ static bool word(str s)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-' || c == '.'))
             return false;
     }
     return true;
@@ -205,21 +228,26 @@ static bool signature_ok(struct call *c)
 {
     const struct secrets *s = atomic_load(&c->api->secrets);
     if (!s->count)
-        return fail(&c->err, ERR_NOT_FOUND, "no webhook secret is configured here yet: set up the GitHub App first");
+        return fail(&c->err, ERR_NOT_FOUND,
+                    "no webhook secret is configured here yet: set up the GitHub App first");
     str header = http_header_get(c->request, STR("X-Hub-Signature-256"));
-    return github_signature_ok(header, c->request->body, s->at, s->count)
-        || fail(&c->err, ERR_SIGNATURE, "the signature of this delivery is missing or wrong: the App's webhook secret and ours must be the same");
+    return github_signature_ok(header, c->request->body, s->at, s->count) ||
+           fail(&c->err, ERR_SIGNATURE,
+                "the signature of this delivery is missing or wrong: the App's webhook secret and "
+                "ours must be the same");
 }
 
 static bool payload_of(struct call *c, str *payload)
 {
-    str rest, type = str_trim(str_cut(http_header_get(c->request, STR("Content-Type")), ';', &rest));
+    str rest,
+        type = str_trim(str_cut(http_header_get(c->request, STR("Content-Type")), ';', &rest));
     *payload = c->request->body;
     if (str_eq_nocase(type, STR("application/x-www-form-urlencoded")))
         return github_form_payload(c->mem, c->request->body, payload)
             || fail(&c->err, ERR_INVALID, "the form has no payload field");
     if (type.len && !str_eq_nocase(type, STR("application/json")))
-        return fail(&c->err, ERR_MEDIA, "a delivery is application/json or application/x-www-form-urlencoded");
+        return fail(&c->err, ERR_MEDIA,
+                    "a delivery is application/json or application/x-www-form-urlencoded");
     return true;
 }
 
@@ -231,24 +259,28 @@ static bool delivery_read(struct delivery *d, str *event, str *guid, struct json
     *event = http_header_get(c->request, STR("X-GitHub-Event"));
     *guid = http_header_get(c->request, STR("X-GitHub-Delivery"));
     if (!word(*event) || !word(*guid))
-        return fail(&c->err, ERR_INVALID, "a delivery needs the headers X-GitHub-Event and X-GitHub-Delivery");
+        return fail(&c->err, ERR_INVALID,
+                    "a delivery needs the headers X-GitHub-Event and X-GitHub-Delivery");
     d->event = event_of(*event);
     if (!payload_of(c, &d->payload))
         return false;
     if (!json_parse(c->mem, d->payload, 0, v, &c->err)) {
-        if (c->err.code == ERR_LIMIT)   /* too deep is a wrong document, not one that is too large */
+        /* too deep is a wrong document, not one that is too large */
+        if (c->err.code == ERR_LIMIT)
             c->err.code = ERR_INVALID;
         return fail_ctx(&c->err, "the payload cannot be read");
     }
-    return json_kind(*v) == JSON_OBJECT || fail(&c->err, ERR_INVALID, "the payload must be a JSON object");
+    return json_kind(*v) == JSON_OBJECT ||
+           fail(&c->err, ERR_INVALID, "the payload must be a JSON object");
 }
 
 static bool has_use(const struct delivery *d, str event, struct json v)
 {
     if (d->event == EVENT_OTHER)
         log_unknown_once(d->call->api, "webhook event", event);
-    return d->event < WANTED
-        && (!wanted[d->event].actions || has_word(wanted[d->event].actions, json_str(json_get(v, STR("action")), d->call->mem)));
+    return d->event < WANTED &&
+           (!wanted[d->event].actions ||
+            has_word(wanted[d->event].actions, json_str(json_get(v, STR("action")), d->call->mem)));
 }
 
 enum outcome api_webhook(struct call *c)
@@ -278,13 +310,17 @@ enum outcome api_webhook(struct call *c)
 
 void webhook_metrics(struct api *a, struct buf *b)
 {
-    buf_add(b, STR("# HELP signalbox_webhook_deliveries_total Deliveries by event and what became of them.\n"
+    buf_add(b, STR("# HELP signalbox_webhook_deliveries_total Deliveries by event and what became "
+                   "of them.\n"
                    "# TYPE signalbox_webhook_deliveries_total counter\n"));
     for (size_t i = 0; i <= EVENT_OTHER; i++)
         for (size_t f = 0; f < FATES; f++) {
             uint64_t n = atomic_load_explicit(&a->events[i][f], memory_order_relaxed);
             if (n)
                 buf_print(b, "signalbox_webhook_deliveries_total{event=\"%s\",fate=\"%s\"} %llu\n",
-                          i < WANTED ? wanted[i].event : i == EVENT_PING ? "ping" : "other", fate_names[f], (unsigned long long)n);
+                          i < WANTED        ? wanted[i].event
+                          : i == EVENT_PING ? "ping"
+                                            : "other",
+                          fate_names[f], (unsigned long long)n);
         }
 }

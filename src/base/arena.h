@@ -26,7 +26,8 @@ void          arena_free(struct arena *a);          /* NULL is fine */
 void          arena_reset(struct arena *a);         /* empty it, keep the first block */
 bool          arena_over(const struct arena *a);    /* did it pass `soft`? */
 size_t        arena_used(const struct arena *a);    /* bytes handed out since new or reset */
-size_t        arena_left(const struct arena *a);    /* before `hard`: parsers of outside bytes look first */
+/* before `hard`: parsers of outside bytes look first */
+size_t        arena_left(const struct arena *a);
 
 /* Zeroed, aligned for any type, never NULL. Aborts if count * size overflows. */
 void *arena_take(struct arena *a, size_t count, size_t size)

@@ -1,17 +1,21 @@
 /*
  * err: failures as values.
  *
- * A function that can fail returns bool and takes `struct err *` last. False means the error is filled in; there is no
- * second place to look. The code is from a closed table, so that HTTP status, errorTag, exit code and retry are decided once.
- * The first failure wins; callers add context with fail_ctx, never replace it. Library code never logs errors:
- * whoever stands at the top (dispatcher, engine, main) does, once.
+ * A function that can fail returns bool and takes `struct err *` last. False means the error is
+ * filled in; there is no second place to look. The code is from a closed table, so that HTTP
+ * status, errorTag, exit code and retry are decided once. The first failure wins; callers add
+ * context with fail_ctx, never replace it. Library code never logs errors: whoever stands at the
+ * top (dispatcher, engine, main) does, once.
  */
 #ifndef SIGNALBOX_BASE_ERR_H
 #define SIGNALBOX_BASE_ERR_H
 #include <errno.h>
 #include <stdbool.h>
 
-/*    code                   errorTag on the wire        http exit retry   meaning for the caller (atmos-pro.md §3, §24 no. 16) */
+/*
+ * code                   errorTag on the wire        http exit retry   meaning for the caller
+ * (atmos-pro.md §3, §24 no. 16)
+ */
 #define ERR_TABLE(X)                                                                                                  \
     X(ERR_NONE,              "Ok",                       200, 0, false)                                               \
     X(ERR_INVALID,           "ValidationError",          400, 2, false) /* the request is wrong: fix it and resend */ \
@@ -70,14 +74,21 @@ bool        err_retry(enum err_code c);
 #define ERR_STR(x)  ERR_STR_(x)
 #define ERR_HERE    __FILE__ ":" ERR_STR(__LINE__)
 
-/* All return false, so that a failure is one line:  return fail(e, ERR_NOT_FOUND, "no lock %s", key); */
+/*
+ * All return false, so that a failure is one line:  return fail(e, ERR_NOT_FOUND, "no lock %s",
+ * key);
+ */
 #define fail(e, code, ...)     err_set((e), (code), 0, ERR_HERE, __VA_ARGS__)
 #define fail_errno(e, ...)     err_set((e), ERR_INTERNAL, errno, ERR_HERE, __VA_ARGS__)
 bool err_set(struct err *e, enum err_code c, int sys, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 5, 6), cold, nonnull(1)));
 /* On the way up: return fail_ctx(e, "claiming lane %s", id);  prefixes the text, keeps the code. */
-bool fail_ctx(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold, nonnull(1)));
-/* Adds one line to the list of validation errors (past 50: "… and more"); the text is kept by the caller's arena. */
+bool fail_ctx(struct err *e, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), cold, nonnull(1)));
+/*
+ * Adds one line to the list of validation errors (past 50: "… and more"); the text is kept by the
+ * caller's arena.
+ */
 void err_detail(struct err *e, const char *text);
 void err_clear(struct err *e);
 

@@ -44,7 +44,8 @@ str         json_str(struct json v, struct arena *mem);
 bool        json_i64(struct json v, int64_t *out);   /* only integers in int64: no 1e3, no 1.0 */
 int64_t     json_i64_or(struct json v, int64_t other);
 bool        json_bool_or(struct json v, bool other);
-str         json_raw(struct json v);                 /* its source text, e.g. to store it unchanged */
+/* its source text, e.g. to store it unchanged */
+str         json_raw(struct json v);
 
 /* struct json_iter it = json_iter(v); while (json_next(&it, mem, &key, &value)) …   key is STR_NONE
  * for arrays. */

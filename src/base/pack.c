@@ -16,10 +16,13 @@ static str plain_form(struct arena *mem, str plain)
     return (str){ p, plain.len + 1 };
 }
 
-/* A context is half a megabyte that has to be cleared before its first use, which costs more than
- * packing a small body. Each thread keeps its own for small bodies; large ones get a new one, so that
- * no thread keeps much. */
-enum { KEPT_BYTES_MAX = 64 << 10, LEVEL_SMALL = -1, LEVEL_LARGE = 1 };   /* -1: half the time, a third larger */
+/*
+ * A context is half a megabyte that has to be cleared before its first use, which costs more than
+ * packing a small body. Each thread keeps its own for small bodies; large ones get a new one, so
+ * that no thread keeps much.
+ */
+/* -1: half the time, a third larger */
+enum { KEPT_BYTES_MAX = 64 << 10, LEVEL_SMALL = -1, LEVEL_LARGE = 1 };
 
 struct kept { ZSTD_CCtx *pack; ZSTD_DCtx *unpack; };
 

@@ -6,8 +6,10 @@
 #define SIGNALBOX_BASE_RFC3339_H
 #include "base/arena.h"
 
-/* "2026-08-21T10:00:00Z": whole seconds and Z, as the CLI's contract demands (atmos-pro.md §4.6). Times
- * before 1970 and after 9999 are clamped. */
+/*
+ * "2026-08-21T10:00:00Z": whole seconds and Z, as the CLI's contract demands (atmos-pro.md §4.6).
+ * Times before 1970 and after 9999 are clamped.
+ */
 str  rfc3339_write(struct arena *mem, int64_t utc_ms);
 /* The calendar fields of a time, UTC. Times before 1970 and after 9999 are clamped to these
  * years. */

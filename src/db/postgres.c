@@ -84,7 +84,8 @@ static bool set_up(struct pg *p, struct err *e)
     static const char common[] =
         "set client_min_messages = warning; set statement_timeout = '30s'; set lock_timeout = '5s';"
         "set idle_in_transaction_session_timeout = '60s'; set bytea_output = hex;"
-        "set standard_conforming_strings = on; set default_transaction_isolation = 'read committed'";
+        "set standard_conforming_strings = on; set default_transaction_isolation = 'read "
+        "committed'";
 
     PQsetNoticeReceiver(p->conn, notice, p);
     if (!pg_simple(p, common, e) ||

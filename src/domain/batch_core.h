@@ -2,7 +2,8 @@
  * batch_core: what the files of batch.h share among themselves. Nobody else includes this.
  *
  * A turn is one call from outside: it moves nodes (turn_enter), tells their children (turn_spread)
- * and says at the end what else follows (turn_end). Every change of a node's state goes through turn_enter.
+ * and says at the end what else follows (turn_end). Every change of a node's state goes through
+ * turn_enter.
  */
 #ifndef SIGNALBOX_DOMAIN_BATCH_CORE_H
 #define SIGNALBOX_DOMAIN_BATCH_CORE_H

@@ -1,6 +1,7 @@
 /*
- * feedback: what people see on the forge, as pure functions of what the database holds (atmos-pro.md §15, peers.md §5.4).
- * Rendering twice gives the same bytes: no clock but the times that are passed in, no order that depends on chance.
+ * feedback: what people see on the forge, as pure functions of what the database holds
+ * (atmos-pro.md §15, peers.md §5.4). Rendering twice gives the same bytes: no clock but the times
+ * that are passed in, no order that depends on chance.
  */
 #ifndef SIGNALBOX_DOMAIN_FEEDBACK_H
 #define SIGNALBOX_DOMAIN_FEEDBACK_H
@@ -16,11 +17,14 @@ struct node_view {
     str             inert;              /* "deleted", "disabled", "no_workflow" or empty */
     str             run_url;            /* of the forge; empty before there is one */
     str             error_code, error_text;    /* dispatchError and its sentence */
-    str             lock_message; int64_t lock_expires_ms; str lock_actor;    /* when NODE_BLOCKED by a lock */
-    str             blocked_by;         /* when NODE_BLOCKED by a live run of the same instance: "apply of #12" */
+    /* when NODE_BLOCKED by a lock */
+    str             lock_message; int64_t lock_expires_ms; str lock_actor;
+    /* when NODE_BLOCKED by a live run of the same instance: "apply of #12" */
+    str             blocked_by;
     int64_t         started_ms, ended_ms, expected_ms;
     uint32_t        level;
-    bool            has_counts; int64_t create, change, replace, destroy;      /* plan counts, when the CLI reported them */
+    /* plan counts, when the CLI reported them */
+    bool            has_counts; int64_t create, change, replace, destroy;
     bool            has_exit; int64_t exit_code;
     const uint32_t *parents; uint32_t parent_count;    /* indexes of nodes it waits for */
 };
@@ -36,12 +40,20 @@ struct batch_view {
     const struct node_view *node; uint32_t count;
     int64_t          forecast_ms;       /* expected time left, 0 unknown */
     int64_t          as_of_ms;          /* the newest change among what is shown: the only "now" */
-    bool             tree_differs;      /* squash merge of a branch that was behind: applied head is not what is on the base branch */
+    /* squash merge of a branch that was behind: applied head is not what is on the base branch */
+    bool             tree_differs;
     str              superseded_by;     /* batch id or empty */
 };
 
 /* The state of a head for which nothing runs (yet). */
-enum wait_kind { WAIT_NONE, WAIT_UPLOAD, WAIT_NO_UPLOAD, WAIT_NOTHING_AFFECTED, WAIT_FORK, WAIT_CLOSED };
+enum wait_kind {
+    WAIT_NONE,
+    WAIT_UPLOAD,
+    WAIT_NO_UPLOAD,
+    WAIT_NOTHING_AFFECTED,
+    WAIT_FORK,
+    WAIT_CLOSED
+};
 
 struct change_view {
     str               product;          /* "Signalbox" */
@@ -49,34 +61,49 @@ struct change_view {
     str               head_sha;
     enum wait_kind    wait;
     int64_t           wait_until_ms;
-    const struct batch_view *batch; uint32_t batch_count;   /* newest first: current one, then e.g. the plan batch behind an apply batch */
+    /* newest first: current one, then e.g. the plan batch behind an apply batch */
+    const struct batch_view *batch; uint32_t batch_count;
     str               page_url;         /* of the change */
 };
 
 struct check_view {
     const char *status;                 /* "queued", "in_progress", "completed" */
-    const char *conclusion;             /* NULL unless completed: success, failure, neutral, action_required, cancelled */
-    str         title, summary, text;   /* ≤ 255, ≤ 65,535, ≤ 65,535 bytes, cut on a UTF-8 boundary with a line that says so */
+    /* NULL unless completed: success, failure, neutral, action_required, cancelled */
+    const char *conclusion;
+    /* ≤ 255, ≤ 65,535, ≤ 65,535 bytes, cut on a UTF-8 boundary with a line that says so */
+    str         title, summary, text;
     str         details_url;
 };
 
 void feedback_check(struct arena *mem, const struct change_view *c, struct check_view *out);
-/* The sticky comment; empty when none is to be made (no batch with anything to tell, §5.4; not a pull request). When a newer head waits for its
- * upload, or affects nothing, the batches behind it are still told about, under a first line that says so: a comment that exists stays true. At most 60,000 bytes, about 40 lines at any size,
- * begins with the hidden marker feedback_marker(). */
+/*
+ * The sticky comment; empty when none is to be made (no batch with anything to tell, §5.4; not a
+ * pull request). When a newer head waits for its upload, or affects nothing, the batches behind it
+ * are still told about, under a first line that says so: a comment that exists stays true. At most
+ * 60,000 bytes, about 40 lines at any size, begins with the hidden marker feedback_marker().
+ */
 str  feedback_comment(struct arena *mem, const struct change_view *c);
 str  feedback_marker(struct arena *mem, int64_t number);
-/* The tone of the first line, the failures, and what needs a person, as 16 hex digits: an edit of the comment is urgent when this changed, else it
- * may be debounced. Counts of what runs or succeeded are not in it: they change with every node. */
+/*
+ * The tone of the first line, the failures, and what needs a person, as 16 hex digits: an edit of
+ * the comment is urgent when this changed, else it may be debounced. Counts of what runs or
+ * succeeded are not in it: they change with every node.
+ */
 str  feedback_digest(struct arena *mem, const struct change_view *c);
-/* Wait between two edits of one comment, by the size of the batch: 10 s up to 20 nodes … 30 s from 500 (§10.7, peers.md §5.4). Terminal states go at once. */
+/*
+ * Wait between two edits of one comment, by the size of the batch: 10 s up to 20 nodes … 30 s from
+ * 500 (§10.7, peers.md §5.4). Terminal states go at once.
+ */
 int64_t feedback_debounce_ms(uint32_t nodes, bool terminal);
 
 /* Review (§15.4): "APPROVE", "REQUEST_CHANGES" or NULL when none is due; body for it. */
 const char *feedback_review(struct arena *mem, const struct change_view *c, str *body);
 
-/* Escapes hostile text for Markdown inside a table cell or line: no mentions (@ → zero-width joined), links, HTML, tables, code fences, line breaks; control and
- * bidirectional characters shown as U+FFFD; cut to max characters with an ellipsis. */
+/*
+ * Escapes hostile text for Markdown inside a table cell or line: no mentions (@ → zero-width
+ * joined), links, HTML, tables, code fences, line breaks; control and bidirectional characters
+ * shown as U+FFFD; cut to max characters with an ellipsis.
+ */
 str  markdown_text(struct arena *mem, str s, size_t max_chars);
 str  markdown_code(struct arena *mem, str s, size_t max_chars);     /* `…` with enough backticks */
 

@@ -1,8 +1,9 @@
 /*
  * node: the life of one node of a batch, as a table (state by event).
  *
- * A node is one instance (component in a stack) and one workflow file to dispatch for it. Networks repeat and reorder, so late
- * messages are normal and are taken in silence (NODE_STALE); messages that make no sense are refused (NODE_ILLEGAL).
+ * A node is one instance (component in a stack) and one workflow file to dispatch for it. Networks
+ * repeat and reorder, so late messages are normal and are taken in silence (NODE_STALE); messages
+ * that make no sense are refused (NODE_ILLEGAL).
  */
 #ifndef SIGNALBOX_DOMAIN_NODE_H
 #define SIGNALBOX_DOMAIN_NODE_H
@@ -37,7 +38,7 @@ enum node_state {
 
 enum node_sender { BY_CORE, BY_ENGINE, BY_FORGE, BY_PERSON };
 
-/*    event               name               who may say so                                                    */
+/* event               name               who may say so */
 #define NODE_EVENTS(X)                                                                                          \
     X(NODE_OPEN,          "open",            BY_CORE)   /* everything it waits for ended as it must          */ \
     X(NODE_BREAK,         "break",           BY_CORE)   /* something it waits for did not                    */ \
@@ -79,7 +80,10 @@ const char *node_event_name(enum node_event ev);
 bool node_state_read(str name, enum node_state *out);
 bool node_is_final(enum node_state s);
 bool node_is_live(enum node_state s);
-/* What counts as "ended as it must" for a dependent: success; inert counts too (its place is taken by what stands before it). */
+/*
+ * What counts as "ended as it must" for a dependent: success; inert counts too (its place is taken
+ * by what stands before it).
+ */
 bool node_is_good(enum node_state s);
 
 #endif

@@ -1,11 +1,12 @@
 /*
- * settings: what can be set per repository, as one table (name, type, default, bounds, doc), from which parsing, the API and the documentation come.
+ * settings: what can be set per repository, as one table (name, type, default, bounds, doc), from
+ * which parsing, the API and the documentation come.
  */
 #ifndef SIGNALBOX_DOMAIN_SETTINGS_H
 #define SIGNALBOX_DOMAIN_SETTINGS_H
 #include "base/json.h"
 
-/*    field                    kind   default  min max      documentation                                                     */
+/* field                    kind   default  min max      documentation */
 #define REPO_SETTINGS(X)                                                                                                        \
     X(dispatch_concurrency,     I64,   20, 1, 100,   "Dispatch calls under way at once for this repository.")                    \
     X(strict_plans,             BOOL,  0, 0, 1,      "Skip the plans of dependents when a plan fails.")                          \
@@ -25,9 +26,13 @@ struct repo_settings {
 };
 
 void settings_default(struct repo_settings *out);
-/* Merges a JSON object of changes into *s. Unknown names, wrong types and values out of bounds: ERR_INVALID with one detail each
- * ("dispatch_concurrency must be between 1 and 100, got 500"), and nothing is changed. */
-bool settings_merge(struct arena *mem, struct json changes, struct repo_settings *s, struct err *e) MUST_CHECK;
+/*
+ * Merges a JSON object of changes into *s. Unknown names, wrong types and values out of bounds:
+ * ERR_INVALID with one detail each ("dispatch_concurrency must be between 1 and 100, got 500"), and
+ * nothing is changed.
+ */
+bool settings_merge(struct arena *mem, struct json changes, struct repo_settings *s,
+                    struct err *e) MUST_CHECK;
 str  settings_json(struct arena *mem, const struct repo_settings *s);
 
 #endif

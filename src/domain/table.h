@@ -1,12 +1,13 @@
 /*
- * table: a small hash table from keys to indexes, for use inside one function's arena. Keys stay with the caller:
+ * table: a small hash table from keys to indexes, for use inside one function's arena. Keys stay
+ * with the caller:
  *
  *     for (uint32_t i = table_first(t, hash, &at); i != TABLE_END; i = table_next(t, hash, &at))
  *         if (str_eq(key[i], k)) return i;
  *     table_put(t, hash);                       it gets the next index: 0, 1, 2 …
  *
- * The seed comes from where the arena lies. It keeps an uploader from choosing keys that collide, and it never
- * shows in a result, because indexes are given by the order of arrival.
+ * The seed comes from where the arena lies. It keeps an uploader from choosing keys that collide,
+ * and it never shows in a result, because indexes are given by the order of arrival.
  */
 #ifndef SIGNALBOX_DOMAIN_TABLE_H
 #define SIGNALBOX_DOMAIN_TABLE_H

@@ -1,12 +1,15 @@
 /*
- * text: hostile text made fit for a sentence (an error, a reason, a loop's name). Markdown has its own escaping in feedback.h.
+ * text: hostile text made fit for a sentence (an error, a reason, a loop's name). Markdown has its
+ * own escaping in feedback.h.
  */
 #ifndef SIGNALBOX_DOMAIN_TEXT_H
 #define SIGNALBOX_DOMAIN_TEXT_H
 #include "base/arena.h"
 
-/* Control characters, line separators, marks that turn or hide text, and bytes that are not UTF-8 become U+FFFD;
- * cut to max_chars characters, the last one then being "…". */
+/*
+ * Control characters, line separators, marks that turn or hide text, and bytes that are not UTF-8
+ * become U+FFFD; cut to max_chars characters, the last one then being "…".
+ */
 str text_plain(struct arena *mem, str s, size_t max_chars);
 
 #endif

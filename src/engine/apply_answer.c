@@ -14,13 +14,16 @@ struct answer {
     int64_t            status, not_before_ms;
 };
 
-static bool passing(enum forge_outcome o) { return o == FORGE_NOT_SENT || o == FORGE_LOST || o == FORGE_LIMITED; }
+static bool passing(enum forge_outcome o)
+{
+    return o == FORGE_NOT_SENT || o == FORGE_LOST || o == FORGE_LIMITED;
+}
 
 static bool end(struct step *s, const struct answer *a, bool given_up, str note, struct err *e)
 {
     if (given_up)
-        log_warn("an effect was refused", LS("kind", a->effect.kind), LS("key", a->effect.key), LI("status", a->status),
-                 LS("why", note));
+        log_warn("an effect was refused", LS("kind", a->effect.kind), LS("key", a->effect.key),
+                 LI("status", a->status), LS("why", note));
     atomic_fetch_add(given_up ? &s->en->effects_failed : &s->en->effects_done, 1);
     return effects_done(s->db, a->effect.id, given_up, note, s->now_ms, e);
 }
@@ -44,14 +47,19 @@ static struct run_news news_of(struct step *s, struct json run)
     return n;
 }
 
-/* ---- dispatch: at most one run for one run id, whatever is lost (architecture.md §7 no. 4) ------------------------------------ */
+/* ---- dispatch: at most one run for one run id, whatever is lost (architecture.md §7 no. 4) --- */
 
-static bool node_of_run(struct step *s, str run_id, struct run_row *r, struct hot **h, bool *found, struct err *e)
+static bool node_of_run(struct step *s, str run_id, struct run_row *r, struct hot **h, bool *found,
+                        struct err *e)
 {
-    return runs_get(s->db, s->mem, run_id, r, found, e) && (!*found || hot_get(s, r->batch_seq, h, e));
+    return runs_get(s->db, s->mem, run_id, r, found, e) &&
+           (!*found || hot_get(s, r->batch_seq, h, e));
 }
 
-/* Surely no effect: the attempt is taken back, the node is ready again after a while. Nothing of it exists anywhere, so its row goes too. */
+/*
+ * Surely no effect: the attempt is taken back, the node is ready again after a while. Nothing of it
+ * exists anywhere, so its row goes too.
+ */
 static bool put_back(struct step *s, const struct answer *a, struct err *e)
 {
     struct run_row r;
@@ -66,21 +74,28 @@ static bool put_back(struct step *s, const struct answer *a, struct err *e)
     int64_t wait_ms = RETRY_FIRST_MS << (n->tries < 5 ? n->tries : 5);
     if (wait_ms > RETRY_LAST_MS)
         wait_ms = RETRY_LAST_MS;
-    wait_ms += wait_ms * (int64_t)(r.position % 7) / 14;     /* spread them without chance: the same history gives the same times */
+    /* spread them without chance: the same history gives the same times */
+    wait_ms += wait_ms * (int64_t)(r.position % 7) / 14;
     int64_t at_ms = a->not_before_ms > s->now_ms ? a->not_before_ms : s->now_ms + wait_ms;
     n->tries++;
     n->run_id = STR_NONE;
     step_wake_at(s, at_ms);
-    if (!db_exec(s->db, e, NULL, "delete from run where id = $1", ARGS(A(r.id))) || !end(s, a, false, a->message, e) ||
-        !node_tell(s, h, (struct node_message){ .event = NODE_PUT_BACK, .node = (uint32_t)r.position,
-                                                .attempt = (uint32_t)r.attempt, .not_before_ms = at_ms }, &verdict, e))
+    if (!db_exec(s->db, e, NULL, "delete from run where id = $1", ARGS(A(r.id))) ||
+        !end(s, a, false, a->message, e) ||
+        !node_tell(s, h,
+                   (struct node_message){.event = NODE_PUT_BACK,
+                                         .node = (uint32_t)r.position,
+                                         .attempt = (uint32_t)r.attempt,
+                                         .not_before_ms = at_ms},
+                   &verdict, e))
         return false;
     n->error_code = a->outcome == FORGE_LIMITED ? STR("rate_limited") : STR("forge_unreachable");
     n->error_text = arena_copy(h->mem, a->message);
     return nodes_save(s->db, h->row.seq, r.position, n, s->now_ms, e);
 }
 
-static bool refuse(struct step *s, const struct answer *a, enum dispatch_error code, str why, struct err *e)
+static bool refuse(struct step *s, const struct answer *a, enum dispatch_error code, str why,
+                   struct err *e)
 {
     struct run_row r;
     struct hot *h;
@@ -97,30 +112,38 @@ static bool dispatch_answered(struct step *s, const struct answer *a, struct err
         return end(s, a, false, STR("dispatched"), e) &&
                run_accepted(s, a->effect.key, json_i64_or(json_get(a->result, STR("run_id")), 0),
                             json_str(json_get(a->result, STR("url")), s->mem), e) &&
-               step_audit(s, "workflow", "dispatched", "system", STR("signalbox"), STR("run"), a->effect.key, STR(""), e);
+               step_audit(s, "workflow", "dispatched", "system", STR("signalbox"), STR("run"),
+                          a->effect.key, STR(""), e);
     case FORGE_NOT_SENT:
     case FORGE_LIMITED:
         return put_back(s, a, e);
     case FORGE_LOST:
         step_due_at(s, s->now_ms + FIND_AGAIN_MS);
-        return effects_later(s->db, a->effect.id, s->now_ms + FIND_AGAIN_MS,
-                             STR("the answer was lost: looking for the run before anything is sent again"), e);
+        return effects_later(
+            s->db, a->effect.id, s->now_ms + FIND_AGAIN_MS,
+            STR("the answer was lost: looking for the run before anything is sent again"), e);
     case FORGE_NOT_FOUND:
         return refuse(s, a, DISPATCH_WORKFLOW_NOT_FOUND,
-                      arena_print(s->mem, "GitHub does not know this workflow: " PRI_STR, FMT_STR(a->message)), e);
+                      arena_print(s->mem, "GitHub does not know this workflow: " PRI_STR,
+                                  FMT_STR(a->message)),
+                      e);
     case FORGE_NO_ACCESS:
-        return refuse(s, a, DISPATCH_NO_ACCESS,
-                      arena_print(s->mem, "the App may not dispatch here (it needs Actions: write): " PRI_STR,
-                                  FMT_STR(a->message)), e);
+        return refuse(
+            s, a, DISPATCH_NO_ACCESS,
+            arena_print(s->mem, "the App may not dispatch here (it needs Actions: write): " PRI_STR,
+                        FMT_STR(a->message)),
+            e);
     case FORGE_REFUSED:
         break;
     }
-    return refuse(s, a, DISPATCH_REFUSED, arena_print(s->mem, "GitHub refused the dispatch: " PRI_STR, FMT_STR(a->message)), e);
+    return refuse(s, a, DISPATCH_REFUSED,
+                  arena_print(s->mem, "GitHub refused the dispatch: " PRI_STR, FMT_STR(a->message)),
+                  e);
 }
 
 /* Runs of this file that no row of ours has claimed. */
-static bool unclaimed(struct step *s, struct json runs, const struct run_row *r, int64_t since_ms, int64_t *only, size_t *count,
-                      struct err *e)
+static bool unclaimed(struct step *s, struct json runs, const struct run_row *r, int64_t since_ms,
+                      int64_t *only, size_t *count, struct err *e)
 {
     struct json_iter it = json_iter(runs);
     struct json v;
@@ -145,7 +168,8 @@ static bool unclaimed(struct step *s, struct json runs, const struct run_row *r,
 static bool send_again(struct step *s, const struct answer *a, struct err *e)
 {
     struct effect f = a->effect;
-    log_info("a dispatch left no run behind; it is sent again under the same run id", LS("run", f.key));
+    log_info("a dispatch left no run behind; it is sent again under the same run id",
+             LS("run", f.key));
     f.attempts = 0;
     f.created_ms = s->now_ms;
     return effects_restart(s->db, f.id, s->now_ms, e) && outbox_prepare(s, &f, false, e);
@@ -154,7 +178,8 @@ static bool send_again(struct step *s, const struct answer *a, struct err *e)
 static bool look_again(struct step *s, const struct answer *a, struct err *e)
 {
     step_due_at(s, s->now_ms + FIND_AGAIN_MS);
-    return effects_later(s->db, a->effect.id, s->now_ms + FIND_AGAIN_MS, STR("looking for the run"), e);
+    return effects_later(s->db, a->effect.id, s->now_ms + FIND_AGAIN_MS, STR("looking for the run"),
+                         e);
 }
 
 /* Looked for the run of a dispatch whose answer is not known. */
@@ -174,13 +199,14 @@ static bool dispatch_looked_for(struct step *s, const struct answer *a, struct e
     if (!node_of_run(s, a->effect.key, &r, &h, &found, e))
         return false;
     if (!found || r.forge_run_id || r.ended_ms)
-        return end(s, a, false, STR("the run is known by now"), e) && (!found || run_accepted(s, r.id, 0, STR(""), e));
+        return end(s, a, false, STR("the run is known by now"), e) &&
+               (!found || run_accepted(s, r.id, 0, STR(""), e));
     while (json_next(&it, s->mem, &key, &v)) {
         struct run_news n = news_of(s, v);
         str note;
         if (str_has(n.title, r.id))
-            return end(s, a, false, STR("found by its title"), e) && run_accepted(s, r.id, n.run_id, n.url, e) &&
-                   run_heard(s, &n, &note, e);
+            return end(s, a, false, STR("found by its title"), e) &&
+                   run_accepted(s, r.id, n.run_id, n.url, e) && run_heard(s, &n, &note, e);
     }
     /* Not listed. That is an answer only after the forge has had time to list it. */
     bool settled = a->effect.attempts * FIND_AGAIN_MS >= settle_ms ||
@@ -197,20 +223,24 @@ static bool dispatch_looked_for(struct step *s, const struct answer *a, struct e
     if (count == 0)
         return send_again(s, a, e);
     if (count == 1 && waiting_count == 1)
-        return end(s, a, false, STR("the only run it can be"), e) && run_accepted(s, r.id, only, STR(""), e);
+        return end(s, a, false, STR("the only run it can be"), e) &&
+               run_accepted(s, r.id, only, STR(""), e);
     return refuse(s, a, DISPATCH_OUTCOME_UNKNOWN,
-                  STR("the answer to the dispatch was lost and several runs could be it; look at the runs on GitHub, then re-run this "
-                      "node. Echo inputs.atmos_pro_run_id in the workflow's run-name, and this cannot happen"), e);
+                  STR("the answer to the dispatch was lost and several runs could be it; look at "
+                      "the runs on GitHub, then re-run this node. Echo inputs.atmos_pro_run_id in "
+                      "the workflow's run-name, and this cannot happen"),
+                  e);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static bool workflow_answered(struct step *s, const struct answer *a, struct err *e)
 {
     struct json body;
     if (!json_parse(s->mem, a->effect.body, 0, &body, e))
         return false;
-    str file = json_str(json_get(body, STR("file")), s->mem), ref = json_str(json_get(body, STR("ref")), s->mem);
+    str file = json_str(json_get(body, STR("file")), s->mem),
+        ref = json_str(json_get(body, STR("ref")), s->mem);
     struct workflow_row w = { .blob = STR(""), .body = STR(""), .etag = STR("") };
     bool known;
     if (!workflows_get(s->db, s->mem, s->lane->id, ref, file, &w, &known, e))
@@ -230,8 +260,13 @@ static bool workflow_answered(struct step *s, const struct answer *a, struct err
 
 static bool cancel_answered(struct step *s, const struct answer *a, struct err *e)
 {
-    struct run_news n = { .attempt = 1, .state = FORGE_RUN_COMPLETED, .conclusion = STR("cancelled"), .title = STR(""),
-                          .path = STR(""), .url = STR(""), .updated_ms = s->now_ms };
+    struct run_news n = {.attempt = 1,
+                         .state = FORGE_RUN_COMPLETED,
+                         .conclusion = STR("cancelled"),
+                         .title = STR(""),
+                         .path = STR(""),
+                         .url = STR(""),
+                         .updated_ms = s->now_ms};
     struct run_row r;
     bool found;
     str note;
@@ -248,8 +283,13 @@ static bool cancel_answered(struct step *s, const struct answer *a, struct err *
 /* A run that was deleted over there can never report: it counts as failed, and says so. */
 static bool poll_answered(struct step *s, const struct answer *a, struct err *e)
 {
-    struct run_news n = { .attempt = INT32_MAX, .state = FORGE_RUN_COMPLETED, .conclusion = STR("deleted"), .title = STR(""),
-                          .path = STR(""), .url = STR(""), .updated_ms = s->now_ms };
+    struct run_news n = {.attempt = INT32_MAX,
+                         .state = FORGE_RUN_COMPLETED,
+                         .conclusion = STR("deleted"),
+                         .title = STR(""),
+                         .path = STR(""),
+                         .url = STR(""),
+                         .updated_ms = s->now_ms};
     str note;
     if (a->outcome == FORGE_OK)
         n = news_of(s, a->result);
@@ -281,15 +321,24 @@ static bool found_runs(struct step *s, const struct answer *a, struct err *e)
 static bool pull_read(struct step *s, struct json pull, struct err *e)
 {
     struct forge_event v = {
-        .kind = FORGE_PULL_REQUEST, .event = STR("pull_request"), .action = STR("read"), .activity = STR(""),
-        .number = json_i64_or(json_get(pull, STR("number")), 0), .title = json_str(json_get(pull, STR("title")), s->mem),
-        .author = json_str(json_get(pull, STR("author")), s->mem), .url = json_str(json_get(pull, STR("url")), s->mem),
-        .state = json_str(json_get(pull, STR("state")), s->mem), .draft = json_bool_or(json_get(pull, STR("draft")), false),
+        .kind = FORGE_PULL_REQUEST,
+        .event = STR("pull_request"),
+        .action = STR("read"),
+        .activity = STR(""),
+        .number = json_i64_or(json_get(pull, STR("number")), 0),
+        .title = json_str(json_get(pull, STR("title")), s->mem),
+        .author = json_str(json_get(pull, STR("author")), s->mem),
+        .url = json_str(json_get(pull, STR("url")), s->mem),
+        .state = json_str(json_get(pull, STR("state")), s->mem),
+        .draft = json_bool_or(json_get(pull, STR("draft")), false),
         .from_fork = json_bool_or(json_get(pull, STR("from_fork")), false),
-        .head_sha = json_str(json_get(pull, STR("head_sha")), s->mem), .head_ref = json_str(json_get(pull, STR("head_ref")), s->mem),
-        .base_sha = json_str(json_get(pull, STR("base_sha")), s->mem), .base_ref = json_str(json_get(pull, STR("base_ref")), s->mem),
+        .head_sha = json_str(json_get(pull, STR("head_sha")), s->mem),
+        .head_ref = json_str(json_get(pull, STR("head_ref")), s->mem),
+        .base_sha = json_str(json_get(pull, STR("base_sha")), s->mem),
+        .base_ref = json_str(json_get(pull, STR("base_ref")), s->mem),
         .merge_sha = json_str(json_get(pull, STR("merge_sha")), s->mem),
-        .merged_ms = json_i64_or(json_get(pull, STR("merged_ms")), 0), .at_ms = json_i64_or(json_get(pull, STR("updated_ms")), 0),
+        .merged_ms = json_i64_or(json_get(pull, STR("merged_ms")), 0),
+        .at_ms = json_i64_or(json_get(pull, STR("updated_ms")), 0),
     };
     str note;
     v.key = arena_print(s->mem, "%lld", (long long)v.number);
@@ -322,7 +371,8 @@ static bool deliveries_answered(struct step *s, const struct answer *a, struct e
         int64_t id = json_i64_or(json_get(v, STR("id")), 0);
         log_info("a delivery that never arrived is asked for again", LI("delivery", id),
                  LS("event", json_str(json_get(v, STR("event")), s->mem)));
-        if (!step_effect(s, "redeliver", arena_print(s->mem, "%lld", (long long)id), STR("{}"), 0, e))
+        if (!step_effect(s, "redeliver", arena_print(s->mem, "%lld", (long long)id), STR("{}"), 0,
+                         e))
             return false;
     }
     return end(s, a, a->outcome != FORGE_OK, a->message, e);
@@ -339,38 +389,44 @@ static bool report_done(struct step *s, const struct answer *a, struct err *e)
     if (a->outcome != FORGE_OK && a->outcome != FORGE_NOT_FOUND)
         return end(s, a, true, a->message, e);
     return json_parse(s->mem, a->memo, 0, &memo, e) &&
-           report_answered(s, &a->effect, memo, a->outcome == FORGE_OK, json_i64_or(json_get(a->result, STR("id")), 0), e);
+           report_answered(s, &a->effect, memo, a->outcome == FORGE_OK,
+                           json_i64_or(json_get(a->result, STR("id")), 0), e);
 }
 
 static bool repos_answered(struct step *s, const struct answer *a, struct err *e)
 {
-    if (a->outcome == FORGE_OK && !house_import(s, a->effect.key, json_get(a->result, STR("repos")), e))
+    if (a->outcome == FORGE_OK &&
+        !house_import(s, a->effect.key, json_get(a->result, STR("repos")), e))
         return false;
     return end(s, a, a->outcome != FORGE_OK, a->message, e);
 }
 
-static const struct { const char *kind; bool (*apply)(struct step *, const struct answer *, struct err *); } kinds[] = {
-    { "read_workflow", workflow_answered },
-    { "cancel_run",    cancel_answered },
-    { "poll_run",      poll_answered },
-    { "find_runs",     found_runs },
-    { "read_pull",     pulls_answered },
-    { "find_pulls",    pulls_answered },
-    { "deliveries",    deliveries_answered },
-    { "redeliver",     just_ended },
-    { "list_repos",    repos_answered },
-    { "check",         report_done },
-    { "comment",       report_done },
-    { "review",        report_done },
+static const struct {
+    const char *kind;
+    bool (*apply)(struct step *, const struct answer *, struct err *);
+} kinds[] = {
+    {"read_workflow", workflow_answered},
+    {"cancel_run", cancel_answered},
+    {"poll_run", poll_answered},
+    {"find_runs", found_runs},
+    {"read_pull", pulls_answered},
+    {"find_pulls", pulls_answered},
+    {"deliveries", deliveries_answered},
+    {"redeliver", just_ended},
+    {"list_repos", repos_answered},
+    {"check", report_done},
+    {"comment", report_done},
+    {"review", report_done},
 };
 
 bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
 {
-    struct answer a = { .result = json_get(body, STR("result")), .call = json_str(json_get(body, STR("call")), s->mem),
-                        .message = json_str(json_get(body, STR("message")), s->mem),
-                        .memo = json_str(json_get(body, STR("memo")), s->mem),
-                        .status = json_i64_or(json_get(body, STR("status")), 0),
-                        .not_before_ms = json_i64_or(json_get(body, STR("notBefore")), 0) };
+    struct answer a = {.result = json_get(body, STR("result")),
+                       .call = json_str(json_get(body, STR("call")), s->mem),
+                       .message = json_str(json_get(body, STR("message")), s->mem),
+                       .memo = json_str(json_get(body, STR("memo")), s->mem),
+                       .status = json_i64_or(json_get(body, STR("status")), 0),
+                       .not_before_ms = json_i64_or(json_get(body, STR("notBefore")), 0)};
     int64_t id = json_i64_or(json_get(body, STR("effect")), 0);
     bool open;
     if (!forge_outcome_read(json_str(json_get(body, STR("outcome")), s->mem), &a.outcome))
@@ -378,12 +434,14 @@ bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
     push_i64(s->mem, &s->gone, &s->gone_count, &s->gone_cap, id);
     if (!effects_get(s->db, s->mem, id, &a.effect, &open, e))
         return false;
-    *note = arena_print(s->mem, PRI_STR " of " PRI_STR " " PRI_STR ": %s", FMT_STR(a.call), FMT_STR(a.effect.kind),
-                        FMT_STR(a.effect.key), forge_outcome_name(a.outcome));
+    *note =
+        arena_print(s->mem, PRI_STR " of " PRI_STR " " PRI_STR ": %s", FMT_STR(a.call),
+                    FMT_STR(a.effect.kind), FMT_STR(a.effect.key), forge_outcome_name(a.outcome));
     if (!open)
         return true;
     if (str_eq(a.effect.kind, STR("dispatch")))
-        return str_eq(a.call, STR("dispatch")) ? dispatch_answered(s, &a, e) : dispatch_looked_for(s, &a, e);
+        return str_eq(a.call, STR("dispatch")) ? dispatch_answered(s, &a, e)
+                                               : dispatch_looked_for(s, &a, e);
     if (passing(a.outcome))
         return outbox_later(s, &a.effect, a.not_before_ms, a.message, e);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

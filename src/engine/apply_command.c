@@ -1,5 +1,6 @@
 /*
- * apply_command: orders of people, and reports of the CLI. The note of a command is JSON: it is the data of the API's answer.
+ * apply_command: orders of people, and reports of the CLI. The note of a command is JSON: it is the
+ * data of the API's answer.
  */
 #include "base/log.h"
 #include "engine/inside.h"
@@ -23,11 +24,15 @@ static bool cancel(struct step *s, struct json cmd, str actor, str *note, struct
     if (!find_batch(s, cmd, &h, e))
         return false;
     if (h->b->state == BATCH_ENDED)
-        return fail(e, ERR_CONFLICT, "the batch has ended (" PRI_STR "); there is nothing to cancel", FMT_STR(h->row.verdict));
+        return fail(e, ERR_CONFLICT,
+                    "the batch has ended (" PRI_STR "); there is nothing to cancel",
+                    FMT_STR(h->row.verdict));
     batch_cancel(h->b, s->now_ms, &d);
-    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"live\":%u}", FMT_STR(h->row.id), batch_live(h->b));
+    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"live\":%u}", FMT_STR(h->row.id),
+                        batch_live(h->b));
     return batch_carry_out(s, h, &d, e) &&
-           step_audit(s, "workflow", "cancelled", "token", actor, STR("batch"), h->row.id, STR("batch cancelled"), e);
+           step_audit(s, "workflow", "cancelled", "token", actor, STR("batch"), h->row.id,
+                      STR("batch cancelled"), e);
 }
 
 static bool retry(struct step *s, struct json cmd, str actor, str *note, struct err *e)
@@ -38,11 +43,14 @@ static bool retry(struct step *s, struct json cmd, str actor, str *note, struct 
         return false;
     uint32_t again = batch_retry(h->b, s->now_ms, &d);
     if (again == 0)
-        return fail(e, ERR_CONFLICT, h->row.superseded_by.len ? "a newer head took the place of this batch"
-                                                               : "nothing in this batch failed");
-    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"again\":%u}", FMT_STR(h->row.id), again);
+        return fail(e, ERR_CONFLICT,
+                    h->row.superseded_by.len ? "a newer head took the place of this batch"
+                                             : "nothing in this batch failed");
+    *note =
+        arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"again\":%u}", FMT_STR(h->row.id), again);
     return batch_carry_out(s, h, &d, e) &&
-           step_audit(s, "workflow", "retried", "token", actor, STR("batch"), h->row.id, STR("failed nodes sent again"), e);
+           step_audit(s, "workflow", "retried", "token", actor, STR("batch"), h->row.id,
+                      STR("failed nodes sent again"), e);
 }
 
 static bool rerun(struct step *s, struct json cmd, str actor, str *note, struct err *e)
@@ -50,7 +58,8 @@ static bool rerun(struct step *s, struct json cmd, str actor, str *note, struct 
     struct hot *h;
     enum node_verdict verdict;
     int64_t position = json_i64_or(json_get(cmd, STR("node")), -1);
-    str stack = json_str(json_get(cmd, STR("stack")), s->mem), component = json_str(json_get(cmd, STR("component")), s->mem);
+    str stack = json_str(json_get(cmd, STR("stack")), s->mem),
+        component = json_str(json_get(cmd, STR("component")), s->mem);
     if (!find_batch(s, cmd, &h, e) || !batch_reopen(s, h, e))
         return false;
     for (uint32_t i = 0; position < 0 && i < h->count; i++)
@@ -59,27 +68,34 @@ static bool rerun(struct step *s, struct json cmd, str actor, str *note, struct 
     if (position < 0 || position >= h->count)
         return fail(e, ERR_NOT_FOUND, "no such node in this batch");
     struct node_row *n = &h->node[position];
-    if (!node_tell(s, h, (struct node_message){ .event = NODE_RERUN, .node = (uint32_t)position }, &verdict, e))
+    if (!node_tell(s, h, (struct node_message){.event = NODE_RERUN, .node = (uint32_t)position},
+                   &verdict, e))
         return false;
     if (verdict != NODE_MOVE)
-        return fail(e, ERR_CONFLICT, PRI_STR " in " PRI_STR " is %s and cannot be re-run%s", FMT_STR(n->component),
-                    FMT_STR(n->stack), node_state_name(n->state),
+        return fail(e, ERR_CONFLICT, PRI_STR " in " PRI_STR " is %s and cannot be re-run%s",
+                    FMT_STR(n->component), FMT_STR(n->stack), node_state_name(n->state),
                     h->row.superseded_by.len ? ": a newer head took its place" : "");
-    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"node\":%lld}", FMT_STR(h->row.id), (long long)position);
-    return step_audit(s, "workflow", "rerun", "token", actor, STR("batch"), h->row.id,
-                      arena_print(s->mem, PRI_STR " in " PRI_STR, FMT_STR(n->component), FMT_STR(n->stack)), e);
+    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"node\":%lld}", FMT_STR(h->row.id),
+                        (long long)position);
+    return step_audit(
+        s, "workflow", "rerun", "token", actor, STR("batch"), h->row.id,
+        arena_print(s->mem, PRI_STR " in " PRI_STR, FMT_STR(n->component), FMT_STR(n->stack)), e);
 }
 
 static bool dispatch(struct step *s, struct json cmd, str actor, str *note, struct err *e)
 {
-    return batch_make_manual(s, cmd, actor, json_bool_or(json_get(cmd, STR("dryRun")), false), note, e);
+    return batch_make_manual(s, cmd, actor, json_bool_or(json_get(cmd, STR("dryRun")), false), note,
+                             e);
 }
 
-static const struct { const char *name; bool (*apply)(struct step *, struct json, str, str *, struct err *); } commands[] = {
-    { "cancel",   cancel },
-    { "retry",    retry },
-    { "rerun",    rerun },
-    { "dispatch", dispatch },
+static const struct {
+    const char *name;
+    bool (*apply)(struct step *, struct json, str, str *, struct err *);
+} commands[] = {
+    {"cancel", cancel},
+    {"retry", retry},
+    {"rerun", rerun},
+    {"dispatch", dispatch},
 };
 
 bool apply_command(struct step *s, const struct fact *f, struct json body, str *note, struct err *e)
@@ -93,13 +109,18 @@ bool apply_command(struct step *s, const struct fact *f, struct json body, str *
     return fail(e, ERR_INVALID, "no command " PRI_STR, FMT_STR(name));
 }
 
-/* ---- what the CLI reports from inside a run (atmos-pro.md §4.5, §10.4) ------------------------------------------------------------- */
+/* ---- what the CLI reports from inside a run (atmos-pro.md §4.5, §10.4) ----------------------- */
 
-/* The run that the session belongs to; with it the forge's run is known, too (forges.md §2.5 no. 4). */
-static bool reported_run(struct step *s, struct json body, struct run_row *r, bool *found, struct err *e)
+/*
+ * The run that the session belongs to; with it the forge's run is known, too (forges.md §2.5 no.
+ * 4).
+ */
+static bool reported_run(struct step *s, struct json body, struct run_row *r, bool *found,
+                         struct err *e)
 {
     struct json session = json_get(body, STR("session"));
-    str stack = json_str(json_get(body, STR("stack")), s->mem), component = json_str(json_get(body, STR("component")), s->mem);
+    str stack = json_str(json_get(body, STR("stack")), s->mem),
+        component = json_str(json_get(body, STR("component")), s->mem);
     str own = json_str(json_get(body, STR("run")), s->mem);
     int64_t forge_run = 0;
     *found = false;
@@ -112,8 +133,9 @@ static bool reported_run(struct step *s, struct json body, struct run_row *r, bo
     /* Not matched yet: the only open dispatch of this instance whose run is unknown. */
     struct db_rows rows;
     if (!db_query(s->db, s->mem, e, &rows,
-                  "select id from run where repository_id = $1 and stack = $2 and component = $3 and ended_ms is null"
-                  " and forge_run_id is null limit 2", ARGS(A(s->lane->id), A(stack), A(component))))
+                  "select id from run where repository_id = $1 and stack = $2 and component = $3 "
+                  "and ended_ms is null and forge_run_id is null limit 2",
+                  ARGS(A(s->lane->id), A(stack), A(component))))
         return false;
     if (rows.count != 1)
         return true;
@@ -134,12 +156,16 @@ bool apply_report(struct step *s, struct json body, str *note, struct err *e)
         *note = STR("not from a run that was dispatched here");
         return true;
     }
-    if (!db_query(s->db, s->mem, e, &fence, "select fence from instance where repository_id = $1 and stack = $2 and component = $3",
-                  ARGS(A(s->lane->id), A(r.stack), A(r.component))))
+    if (!db_query(
+            s->db, s->mem, e, &fence,
+            "select fence from instance where repository_id = $1 and stack = $2 and component = $3",
+            ARGS(A(s->lane->id), A(r.stack), A(r.component))))
         return false;
     if (fence.count && db_at(&fence, 0, 0)->i > r.fence)
-        return fail(e, ERR_CONFLICT, "a result under token %lld, but token %lld was given for this instance since: refused",
-                    (long long)r.fence, (long long)db_at(&fence, 0, 0)->i);
+        return fail(
+            e, ERR_CONFLICT,
+            "a result under token %lld, but token %lld was given for this instance since: refused",
+            (long long)r.fence, (long long)db_at(&fence, 0, 0)->i);
     str command = json_str(json_get(body, STR("command")), s->mem);
     if (command.len)
         r.reported = command;

@@ -1,5 +1,6 @@
 /*
- * apply_exec: what newer CLIs tell of an execution (atmos-pro.md §4.9): exact plan counts for the run that it belongs to.
+ * apply_exec: what newer CLIs tell of an execution (atmos-pro.md §4.9): exact plan counts for the
+ * run that it belongs to.
  */
 #include "base/pack.h"
 #include "engine/inside.h"
@@ -19,10 +20,12 @@ static bool exec_data(struct step *s, struct json data, struct json *out, struct
     *out = (struct json){ 0 };
     if (!str_starts(id, STR(EXEC_DATA_PREFIX)))
         return true;
-    if (!db_query(s->db, s->mem, e, &r, "select body from exec_data where id = $1 and repository_id = $2",
+    if (!db_query(s->db, s->mem, e, &r,
+                  "select body from exec_data where id = $1 and repository_id = $2",
                   ARGS(A(id), A(s->lane->id))))
         return false;
-    return r.count == 0 || (unpack(s->mem, db_at(&r, 0, 0)->s, EXEC_BYTES_MAX, &plain, e) && json_parse(s->mem, plain, 0, out, e));
+    return r.count == 0 || (unpack(s->mem, db_at(&r, 0, 0)->s, EXEC_BYTES_MAX, &plain, e) &&
+                            json_parse(s->mem, plain, 0, out, e));
 }
 
 /* The entry of this run's instance; the only one there is, when it names none. */
@@ -32,7 +35,8 @@ static struct json component_of(struct step *s, struct json data, const struct r
     struct json_iter it = json_iter(list);
     str key;
     while (json_next(&it, s->mem, &key, &v)) {
-        str stack = json_str(json_get(v, STR("stack")), s->mem), component = json_str(json_get(v, STR("component")), s->mem);
+        str stack = json_str(json_get(v, STR("stack")), s->mem),
+            component = json_str(json_get(v, STR("component")), s->mem);
         if (str_eq(stack, r->stack) && str_eq(component, r->component))
             return v;
         if (!stack.len && !component.len && json_count(list) == 1)
@@ -51,7 +55,8 @@ bool apply_exec(struct step *s, struct json fact, str *note, struct err *e)
     str plain, id = json_str(json_get(fact, STR("executionId")), s->mem);
 
     if (!db_query(s->db, s->mem, e, &rows,
-                  "select run_id, command, body from exec_record where repository_id = $1 and execution_id = $2",
+                  "select run_id, command, body from exec_record where repository_id = $1 and "
+                  "execution_id = $2",
                   ARGS(A(s->lane->id), A(id))))
         return false;
     *note = STR("an execution outside of our runs: stored");
@@ -61,10 +66,12 @@ bool apply_exec(struct step *s, struct json fact, str *note, struct err *e)
         return false;
     if (!found || r.repository_id != s->lane->id)
         return true;
-    if (!unpack(s->mem, db_at(&rows, 0, 2)->s, EXEC_BYTES_MAX, &plain, e) || !json_parse(s->mem, plain, 0, &body, e) ||
+    if (!unpack(s->mem, db_at(&rows, 0, 2)->s, EXEC_BYTES_MAX, &plain, e) ||
+        !json_parse(s->mem, plain, 0, &body, e) ||
         !exec_data(s, json_get(body, STR("data")), &data, e))
         return false;
-    struct json component = component_of(s, data, &r), counts = json_get(component, STR("resource_counts"));
+    struct json component = component_of(s, data, &r),
+                counts = json_get(component, STR("resource_counts"));
     if (!json_present(component)) {
         *note = STR("nothing in it about the instance of its run");
         return true;

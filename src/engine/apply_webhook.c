@@ -1,5 +1,6 @@
 /*
- * apply_webhook: deliveries of the forge, each read into a forge_event and decided on (atmos-pro.md §10, forges.md §1.2).
+ * apply_webhook: deliveries of the forge, each read into a forge_event and decided on (atmos-pro.md
+ * §10, forges.md §1.2).
  */
 #include "base/log.h"
 #include "domain/join.h"
@@ -7,11 +8,15 @@
 #include "store/feedback.h"
 #include "store/uploads.h"
 
-/* Activities that a CI workflow answers with an upload of its own; others look at what was uploaded for the head before. */
+/*
+ * Activities that a CI workflow answers with an upload of its own; others look at what was uploaded
+ * for the head before.
+ */
 static bool brings_upload(str activity)
 {
-    return str_eq(activity, STR("opened")) || str_eq(activity, STR("synchronize")) || str_eq(activity, STR("reopened")) ||
-           str_eq(activity, STR("merged")) || str_eq(activity, STR("published")) || str_eq(activity, STR("released")) ||
+    return str_eq(activity, STR("opened")) || str_eq(activity, STR("synchronize")) ||
+           str_eq(activity, STR("reopened")) || str_eq(activity, STR("merged")) ||
+           str_eq(activity, STR("published")) || str_eq(activity, STR("released")) ||
            str_eq(activity, STR("checks_requested"));
 }
 
@@ -20,13 +25,15 @@ static const char *kind_of(enum forge_event_kind k)
     return k == FORGE_RELEASE ? "release" : k == FORGE_MERGE_GROUP ? "merge_group" : "pull_request";
 }
 
-/* ---- what a closed or moved change means for its batches --------------------------------------------------------------------- */
+/* ---- what a closed or moved change means for its batches ------------------------------------- */
 
-static bool stop_batches(struct step *s, int64_t change_id, str keep_head, bool cancel, struct err *e)
+static bool stop_batches(struct step *s, int64_t change_id, str keep_head, bool cancel,
+                         struct err *e)
 {
     for (struct hot *h = s->lane->hot; h; h = h->next) {
         struct decisions d = { .mem = s->mem };
-        if (h->row.change_id != change_id || h->b->state == BATCH_ENDED || str_eq(h->row.head_sha, keep_head))
+        if (h->row.change_id != change_id || h->b->state == BATCH_ENDED ||
+            str_eq(h->row.head_sha, keep_head))
             continue;
         if (cancel)
             batch_cancel(h->b, s->now_ms, &d);
@@ -40,36 +47,57 @@ static bool stop_batches(struct step *s, int64_t change_id, str keep_head, bool 
     return true;
 }
 
-/* Advisory locks that sessions of this pull request, or of runs dispatched for it, took are nobody's any more. */
+/*
+ * Advisory locks that sessions of this pull request, or of runs dispatched for it, took are
+ * nobody's any more.
+ */
 static bool drop_locks(struct step *s, const struct change *c, struct err *e)
 {
     str ref = arena_print(s->mem, "refs/pull/%lld/merge", (long long)c->number);
     int64_t changed = 0;
-    if (!db_exec(s->db, e, &changed,
-                 "update lock set deleted_ms = $3, updated_ms = $3 where workspace_id = $1 and session_repository = $4"
-                 " and deleted_ms is null and (session_ref = $2 or session_ref in (select 'run/' || cast(run.forge_run_id as text)"
-                 " from run join batch on batch.seq = run.batch_seq where batch.change_id = $5 and run.forge_run_id is not null))",
-                 ARGS(A(s->lane->repo.workspace_id), A(ref), A(s->now_ms), A(s->lane->id), A(c->id))))
+    if (!db_exec(
+            s->db, e, &changed,
+            "update lock set deleted_ms = $3, updated_ms = $3 where workspace_id = $1 and "
+            "session_repository = $4 and deleted_ms is null and (session_ref = $2 or session_ref "
+            "in (select 'run/' || cast(run.forge_run_id as text)"
+            " from run join batch on batch.seq = run.batch_seq where batch.change_id = $5 and "
+            "run.forge_run_id is not null))",
+            ARGS(A(s->lane->repo.workspace_id), A(ref), A(s->now_ms), A(s->lane->id), A(c->id))))
         return false;
     if (changed)
         s->step_recheck = true;
-    return changed == 0 || step_audit(s, "lock", "deleted", "system", STR("signalbox"), STR("change"), c->key,
-                                      STR("locks of a closed pull request"), e);
+    return changed == 0 ||
+           step_audit(s, "lock", "deleted", "system", STR("signalbox"), STR("change"), c->key,
+                      STR("locks of a closed pull request"), e);
 }
 
-/* ---- a change and its activity -------------------------------------------------------------------------------------------------- */
+/* ---- a change and its activity --------------------------------------------------------------- */
 
 static struct change change_of(struct step *s, const struct forge_event *v)
 {
     return (struct change){
-        .repository_id = s->lane->id, .kind = str_of(kind_of(v->kind)), .key = v->key, .number = v->number, .title = v->title,
-        .author = v->author, .url = v->url, .state = v->state.len ? v->state : STR("open"), .draft = v->draft,
-        .from_fork = v->from_fork, .head_sha = v->head_sha, .head_ref = v->head_ref, .base_sha = v->base_sha,
-        .base_ref = v->base_ref, .merge_sha = v->merge_sha, .merged_ms = v->merged_ms, .forge_updated_ms = v->at_ms,
+        .repository_id = s->lane->id,
+        .kind = str_of(kind_of(v->kind)),
+        .key = v->key,
+        .number = v->number,
+        .title = v->title,
+        .author = v->author,
+        .url = v->url,
+        .state = v->state.len ? v->state : STR("open"),
+        .draft = v->draft,
+        .from_fork = v->from_fork,
+        .head_sha = v->head_sha,
+        .head_ref = v->head_ref,
+        .base_sha = v->base_sha,
+        .base_ref = v->base_ref,
+        .merge_sha = v->merge_sha,
+        .merged_ms = v->merged_ms,
+        .forge_updated_ms = v->at_ms,
     };
 }
 
-static bool seen_before(struct step *s, int64_t change_id, const struct forge_event *v, bool *seen, struct err *e)
+static bool seen_before(struct step *s, int64_t change_id, const struct forge_event *v, bool *seen,
+                        struct err *e)
 {
     struct change_event *old;
     size_t count;
@@ -77,9 +105,10 @@ static bool seen_before(struct step *s, int64_t change_id, const struct forge_ev
     if (!change_events_of(s->db, s->mem, change_id, &old, &count, e))
         return false;
     for (size_t i = 0; i < count; i++)
-        *seen = *seen || (str_eq(old[i].activity, v->activity) && str_eq(old[i].head_sha, v->head_sha) &&
-                          (old[i].at_ms == v->at_ms || str_eq(v->activity, STR("merged")) ||
-                           str_eq(v->activity, STR("checks_requested"))));
+        *seen = *seen ||
+                (str_eq(old[i].activity, v->activity) && str_eq(old[i].head_sha, v->head_sha) &&
+                 (old[i].at_ms == v->at_ms || str_eq(v->activity, STR("merged")) ||
+                  str_eq(v->activity, STR("checks_requested"))));
     return true;
 }
 
@@ -110,8 +139,12 @@ static bool join_waiting_uploads(struct step *s, str head_sha, struct err *e)
     return true;
 }
 
-/* An activity like `labeled` or `closed`: nothing is uploaded for it, so what is known of the head is used, if it configures anything. */
-static bool quiet_activity(struct step *s, const struct change *c, struct change_event *ev, str *note, struct err *e)
+/*
+ * An activity like `labeled` or `closed`: nothing is uploaded for it, so what is known of the head
+ * is used, if it configures anything.
+ */
+static bool quiet_activity(struct step *s, const struct change *c, struct change_event *ev,
+                           str *note, struct err *e)
 {
     str upload, batch_id = STR_NONE;
     if (!newest_upload(s, ev->head_sha, &upload, e))
@@ -136,12 +169,17 @@ static bool batch_of_release(struct step *s, int64_t change_id, str *batch_id, s
     return true;
 }
 
-static bool take_activity(struct step *s, const struct change *c, const struct forge_event *v, str *note, struct err *e)
+static bool take_activity(struct step *s, const struct change *c, const struct forge_event *v,
+                          str *note, struct err *e)
 {
     bool loud = brings_upload(v->activity), seen;
-    struct change_event ev = { .change_id = c->id, .activity = v->activity, .head_sha = v->head_sha,
-                               .at_ms = v->at_ms ? v->at_ms : s->now_ms, .state = STR("waiting"),
-                               .expires_ms = s->now_ms + s->lane->settings.event_wait_minutes * 60000 };
+    struct change_event ev = {.change_id = c->id,
+                              .activity = v->activity,
+                              .head_sha = v->head_sha,
+                              .at_ms = v->at_ms ? v->at_ms : s->now_ms,
+                              .state = STR("waiting"),
+                              .expires_ms =
+                                  s->now_ms + s->lane->settings.event_wait_minutes * 60000};
     if (!v->activity.len || (!v->head_sha.len && v->kind != FORGE_RELEASE))
         return true;
     if (!seen_before(s, c->id, v, &seen, e))
@@ -185,16 +223,20 @@ bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct e
         return false;
     bool moved = known && v->kind == FORGE_PULL_REQUEST && !str_eq(before.head_sha, c.head_sha);
     bool closed = str_eq(c.state, STR("closed"));
-    if (known && v->at_ms < before.forge_updated_ms && v->head_sha.len && !str_eq(c.head_sha, v->head_sha)) {
+    if (known && v->at_ms < before.forge_updated_ms && v->head_sha.len &&
+        !str_eq(c.head_sha, v->head_sha)) {
         *note = STR("late: a newer state of this change is known");
         return true;
     }
-    if (moved && (!change_events_supersede(s->db, c.id, c.head_sha, e) || !stop_batches(s, c.id, c.head_sha, false, e)))
+    if (moved && (!change_events_supersede(s->db, c.id, c.head_sha, e) ||
+                  !stop_batches(s, c.id, c.head_sha, false, e)))
         return false;
     if (closed && str_eq(v->action, STR("closed")) &&
-        (!change_events_supersede(s->db, c.id, STR(""), e) || !stop_batches(s, c.id, STR(""), true, e)))
+        (!change_events_supersede(s->db, c.id, STR(""), e) ||
+         !stop_batches(s, c.id, STR(""), true, e)))
         return false;
-    if (str_eq(v->action, STR("closed")) && str_eq(c.kind, STR("pull_request")) && !drop_locks(s, &c, e))
+    if (str_eq(v->action, STR("closed")) && str_eq(c.kind, STR("pull_request")) &&
+        !drop_locks(s, &c, e))
         return false;
     /* A read tells of a merge whose webhook never came. */
     struct forge_event ev = *v;
@@ -219,13 +261,20 @@ bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct e
     return true;
 }
 
-/* ---- the other events ------------------------------------------------------------------------------------------------------------ */
+/* ---- the other events ------------------------------------------------------------------------ */
 
 static bool apply_run(struct step *s, const struct forge_event *v, str *note, struct err *e)
 {
-    struct run_news n = { .run_id = v->run_id, .attempt = v->run_attempt ? v->run_attempt : 1, .state = v->run_state,
-                          .conclusion = v->conclusion, .title = v->run_title, .path = v->run_path, .url = v->url,
-                          .created_ms = v->run_created_ms, .started_ms = v->run_started_ms, .updated_ms = v->at_ms };
+    struct run_news n = {.run_id = v->run_id,
+                         .attempt = v->run_attempt ? v->run_attempt : 1,
+                         .state = v->run_state,
+                         .conclusion = v->conclusion,
+                         .title = v->run_title,
+                         .path = v->run_path,
+                         .url = v->url,
+                         .created_ms = v->run_created_ms,
+                         .started_ms = v->run_started_ms,
+                         .updated_ms = v->at_ms};
     if (v->run_event.len && !str_eq(v->run_event, STR("workflow_dispatch"))) {
         *note = STR("not a dispatched run");
         return true;
@@ -233,13 +282,17 @@ static bool apply_run(struct step *s, const struct forge_event *v, str *note, st
     return run_heard(s, &n, note, e);
 }
 
-/* GitHub's own re-run buttons on our check: the failed ones again, or everything when nothing failed. */
+/*
+ * GitHub's own re-run buttons on our check: the failed ones again, or everything when nothing
+ * failed.
+ */
 static bool apply_rerun(struct step *s, const struct forge_event *v, str *note, struct err *e)
 {
     struct db_rows r;
     struct hot *h;
     if (!db_query(s->db, s->mem, e, &r,
-                  "select seq from batch where repository_id = $1 and head_sha = $2 order by seq desc limit 1",
+                  "select seq from batch where repository_id = $1 and head_sha = $2 order by seq "
+                  "desc limit 1",
                   ARGS(A(s->lane->id), A(v->head_sha))))
         return false;
     if (r.count == 0) {
@@ -256,10 +309,13 @@ static bool apply_rerun(struct step *s, const struct forge_event *v, str *note, 
     uint32_t again = batch_retry(h->b, s->now_ms, &d);
     for (uint32_t i = 0; again == 0 && h->b->state == BATCH_ENDED && i < h->count; i++)
         if (h->b->node[i].state == NODE_SUCCEEDED)
-            batch_step(h->b, (struct node_message){ .event = NODE_RERUN, .node = i, .now_ms = s->now_ms }, &d);
+            batch_step(h->b,
+                       (struct node_message){.event = NODE_RERUN, .node = i, .now_ms = s->now_ms},
+                       &d);
     *note = arena_print(s->mem, "asked for again by " PRI_STR, FMT_STR(v->sender));
     return batch_carry_out(s, h, &d, e) &&
-           step_audit(s, "workflow", "rerun", "user", v->sender, STR("batch"), h->row.id, STR("re-run asked for on GitHub"), e);
+           step_audit(s, "workflow", "rerun", "user", v->sender, STR("batch"), h->row.id,
+                      STR("re-run asked for on GitHub"), e);
 }
 
 static bool apply_push(struct step *s, const struct forge_event *v, str *note, struct err *e)
@@ -273,8 +329,9 @@ static bool apply_repository(struct step *s, const struct forge_event *v, str *n
 {
     *note = STR("repository brought up to date");
     if (!db_exec(s->db, e, NULL,
-                 "update repository set owner = $2, name = $3, default_branch = case when $4 = '' then default_branch else $4 end,"
-                 " removed_ms = case when $5 = 1 then $6 else removed_ms end where id = $1",
+                 "update repository set owner = $2, name = $3, default_branch = case when $4 = '' "
+                 "then default_branch else $4 end, removed_ms = case when $5 = 1 then $6 else "
+                 "removed_ms end where id = $1",
                  ARGS(A(s->lane->id), A(v->repo.owner), A(v->repo.name),
                       A(v->repo.default_branch.ptr ? v->repo.default_branch : STR("")),
                       A((int64_t)str_eq(v->action, STR("deleted"))), A(s->now_ms))))
@@ -289,8 +346,8 @@ bool apply_webhook(struct step *s, const struct fact *f, str body, str *note, st
     struct json payload;
     if (!json_parse(s->mem, body, 0, &payload, e))
         return false;
-    github_event_read(s->mem, str_sub(f->kind, STR("webhook.").len, f->kind.len), payload, s->en->config.app_id,
-                      s->en->config.bot_login, &v);
+    github_event_read(s->mem, str_sub(f->kind, STR("webhook.").len, f->kind.len), payload,
+                      s->en->config.app_id, s->en->config.bot_login, &v);
     *note = STR("nothing to do");
     if (s->lane->id == 0)
         return apply_house(s, &v, note, e);

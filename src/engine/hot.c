@@ -1,5 +1,6 @@
 /*
- * hot: batches in memory. A cache of rows: written through, dropped when in doubt, loaded again from the database.
+ * hot: batches in memory. A cache of rows: written through, dropped when in doubt, loaded again
+ * from the database.
  */
 #include <assert.h>
 
@@ -21,7 +22,8 @@ str edges_pack(struct arena *mem, const struct batch_edge *edge, size_t count)
     return pack(mem, (str){ (const char *)bytes, count * 8 });
 }
 
-static bool edges_unpack(struct arena *mem, str packed, uint32_t nodes, struct batch_edge **out, size_t *count, struct err *e)
+static bool edges_unpack(struct arena *mem, str packed, uint32_t nodes, struct batch_edge **out,
+                         size_t *count, struct err *e)
 {
     str plain;
     if (!unpack(mem, packed, EDGES_BYTES_MAX, &plain, e))
@@ -30,8 +32,10 @@ static bool edges_unpack(struct arena *mem, str packed, uint32_t nodes, struct b
     *out = arena_make(mem, struct batch_edge, *count + 1);
     for (size_t i = 0; i < *count; i++) {
         const uint8_t *b = (const uint8_t *)plain.ptr + i * 8;
-        (*out)[i].parent = (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-        (*out)[i].child = (uint32_t)b[4] | (uint32_t)b[5] << 8 | (uint32_t)b[6] << 16 | (uint32_t)b[7] << 24;
+        (*out)[i].parent =
+            (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+        (*out)[i].child =
+            (uint32_t)b[4] | (uint32_t)b[5] << 8 | (uint32_t)b[6] << 16 | (uint32_t)b[7] << 24;
         if ((*out)[i].parent >= nodes || (*out)[i].child >= nodes)
             return fail(e, ERR_INTERNAL, "an edge names a node that the batch does not have");
     }
@@ -116,11 +120,14 @@ static bool hot_load(struct step *s, int64_t seq, struct hot **out, struct err *
     h->count = (uint32_t)count;
     struct batch_node *n = arena_make(h->mem, struct batch_node, count + 1);
     for (size_t i = 0; i < count; i++)
-        n[i] = (struct batch_node){ .state = h->node[i].state, .run_class = h->node[i].run_class ? RUN_APPLY : RUN_PLAN,
-                                    .attempt = (uint32_t)h->node[i].attempt, .expected_ms = h->node[i].expected_ms,
-                                    .cancel_wanted = h->node[i].cancel_wanted, .not_before_ms = h->node[i].not_before_ms };
-    h->b = batch_load(h->mem, n, h->count, edge, edge_count, h->row.strict_plans, batch_state_of(h->row.state),
-                      h->row.cancelled, h->row.superseded_by.len > 0);
+        n[i] = (struct batch_node){.state = h->node[i].state,
+                                   .run_class = h->node[i].run_class ? RUN_APPLY : RUN_PLAN,
+                                   .attempt = (uint32_t)h->node[i].attempt,
+                                   .expected_ms = h->node[i].expected_ms,
+                                   .cancel_wanted = h->node[i].cancel_wanted,
+                                   .not_before_ms = h->node[i].not_before_ms};
+    h->b = batch_load(h->mem, n, h->count, edge, edge_count, h->row.strict_plans,
+                      batch_state_of(h->row.state), h->row.cancelled, h->row.superseded_by.len > 0);
     distinct_files(h);
     *out = h;
     return true;
@@ -163,7 +170,10 @@ int hot_file(const struct hot *h, str file)
     return -1;
 }
 
-/* Parses the workflow files of the batch from the cache. All of them are there once the batch has started. */
+/*
+ * Parses the workflow files of the batch from the cache. All of them are there once the batch has
+ * started.
+ */
 bool hot_workflows(struct step *s, struct hot *h, struct err *e)
 {
     if (h->files_loaded)
@@ -181,7 +191,8 @@ bool hot_workflows(struct step *s, struct hot *h, struct err *e)
         else if (!workflow_read(h->mem, w.body, &h->workflow[i], &why))
             h->file_error[i] = DISPATCH_WORKFLOW_UNREADABLE;
         else
-            h->file_error[i] = h->workflow[i].dispatchable ? DISPATCH_OK : DISPATCH_NOT_DISPATCHABLE;
+            h->file_error[i] =
+                h->workflow[i].dispatchable ? DISPATCH_OK : DISPATCH_NOT_DISPATCHABLE;
     }
     h->files_loaded = true;
     return true;

@@ -1,5 +1,6 @@
 /*
- * make: a batch is made of an upload and an event, or of a person's order. Domain decides (graph, plan); here it becomes rows.
+ * make: a batch is made of an upload and an event, or of a person's order. Domain decides (graph,
+ * plan); here it becomes rows.
  */
 #include "base/id.h"
 #include "base/log.h"
@@ -11,7 +12,7 @@
 
 enum { UPLOAD_BYTES_MAX = 64 << 20, EXPECTED_DEFAULT_MS = 60 * 1000 };
 
-/* ---- learned durations: a small open-addressed table over (stack, component, workflow) ------------------------------------------ */
+/* ---- learned durations: a small open-addressed table over (stack, component, workflow) ------- */
 
 struct durations { const struct db_rows *rows; uint32_t *slot; size_t mask; };
 
@@ -28,9 +29,11 @@ static bool load_durations(struct step *s, struct durations *d, struct err *e)
     size_t size = 16;
     while (size < r->count * 2)
         size *= 2;
-    *d = (struct durations){ .rows = r, .slot = arena_make(s->mem, uint32_t, size), .mask = size - 1 };
+    *d =
+        (struct durations){.rows = r, .slot = arena_make(s->mem, uint32_t, size), .mask = size - 1};
     for (size_t i = 0; i < r->count; i++) {
-        size_t at = duration_hash(db_at(r, i, 0)->s, db_at(r, i, 1)->s, db_at(r, i, 2)->s) & d->mask;
+        size_t at =
+            duration_hash(db_at(r, i, 0)->s, db_at(r, i, 1)->s, db_at(r, i, 2)->s) & d->mask;
         while (d->slot[at])
             at = (at + 1) & d->mask;
         d->slot[at] = (uint32_t)i + 1;
@@ -40,7 +43,8 @@ static bool load_durations(struct step *s, struct durations *d, struct err *e)
 
 static int64_t expected_ms(const struct durations *d, str stack, str component, str workflow)
 {
-    for (size_t at = duration_hash(stack, component, workflow) & d->mask; d->slot[at]; at = (at + 1) & d->mask) {
+    for (size_t at = duration_hash(stack, component, workflow) & d->mask; d->slot[at];
+         at = (at + 1) & d->mask) {
         size_t i = d->slot[at] - 1;
         if (str_eq(db_at(d->rows, i, 0)->s, stack) && str_eq(db_at(d->rows, i, 1)->s, component) &&
             str_eq(db_at(d->rows, i, 2)->s, workflow))
@@ -49,7 +53,7 @@ static int64_t expected_ms(const struct durations *d, str stack, str component, 
     return EXPECTED_DEFAULT_MS;
 }
 
-/* ---- the rows of a plan --------------------------------------------------------------------------------------------------------- */
+/* ---- the rows of a plan ---------------------------------------------------------------------- */
 
 /* What is kept for the moment of dispatch: {"inputs":{…},"vars":{…}}. */
 static str stored_inputs(struct arena *mem, const struct instance *i, struct json inputs)
@@ -76,7 +80,8 @@ static str stored_inputs(struct arena *mem, const struct instance *i, struct jso
 
 static str copy(struct hot *h, str s) { return arena_copy(h->mem, s.ptr ? s : STR("")); }
 
-static bool fill_nodes(struct step *s, struct hot *h, const struct graph *g, const struct plan *p, struct err *e)
+static bool fill_nodes(struct step *s, struct hot *h, const struct graph *g, const struct plan *p,
+                       struct err *e)
 {
     struct durations d;
     if (!load_durations(s, &d, e))
@@ -88,11 +93,17 @@ static bool fill_nodes(struct step *s, struct hot *h, const struct graph *g, con
         const struct instance *in = &g->instance[pn->instance];
         bool inert = pn->inert != INERT_NO;
         h->node[i] = (struct node_row){
-            .stack = copy(h, in->stack), .component = copy(h, in->component), .workflow = copy(h, pn->workflow),
-            .state = inert ? NODE_INERT : NODE_WAITING, .run_class = pn->run_class, .level = pn->level,
-            .inert = str_of(inert ? inert_reason_name(pn->inert) : ""), .inputs = stored_inputs(h->mem, in, pn->inputs),
+            .stack = copy(h, in->stack),
+            .component = copy(h, in->component),
+            .workflow = copy(h, pn->workflow),
+            .state = inert ? NODE_INERT : NODE_WAITING,
+            .run_class = pn->run_class,
+            .level = pn->level,
+            .inert = str_of(inert ? inert_reason_name(pn->inert) : ""),
+            .inputs = stored_inputs(h->mem, in, pn->inputs),
             .guess = str_of(command_name(pn->guess)),
-            .expected_ms = expected_ms(&d, in->stack, in->component, pn->workflow), .changed_ms = s->now_ms,
+            .expected_ms = expected_ms(&d, in->stack, in->component, pn->workflow),
+            .changed_ms = s->now_ms,
         };
     }
     h->file_count = (uint32_t)p->file_count;
@@ -113,15 +124,20 @@ static void build_core(struct hot *h, const struct plan *p)
     h->b = batch_new(h->mem, n, p->count, p->edge, p->edge_count, h->row.strict_plans);
 }
 
-/* Batches of the same change that this one replaces: another head, the same activity, or anything once it is merged or closed. */
+/*
+ * Batches of the same change that this one replaces: another head, the same activity, or anything
+ * once it is merged or closed.
+ */
 static bool replace_older(struct step *s, const struct hot *by, struct err *e)
 {
     bool final = str_eq(by->row.activity, STR("merged")) || str_eq(by->row.activity, STR("closed"));
     for (struct hot *h = s->lane->hot; h; h = h->next) {
         struct decisions d = { .mem = s->mem };
-        if (h == by || h->row.change_id != by->row.change_id || !h->row.change_id || h->b->state == BATCH_ENDED)
+        if (h == by || h->row.change_id != by->row.change_id || !h->row.change_id ||
+            h->b->state == BATCH_ENDED)
             continue;
-        if (!final && str_eq(h->row.head_sha, by->row.head_sha) && !str_eq(h->row.activity, by->row.activity))
+        if (!final && str_eq(h->row.head_sha, by->row.head_sha) &&
+            !str_eq(h->row.activity, by->row.activity))
             continue;
         h->row.superseded_by = copy(h, by->row.id);
         batch_supersede(h->b, s->lane->settings.cancel_superseded_runs != 0, s->now_ms, &d);
@@ -131,8 +147,12 @@ static bool replace_older(struct step *s, const struct hot *by, struct err *e)
     return true;
 }
 
-/* Stores the batch and everything in it, then lets it start as soon as its workflow files are known. */
-static bool store_batch(struct step *s, struct hot *h, const struct graph *g, const struct plan *p, struct err *e)
+/*
+ * Stores the batch and everything in it, then lets it start as soon as its workflow files are
+ * known.
+ */
+static bool store_batch(struct step *s, struct hot *h, const struct graph *g, const struct plan *p,
+                        struct err *e)
 {
     h->row.id = id_new(h->mem, "batch_", s->now_ms);
     h->row.repository_id = s->lane->id;
@@ -146,12 +166,14 @@ static bool store_batch(struct step *s, struct hot *h, const struct graph *g, co
         return false;
     build_core(h, p);
     return batches_add(s->db, s->mem, &h->row, &h->row.seq, e) &&
-           nodes_add(s->db, s->mem, h->row.seq, h->node, h->count, e) && replace_older(s, h, e) && batch_try_start(s, h, e);
+           nodes_add(s->db, s->mem, h->row.seq, h->node, h->count, e) && replace_older(s, h, e) &&
+           batch_try_start(s, h, e);
 }
 
-/* ---- from an upload --------------------------------------------------------------------------------------------------------------- */
+/* ---- from an upload -------------------------------------------------------------------------- */
 
-static bool graph_of_upload(struct step *s, str upload_id, struct upload *u, struct graph *g, struct err *e)
+static bool graph_of_upload(struct step *s, str upload_id, struct upload *u, struct graph *g,
+                            struct err *e)
 {
     bool found;
     str body, key;
@@ -160,7 +182,8 @@ static bool graph_of_upload(struct step *s, str upload_id, struct upload *u, str
         return false;
     if (!found)
         return fail(e, ERR_NOT_FOUND, "upload " PRI_STR " is gone", FMT_STR(upload_id));
-    if (!unpack(s->mem, u->body, UPLOAD_BYTES_MAX, &body, e) || !json_parse(s->mem, body, 0, &chunks, e))
+    if (!unpack(s->mem, u->body, UPLOAD_BYTES_MAX, &body, e) ||
+        !json_parse(s->mem, body, 0, &chunks, e))
         return false;
     struct graph_builder *b = graph_begin(s->mem);
     struct json_iter it = json_iter(chunks);
@@ -177,28 +200,42 @@ static void choose_ref(struct step *s, struct hot *h, const struct change *c, st
 {
     bool merged = str_eq(activity, STR("merged")), pull = str_eq(c->kind, STR("pull_request"));
     h->row.ref = copy(h, s->lane->repo.default_branch);
-    if (pull && !merged && s->lane->settings.plan_on_head_branch && !c->from_fork && c->head_ref.len)
+    if (pull && !merged && s->lane->settings.plan_on_head_branch && !c->from_fork &&
+        c->head_ref.len)
         h->row.ref = copy(h, c->head_ref);
     if (merged && s->lane->settings.apply_merge_commit && c->merge_sha.len)
         h->row.head_sha = copy(h, c->merge_sha);
 }
 
 /* A loop, or an upload that cannot be read: shown as a failed batch without nodes. */
-static bool store_refused(struct step *s, const struct change *c, const struct change_event *ev, const struct upload *u,
-                          const struct err *why, str *batch_id, struct err *e)
+static bool store_refused(struct step *s, const struct change *c, const struct change_event *ev,
+                          const struct upload *u, const struct err *why, str *batch_id,
+                          struct err *e)
 {
-    struct batch_row row = { .id = id_new(s->mem, "batch_", s->now_ms), .repository_id = s->lane->id, .change_id = c->id,
-                             .upload_id = u->id, .event = event_key(c), .activity = ev->activity, .head_sha = u->head_sha,
-                             .base_sha = u->base_sha, .state = STR("ended"), .verdict = STR("failure"),
-                             .error = arena_copy(s->mem, str_of(why->text)), .edges = edges_pack(s->mem, NULL, 0),
-                             .created_ms = s->now_ms, .ended_ms = s->now_ms };
+    struct batch_row row = {.id = id_new(s->mem, "batch_", s->now_ms),
+                            .repository_id = s->lane->id,
+                            .change_id = c->id,
+                            .upload_id = u->id,
+                            .event = event_key(c),
+                            .activity = ev->activity,
+                            .head_sha = u->head_sha,
+                            .base_sha = u->base_sha,
+                            .state = STR("ended"),
+                            .verdict = STR("failure"),
+                            .error = arena_copy(s->mem, str_of(why->text)),
+                            .edges = edges_pack(s->mem, NULL, 0),
+                            .created_ms = s->now_ms,
+                            .ended_ms = s->now_ms};
     *batch_id = row.id;
     return batches_add(s->db, s->mem, &row, &row.seq, e);
 }
 
-/* A re-run of the uploading workflow: what failed goes again in the batch that is there; a batch that succeeded is made anew (§24 no. 36). */
-static bool retry_instead(struct step *s, const struct change *c, const struct change_event *ev, bool *handled, str *batch_id,
-                          struct err *e)
+/*
+ * A re-run of the uploading workflow: what failed goes again in the batch that is there; a batch
+ * that succeeded is made anew (§24 no. 36).
+ */
+static bool retry_instead(struct step *s, const struct change *c, const struct change_event *ev,
+                          bool *handled, str *batch_id, struct err *e)
 {
     struct batch_row *old;
     size_t count;
@@ -222,8 +259,8 @@ static bool retry_instead(struct step *s, const struct change *c, const struct c
     return true;
 }
 
-bool batch_make(struct step *s, const struct change *c, const struct change_event *ev, str upload_id, bool again, str *batch_id,
-                str *note, struct err *e)
+bool batch_make(struct step *s, const struct change *c, const struct change_event *ev,
+                str upload_id, bool again, str *batch_id, str *note, struct err *e)
 {
     struct upload u;
     struct graph g;
@@ -249,40 +286,49 @@ bool batch_make(struct step *s, const struct change *c, const struct change_even
                change_events_end(s->db, ev->id, STR("joined"), *batch_id, *note, e);
     }
     if (p.dispatchable == 0) {
-        *note = arena_print(s->mem, "%u affected, none has a workflow for " PRI_STR "." PRI_STR, g.count, FMT_STR(t.event),
-                            FMT_STR(t.activity));
+        *note = arena_print(s->mem, "%u affected, none has a workflow for " PRI_STR "." PRI_STR,
+                            g.count, FMT_STR(t.event), FMT_STR(t.activity));
         return change_events_end(s->db, ev->id, STR("ignored"), STR_NONE, *note, e);
     }
     struct hot *h = hot_new(s);
-    h->row = (struct batch_row){ .change_id = c->id, .upload_id = copy(h, u.id), .event = copy(h, t.event),
-                                 .activity = copy(h, ev->activity), .head_sha = copy(h, u.head_sha),
-                                 .base_sha = copy(h, u.base_sha), .actor = copy(h, c->author) };
+    h->row = (struct batch_row){.change_id = c->id,
+                                .upload_id = copy(h, u.id),
+                                .event = copy(h, t.event),
+                                .activity = copy(h, ev->activity),
+                                .head_sha = copy(h, u.head_sha),
+                                .base_sha = copy(h, u.base_sha),
+                                .actor = copy(h, c->author)};
     choose_ref(s, h, c, ev->activity);
     if (!store_batch(s, h, &g, &p, e))
         return false;
     *batch_id = h->row.id;
-    *note = arena_print(s->mem, "batch " PRI_STR ": %u of %u dispatchable", FMT_STR(h->row.id), p.dispatchable, p.count);
-    log_info("batch made", LS("batch", h->row.id), LI("lane", s->lane->id), LS("event", t.event), LS("activity", t.activity),
-             LI("nodes", p.count), LI("dispatchable", p.dispatchable));
+    *note = arena_print(s->mem, "batch " PRI_STR ": %u of %u dispatchable", FMT_STR(h->row.id),
+                        p.dispatchable, p.count);
+    log_info("batch made", LS("batch", h->row.id), LI("lane", s->lane->id), LS("event", t.event),
+             LS("activity", t.activity), LI("nodes", p.count), LI("dispatchable", p.dispatchable));
     return change_events_end(s->db, ev->id, STR("joined"), h->row.id, STR_NONE, e);
 }
 
-/* ---- a person's order (seed 000: an emergency fix, a one-off task, a test) -------------------------------------------------------- */
+/* ---- a person's order (seed 000: an emergency fix, a one-off task, a test) ------------------- */
 
 /* The newest graph that names the instance, for its dependents. */
-static bool graph_with(struct step *s, str stack, str component, struct graph *g, uint32_t *at, bool *found, struct err *e)
+static bool graph_with(struct step *s, str stack, str component, struct graph *g, uint32_t *at,
+                       bool *found, struct err *e)
 {
     struct db_rows r;
     *found = false;
-    if (!db_query(s->db, s->mem, e, &r,
-                  "select id from upload where repository_id = $1 order by received_ms desc limit 20", ARGS(A(s->lane->id))))
+    if (!db_query(
+            s->db, s->mem, e, &r,
+            "select id from upload where repository_id = $1 order by received_ms desc limit 20",
+            ARGS(A(s->lane->id))))
         return false;
     for (size_t i = 0; i < r.count && !*found; i++) {
         struct upload u;
         if (!graph_of_upload(s, db_at(&r, i, 0)->s, &u, g, e))
             return false;
         for (uint32_t k = 0; k < g->count && !*found; k++)
-            if (str_eq(g->instance[k].stack, stack) && str_eq(g->instance[k].component, component)) {
+            if (str_eq(g->instance[k].stack, stack) &&
+                str_eq(g->instance[k].component, component)) {
                 *at = k;
                 *found = true;
             }
@@ -290,10 +336,15 @@ static bool graph_with(struct step *s, str stack, str component, struct graph *g
     return true;
 }
 
-/* The instance and what comes after it, in a graph of its own, all with the workflow and inputs that the person named. */
-static void cut_graph(struct arena *mem, const struct graph *from, uint32_t root, bool dependents, struct graph *out)
+/*
+ * The instance and what comes after it, in a graph of its own, all with the workflow and inputs
+ * that the person named.
+ */
+static void cut_graph(struct arena *mem, const struct graph *from, uint32_t root, bool dependents,
+                      struct graph *out)
 {
-    uint32_t *place = arena_make(mem, uint32_t, from->count + 1), *queue = arena_make(mem, uint32_t, from->count + 1);
+    uint32_t *place = arena_make(mem, uint32_t, from->count + 1),
+             *queue = arena_make(mem, uint32_t, from->count + 1);
     uint32_t head = 0, tail = 0;
     out->instance = arena_make(mem, struct instance, from->count + 1);
     out->edge = arena_make(mem, struct batch_edge, from->edge_count + 1);
@@ -318,7 +369,8 @@ static void cut_graph(struct arena *mem, const struct graph *from, uint32_t root
     }
 }
 
-static bool manual_pro(struct step *s, str workflow, struct json inputs, struct json *pro, struct err *e)
+static bool manual_pro(struct step *s, str workflow, struct json inputs, struct json *pro,
+                       struct err *e)
 {
     struct buf b;
     struct json_out w;
@@ -342,7 +394,8 @@ static bool manual_pro(struct step *s, str workflow, struct json inputs, struct 
     return json_parse(s->mem, buf_str(&b), 0, pro, e);
 }
 
-static str dry_run_note(struct step *s, const struct graph *g, const struct plan *p, const struct hot *h)
+static str dry_run_note(struct step *s, const struct graph *g, const struct plan *p,
+                        const struct hot *h)
 {
     struct buf b;
     struct json_out w;
@@ -351,9 +404,14 @@ static str dry_run_note(struct step *s, const struct graph *g, const struct plan
     json_begin_object(&w);
     json_field_bool(&w, STR("dryRun"), true);
     json_field_i64(&w, STR("dispatches"), p->dispatchable);
-    /* One dispatch each, a check and a comment at start and end, a listing per hundred runs in case webhooks are lost. */
-    json_field_i64(&w, STR("apiCalls"), (int64_t)p->dispatchable + 4 + (int64_t)p->file_count + p->dispatchable / 100);
-    json_field_i64(&w, STR("forecastMs"), batch_forecast_ms(h->b, (uint32_t)s->lane->settings.dispatch_concurrency));
+    /*
+     * One dispatch each, a check and a comment at start and end, a listing per hundred runs in case
+     * webhooks are lost.
+     */
+    json_field_i64(&w, STR("apiCalls"),
+                   (int64_t)p->dispatchable + 4 + (int64_t)p->file_count + p->dispatchable / 100);
+    json_field_i64(&w, STR("forecastMs"),
+                   batch_forecast_ms(h->b, (uint32_t)s->lane->settings.dispatch_concurrency));
     json_key(&w, STR("order"));
     json_begin_array(&w);
     for (uint32_t k = 0; k < h->b->count; k++) {
@@ -374,22 +432,28 @@ static str dry_run_note(struct step *s, const struct graph *g, const struct plan
 
 static bool manual_graph(struct step *s, struct json cmd, struct graph *g, struct err *e)
 {
-    str stack = json_str(json_get(cmd, STR("stack")), s->mem), component = json_str(json_get(cmd, STR("component")), s->mem);
+    str stack = json_str(json_get(cmd, STR("stack")), s->mem),
+        component = json_str(json_get(cmd, STR("component")), s->mem);
     str workflow = json_str(json_get(cmd, STR("workflow")), s->mem);
     bool dependents = json_bool_or(json_get(cmd, STR("withDependents")), false), found = false;
     struct graph whole = { 0 };
     uint32_t at = 0;
     struct json pro;
     if (!stack.len || !component.len || !workflow_name_ok(workflow))
-        return fail(e, ERR_INVALID, "a dispatch needs stack, component and workflow (a file name under .github/workflows)");
+        return fail(
+            e, ERR_INVALID,
+            "a dispatch needs stack, component and workflow (a file name under .github/workflows)");
     if (dependents && !graph_with(s, stack, component, &whole, &at, &found, e))
         return false;
     if (dependents && !found)
-        return fail(e, ERR_NOT_FOUND, "no upload names " PRI_STR " in " PRI_STR ", so its dependents are not known; dispatch it "
-                    "without --with-dependents", FMT_STR(component), FMT_STR(stack));
+        return fail(e, ERR_NOT_FOUND,
+                    "no upload names " PRI_STR " in " PRI_STR
+                    ", so its dependents are not known; dispatch it without --with-dependents",
+                    FMT_STR(component), FMT_STR(stack));
     if (!found) {
         whole.instance = arena_make(s->mem, struct instance, 1);
-        whole.instance[0] = (struct instance){ .stack = stack, .component = component, .affected = true };
+        whole.instance[0] =
+            (struct instance){.stack = stack, .component = component, .affected = true};
         whole.count = 1;
     }
     cut_graph(s->mem, &whole, at, dependents, g);
@@ -404,16 +468,23 @@ static bool manual_graph(struct step *s, struct json cmd, struct graph *g, struc
 
 static bool manual_change(struct step *s, struct hot *h, str actor, struct err *e)
 {
-    struct change put = { .repository_id = s->lane->id, .kind = STR("manual"), .key = id_new(s->mem, "man_", s->now_ms),
-                          .title = STR("manual dispatch"), .author = actor, .state = STR("open"), .head_sha = h->row.head_sha,
-                          .forge_updated_ms = s->now_ms }, c;
+    struct change put = {.repository_id = s->lane->id,
+                         .kind = STR("manual"),
+                         .key = id_new(s->mem, "man_", s->now_ms),
+                         .title = STR("manual dispatch"),
+                         .author = actor,
+                         .state = STR("open"),
+                         .head_sha = h->row.head_sha,
+                         .forge_updated_ms = s->now_ms},
+                  c;
     if (!changes_put(s->db, s->mem, &put, s->now_ms, &c, e))
         return false;
     h->row.change_id = c.id;
     return true;
 }
 
-bool batch_make_manual(struct step *s, struct json cmd, str actor, bool dry_run, str *note, struct err *e)
+bool batch_make_manual(struct step *s, struct json cmd, str actor, bool dry_run, str *note,
+                       struct err *e)
 {
     struct graph g = { 0 };
     struct plan p;
@@ -424,9 +495,12 @@ bool batch_make_manual(struct step *s, struct json cmd, str actor, bool dry_run,
     if (p.dispatchable == 0)
         return fail(e, ERR_INVALID, "nothing in it can be dispatched");
     struct hot *h = hot_new(s);
-    h->row = (struct batch_row){ .event = STR("manual"), .activity = STR("dispatch"), .head_sha = copy(h, sha),
-                                 .ref = copy(h, s->lane->repo.default_branch), .actor = copy(h, actor),
-                                 .upload_id = STR_NONE };
+    h->row = (struct batch_row){.event = STR("manual"),
+                                .activity = STR("dispatch"),
+                                .head_sha = copy(h, sha),
+                                .ref = copy(h, s->lane->repo.default_branch),
+                                .actor = copy(h, actor),
+                                .upload_id = STR_NONE};
     if (dry_run) {
         if (!fill_nodes(s, h, &g, &p, e))
             return false;
@@ -438,7 +512,8 @@ bool batch_make_manual(struct step *s, struct json cmd, str actor, bool dry_run,
     }
     if (!manual_change(s, h, actor, e) || !store_batch(s, h, &g, &p, e))
         return false;
-    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"dispatches\":%u}", FMT_STR(h->row.id), p.dispatchable);
+    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"dispatches\":%u}", FMT_STR(h->row.id),
+                        p.dispatchable);
     return step_audit(s, "workflow", "ordered", "token", actor, STR("batch"), h->row.id,
                       arena_print(s->mem, "manual dispatch of %u", p.dispatchable), e);
 }

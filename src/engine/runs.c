@@ -1,5 +1,6 @@
 /*
- * runs: what the forge says about runs, in whatever order it says it (atmos-pro.md §10.3, §10.5; forges.md §2.5).
+ * runs: what the forge says about runs, in whatever order it says it (atmos-pro.md §10.3, §10.5;
+ * forges.md §2.5).
  */
 #include <stdio.h>
 
@@ -8,7 +9,8 @@
 #include "engine/inside.h"
 
 enum { RUN_ID_BYTES = 32, SWEEP_READS_MAX = 5 };
-static const int64_t RUN_WAITS_FOR_APPROVAL_MS = 35LL * 24 * 3600 * 1000;    /* GitHub's own limit of a run (§10.7) */
+/* GitHub's own limit of a run (§10.7) */
+static const int64_t RUN_WAITS_FOR_APPROVAL_MS = 35LL * 24 * 3600 * 1000;
 
 /* "apply vpc/prod/run_0123…": our id, wherever it stands in the title. */
 static str id_in_title(str title)
@@ -29,7 +31,8 @@ static enum node_event event_of(enum forge_run_state state, str conclusion)
     case FORGE_RUN_IN_PROGRESS: return NODE_RUN_STARTED;
     case FORGE_RUN_COMPLETED: break;
     }
-    if (str_eq(conclusion, STR("success")) || str_eq(conclusion, STR("neutral")) || str_eq(conclusion, STR("skipped")))
+    if (str_eq(conclusion, STR("success")) || str_eq(conclusion, STR("neutral")) ||
+        str_eq(conclusion, STR("skipped")))
         return NODE_RUN_SUCCEEDED;
     if (str_eq(conclusion, STR("cancelled")) || str_eq(conclusion, STR("stale")))
         return NODE_RUN_CANCELLED;
@@ -39,13 +42,18 @@ static enum node_event event_of(enum forge_run_state state, str conclusion)
 static void remember(struct lane *l, const struct run_news *n, int64_t now_ms)
 {
     struct run_seen *at = &l->seen[l->seen_next++ % UNKNOWN_RUNS_KEPT];
-    *at = (struct run_seen){ .run_id = n->run_id, .attempt = n->attempt, .at_ms = now_ms, .state = n->state };
+    *at = (struct run_seen){
+        .run_id = n->run_id, .attempt = n->attempt, .at_ms = now_ms, .state = n->state};
     snprintf(at->conclusion, sizeof at->conclusion, PRI_STR, FMT_STR(n->conclusion));
     snprintf(at->url, sizeof at->url, PRI_STR, FMT_STR(n->url));
 }
 
-/* A run that names no id belongs to a node only when exactly one dispatch of this file waits to learn of its run. */
-static bool only_candidate(struct step *s, const struct run_news *n, struct run_row *out, bool *found, struct err *e)
+/*
+ * A run that names no id belongs to a node only when exactly one dispatch of this file waits to
+ * learn of its run.
+ */
+static bool only_candidate(struct step *s, const struct run_news *n, struct run_row *out,
+                           bool *found, struct err *e)
 {
     struct run_row *r;
     size_t count, fit = 0;
@@ -64,7 +72,8 @@ static bool only_candidate(struct step *s, const struct run_news *n, struct run_
     return true;
 }
 
-static bool find_row(struct step *s, const struct run_news *n, struct run_row *r, bool *found, struct err *e)
+static bool find_row(struct step *s, const struct run_news *n, struct run_row *r, bool *found,
+                     struct err *e)
 {
     str id = id_in_title(n->title);
     if (!runs_by_forge(s->db, s->mem, s->lane->id, n->run_id, r, found, e) || *found)
@@ -74,7 +83,8 @@ static bool find_row(struct step *s, const struct run_news *n, struct run_row *r
     if (!runs_get(s->db, s->mem, id, r, found, e))
         return false;
     /* A copied title proves nothing: the row must be of this repository and still without a run. */
-    *found = *found && r->repository_id == s->lane->id && (!r->forge_run_id || r->forge_run_id == n->run_id);
+    *found = *found && r->repository_id == s->lane->id &&
+             (!r->forge_run_id || r->forge_run_id == n->run_id);
     return true;
 }
 
@@ -82,19 +92,21 @@ static bool learn(struct step *s, const struct run_row *r, enum node_state state
 {
     if (state != NODE_SUCCEEDED || !r->started_ms || r->ended_ms <= r->started_ms)
         return true;
-    return durations_learn(s->db, s->lane->id, r->stack, r->component, r->workflow, r->ended_ms - r->started_ms, e);
+    return durations_learn(s->db, s->lane->id, r->stack, r->component, r->workflow,
+                           r->ended_ms - r->started_ms, e);
 }
 
 static bool audit_end(struct step *s, const struct run_row *r, enum node_state state, struct err *e)
 {
-    str text = arena_print(s->mem, PRI_STR " in " PRI_STR ": %s", FMT_STR(r->component), FMT_STR(r->stack),
-                           node_state_name(state));
-    return step_audit(s, "workflow", state == NODE_SUCCEEDED ? "completed" : "failed", "forge", STR("github"), STR("run"), r->id,
-                      text, e);
+    str text = arena_print(s->mem, PRI_STR " in " PRI_STR ": %s", FMT_STR(r->component),
+                           FMT_STR(r->stack), node_state_name(state));
+    return step_audit(s, "workflow", state == NODE_SUCCEEDED ? "completed" : "failed", "forge",
+                      STR("github"), STR("run"), r->id, text, e);
 }
 
 /* Writes what the core made of it into the run's row. */
-static bool row_follows(struct step *s, struct hot *h, struct run_row *r, const struct run_news *n, struct err *e)
+static bool row_follows(struct step *s, struct hot *h, struct run_row *r, const struct run_news *n,
+                        struct err *e)
 {
     enum node_state state = h->b->node[r->position].state;
     if (state == NODE_RUNNING && !r->started_ms)
@@ -136,8 +148,11 @@ bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *
         return false;
     bool again = n->attempt > r.forge_attempt && r.forge_attempt;
     if (again) {
-        if (!node_tell(s, h, (struct node_message){ .event = NODE_RUN_AGAIN, .node = (uint32_t)r.position,
-                                                    .attempt = (uint32_t)r.attempt }, &verdict, e))
+        if (!node_tell(s, h,
+                       (struct node_message){.event = NODE_RUN_AGAIN,
+                                             .node = (uint32_t)r.position,
+                                             .attempt = (uint32_t)r.attempt},
+                       &verdict, e))
             return false;
         again = verdict == NODE_MOVE;
         r.ended_ms = r.started_ms = 0;
@@ -149,12 +164,16 @@ bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *
         r.url = n->url;
     if (!r.dispatched_ms)
         r.dispatched_ms = s->now_ms;
-    if (!node_tell(s, h, (struct node_message){ .event = event_of(n->state, n->conclusion), .node = (uint32_t)r.position,
-                                                .attempt = (uint32_t)r.attempt }, &verdict, e))
+    if (!node_tell(s, h,
+                   (struct node_message){.event = event_of(n->state, n->conclusion),
+                                         .node = (uint32_t)r.position,
+                                         .attempt = (uint32_t)r.attempt},
+                   &verdict, e))
         return false;
-    *note = verdict == NODE_MOVE || again ? arena_print(s->mem, "run " PRI_STR " is %s", FMT_STR(r.id),
-                                               node_state_name(h->b->node[r.position].state))
-                                 : STR("late or twice: nothing changed");
+    *note = verdict == NODE_MOVE || again
+                ? arena_print(s->mem, "run " PRI_STR " is %s", FMT_STR(r.id),
+                              node_state_name(h->b->node[r.position].state))
+                : STR("late or twice: nothing changed");
     if (verdict != NODE_MOVE && !again) {
         r.seen_ms = s->now_ms;
         return runs_save(s->db, &r, e);
@@ -169,8 +188,13 @@ static bool heard_before(struct step *s, int64_t forge_run_id, struct err *e)
         struct run_seen *at = &s->lane->seen[i];
         if (at->run_id != forge_run_id)
             continue;
-        struct run_news n = { .run_id = at->run_id, .attempt = at->attempt, .state = at->state,
-                              .conclusion = str_of(at->conclusion), .url = str_of(at->url), .title = STR(""), .path = STR("") };
+        struct run_news n = {.run_id = at->run_id,
+                             .attempt = at->attempt,
+                             .state = at->state,
+                             .conclusion = str_of(at->conclusion),
+                             .url = str_of(at->url),
+                             .title = STR(""),
+                             .path = STR("")};
         str note;
         if (!run_heard(s, &n, &note, e))
             return false;
@@ -190,8 +214,8 @@ bool run_accepted(struct step *s, str run_id, int64_t forge_run_id, str url, str
     if (forge_run_id && !runs_by_forge(s->db, s->mem, s->lane->id, forge_run_id, &other, &taken, e))
         return false;
     if (taken && !str_eq(other.id, r.id))
-        log_warn("two dispatches name one run; the second is left to be matched by its title", LS("run", r.id),
-                 LI("forge_run", forge_run_id));
+        log_warn("two dispatches name one run; the second is left to be matched by its title",
+                 LS("run", r.id), LI("forge_run", forge_run_id));
     else if (forge_run_id)
         r.forge_run_id = forge_run_id;
     if (url.len)
@@ -200,8 +224,11 @@ bool run_accepted(struct step *s, str run_id, int64_t forge_run_id, str url, str
     if (!r.dispatched_ms)
         r.dispatched_ms = s->now_ms;
     if (!hot_get(s, r.batch_seq, &h, e) ||
-        !node_tell(s, h, (struct node_message){ .event = NODE_ACCEPTED, .node = (uint32_t)r.position,
-                                                .attempt = (uint32_t)r.attempt }, &verdict, e))
+        !node_tell(s, h,
+                   (struct node_message){.event = NODE_ACCEPTED,
+                                         .node = (uint32_t)r.position,
+                                         .attempt = (uint32_t)r.attempt},
+                   &verdict, e))
         return false;
     if (verdict == NODE_MOVE) {
         r.state = h->b->node[r.position].state;
@@ -210,11 +237,12 @@ bool run_accepted(struct step *s, str run_id, int64_t forge_run_id, str url, str
     return runs_save(s->db, &r, e) && (!forge_run_id || heard_before(s, forge_run_id, e));
 }
 
-/* ---- the sweep: a lost webhook never leaves a spinner --------------------------------------------------------------------- */
+/* ---- the sweep: a lost webhook never leaves a spinner ---------------------------------------- */
 
 static bool time_out(struct step *s, struct run_row *r, bool *out, struct err *e)
 {
-    int64_t limit_ms = r->state == NODE_APPROVAL ? RUN_WAITS_FOR_APPROVAL_MS : s->lane->settings.run_timeout_minutes * 60000;
+    int64_t limit_ms = r->state == NODE_APPROVAL ? RUN_WAITS_FOR_APPROVAL_MS
+                                                 : s->lane->settings.run_timeout_minutes * 60000;
     struct hot *h;
     enum node_verdict verdict;
     struct run_news n = { .updated_ms = s->now_ms };
@@ -223,8 +251,11 @@ static bool time_out(struct step *s, struct run_row *r, bool *out, struct err *e
     if (!*out)
         return true;
     return hot_get(s, r->batch_seq, &h, e) &&
-           node_tell(s, h, (struct node_message){ .event = NODE_RUN_TIMED_OUT, .node = (uint32_t)r->position,
-                                                  .attempt = (uint32_t)r->attempt }, &verdict, e) &&
+           node_tell(s, h,
+                     (struct node_message){.event = NODE_RUN_TIMED_OUT,
+                                           .node = (uint32_t)r->position,
+                                           .attempt = (uint32_t)r->attempt},
+                     &verdict, e) &&
            row_follows(s, h, r, &n, e);
 }
 
@@ -235,7 +266,8 @@ bool runs_sweep(struct step *s, struct err *e)
     int64_t oldest_ms = 0;
     if (!s->lane->has_repo || !s->en->config.forge)
         return true;
-    if (!runs_silent(s->db, s->mem, s->lane->id, s->now_ms - s->en->config.silent_ms, &r, &count, e))
+    if (!runs_silent(s->db, s->mem, s->lane->id, s->now_ms - s->en->config.silent_ms, &r, &count,
+                     e))
         return false;
     for (size_t i = 0; i < count; i++) {
         bool over;
@@ -247,12 +279,17 @@ bool runs_sweep(struct step *s, struct err *e)
         if (!oldest_ms || r[i].created_ms < oldest_ms)
             oldest_ms = r[i].created_ms;
         if (r[i].forge_run_id && late <= SWEEP_READS_MAX &&
-            !step_effect(s, "poll_run", arena_print(s->mem, "%lld", (long long)r[i].forge_run_id), STR("{}"), 0, e))
+            !step_effect(s, "poll_run", arena_print(s->mem, "%lld", (long long)r[i].forge_run_id),
+                         STR("{}"), 0, e))
             return false;
         if (!r[i].forge_run_id)
             late = SWEEP_READS_MAX + 1;
     }
-    /* Many at once, or some whose run is not known: one listing in pages of a hundred costs less than a call each. */
+    /*
+     * Many at once, or some whose run is not known: one listing in pages of a hundred costs less
+     * than a call each.
+     */
     return late <= SWEEP_READS_MAX ||
-           step_effect(s, "find_runs", STR("sweep"), arena_print(s->mem, "{\"since\":%lld}", (long long)oldest_ms), 0, e);
+           step_effect(s, "find_runs", STR("sweep"),
+                       arena_print(s->mem, "{\"since\":%lld}", (long long)oldest_ms), 0, e);
 }

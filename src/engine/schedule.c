@@ -1,5 +1,6 @@
 /*
- * schedule: the bridge between the core and the rows. The only callers of batch_step and its siblings outside the tests.
+ * schedule: the bridge between the core and the rows. The only callers of batch_step and its
+ * siblings outside the tests.
  */
 #include <assert.h>
 
@@ -13,13 +14,16 @@
 enum { INPUTS_MAX = 25, NODES_PER_STEP = 256 };
 
 static const char *const file_sentences[DISPATCH_ERROR_COUNT] = {
-    [DISPATCH_WORKFLOW_NOT_FOUND] = "is not in .github/workflows at the dispatch ref; add it to the default branch",
-    [DISPATCH_NOT_DISPATCHABLE] = "has no workflow_dispatch trigger; add `on: workflow_dispatch:` with its inputs",
+    [DISPATCH_WORKFLOW_NOT_FOUND] =
+        "is not in .github/workflows at the dispatch ref; add it to the default branch",
+    [DISPATCH_NOT_DISPATCHABLE] =
+        "has no workflow_dispatch trigger; add `on: workflow_dispatch:` with its inputs",
     [DISPATCH_WORKFLOW_UNREADABLE] = "is not valid YAML; mend it on the default branch",
-    [DISPATCH_BAD_WORKFLOW_NAME] = "is not a name that can be dispatched: a bare file name that ends in .yml or .yaml",
+    [DISPATCH_BAD_WORKFLOW_NAME] =
+        "is not a name that can be dispatched: a bare file name that ends in .yml or .yaml",
 };
 
-/* ---- decisions into rows --------------------------------------------------------------------------------------------------- */
+/* ---- decisions into rows --------------------------------------------------------------------- */
 
 static str inputs_json(struct arena *mem, const struct dispatch_inputs *in)
 {
@@ -49,7 +53,10 @@ static str dispatch_body(struct step *s, const struct hot *h, uint32_t node, str
     return buf_str(&b);
 }
 
-/* What the small second rendering pass may know of an instance (older CLIs sent these fields beside the entry). */
+/*
+ * What the small second rendering pass may know of an instance (older CLIs sent these fields beside
+ * the entry).
+ */
 static struct instance instance_of(struct step *s, const struct node_row *n, struct json stored)
 {
     return (struct instance){ .stack = n->stack, .component = n->component,
@@ -59,20 +66,35 @@ static struct instance instance_of(struct step *s, const struct node_row *n, str
                               .stage = json_str(json_get(stored, STR("stage")), s->mem) };
 }
 
-/* Makes the run row and the dispatch effect of the attempt that just began. *refused: the inputs cannot be sent. */
-static bool begin_attempt(struct step *s, struct hot *h, uint32_t node, enum dispatch_error *refused, str *why, struct err *e)
+/*
+ * Makes the run row and the dispatch effect of the attempt that just began. *refused: the inputs
+ * cannot be sent.
+ */
+static bool begin_attempt(struct step *s, struct hot *h, uint32_t node,
+                          enum dispatch_error *refused, str *why, struct err *e)
 {
     struct node_row *n = &h->node[node];
     int file = hot_file(h, n->workflow);
     struct json stored;
     struct dispatch_inputs in = { 0 };
-    struct run_row r = { .batch_seq = h->row.seq, .position = node, .attempt = h->b->node[node].attempt,
-                         .repository_id = s->lane->id, .stack = n->stack, .component = n->component, .workflow = n->workflow,
-                         .ref = h->row.ref, .sha = h->row.head_sha, .trigger_event = h->row.event, .guess = n->guess,
-                         .state = NODE_DISPATCHING, .created_ms = s->now_ms, .inputs = STR("{}") };
+    struct run_row r = {.batch_seq = h->row.seq,
+                        .position = node,
+                        .attempt = h->b->node[node].attempt,
+                        .repository_id = s->lane->id,
+                        .stack = n->stack,
+                        .component = n->component,
+                        .workflow = n->workflow,
+                        .ref = h->row.ref,
+                        .sha = h->row.head_sha,
+                        .trigger_event = h->row.event,
+                        .guess = n->guess,
+                        .state = NODE_DISPATCHING,
+                        .created_ms = s->now_ms,
+                        .inputs = STR("{}")};
 
     assert(file >= 0);
-    if (!hot_workflows(s, h, e) || !json_parse(s->mem, n->inputs.len ? n->inputs : STR("{}"), 0, &stored, e))
+    if (!hot_workflows(s, h, e) ||
+        !json_parse(s->mem, n->inputs.len ? n->inputs : STR("{}"), 0, &stored, e))
         return false;
     r.id = id_new(h->mem, "run_", s->now_ms);
     *refused = h->file_error[file];
@@ -80,14 +102,15 @@ static bool begin_attempt(struct step *s, struct hot *h, uint32_t node, enum dis
         *why = arena_print(s->mem, PRI_STR " %s", FMT_STR(n->workflow), file_sentences[*refused]);
     } else {
         struct instance i = instance_of(s, n, json_get(stored, STR("vars")));
-        *refused = workflow_inputs(s->mem, &h->workflow[file], &i, json_get(stored, STR("inputs")), h->row.head_sha, r.id,
-                                   INPUTS_MAX, &in, why);
+        *refused = workflow_inputs(s->mem, &h->workflow[file], &i, json_get(stored, STR("inputs")),
+                                   h->row.head_sha, r.id, INPUTS_MAX, &in, why);
         r.inputs = inputs_json(s->mem, &in);
     }
     r.findable = in.carries_run_id && h->workflow[file].run_name_has_id;
     n->run_id = r.id;
     bool grant = h->b->node[node].run_class == RUN_APPLY;
-    if (!instance_fence(s->db, s->mem, s->lane->id, n->stack, n->component, grant, s->now_ms, &r.fence, e) ||
+    if (!instance_fence(s->db, s->mem, s->lane->id, n->stack, n->component, grant, s->now_ms,
+                        &r.fence, e) ||
         !runs_add(s->db, &r, e))
         return false;
     return *refused != DISPATCH_OK ||
@@ -161,7 +184,8 @@ bool batch_carry_out(struct step *s, struct hot *h, struct decisions *d, struct 
     return true;
 }
 
-bool node_tell(struct step *s, struct hot *h, struct node_message m, enum node_verdict *verdict, struct err *e)
+bool node_tell(struct step *s, struct hot *h, struct node_message m, enum node_verdict *verdict,
+               struct err *e)
 {
     struct decisions d = { .mem = s->mem };
     m.now_ms = s->now_ms;
@@ -169,7 +193,8 @@ bool node_tell(struct step *s, struct hot *h, struct node_message m, enum node_v
     return batch_carry_out(s, h, &d, e);
 }
 
-bool node_refuse(struct step *s, struct hot *h, uint32_t node, enum dispatch_error code, str why, struct err *e)
+bool node_refuse(struct step *s, struct hot *h, uint32_t node, enum dispatch_error code, str why,
+                 struct err *e)
 {
     enum node_verdict verdict;
     struct run_row r;
@@ -187,11 +212,13 @@ bool node_refuse(struct step *s, struct hot *h, uint32_t node, enum dispatch_err
         if (!runs_save(s->db, &r, e))
             return false;
     }
-    return node_tell(s, h, (struct node_message){ .event = NODE_REFUSED, .node = node, .attempt = h->b->node[node].attempt },
+    return node_tell(s, h,
+                     (struct node_message){
+                         .event = NODE_REFUSED, .node = node, .attempt = h->b->node[node].attempt},
                      &verdict, e);
 }
 
-/* ---- starting a batch ------------------------------------------------------------------------------------------------------- */
+/* ---- starting a batch ------------------------------------------------------------------------ */
 
 /* Every workflow file known and fresh: the batch starts. Otherwise asks for what is missing. */
 bool batch_try_start(struct step *s, struct hot *h, struct err *e)
@@ -217,8 +244,10 @@ bool batch_try_start(struct step *s, struct hot *h, struct err *e)
         json_field_str(&j, STR("file"), h->file[i]);
         json_field_str(&j, STR("ref"), h->row.ref);
         json_end_object(&j);
-        if (!step_effect(s, "read_workflow", arena_print(s->mem, PRI_STR " " PRI_STR, FMT_STR(h->row.ref), FMT_STR(h->file[i])),
-                         buf_str(&b), 0, e))
+        if (!step_effect(
+                s, "read_workflow",
+                arena_print(s->mem, PRI_STR " " PRI_STR, FMT_STR(h->row.ref), FMT_STR(h->file[i])),
+                buf_str(&b), 0, e))
             return false;
     }
     if (missing)
@@ -232,11 +261,13 @@ bool batch_reopen(struct step *s, struct hot *h, struct err *e)
 {
     if (h->row.started_ms)
         return true;
-    return fail(e, ERR_CONFLICT, "the batch was stopped before its workflow files were read; push again, or re-run the workflow "
-                                 "that uploads, to get a new one (batch " PRI_STR ")", FMT_STR(h->row.id));
+    return fail(e, ERR_CONFLICT,
+                "the batch was stopped before its workflow files were read; push again, or re-run "
+                "the workflow that uploads, to get a new one (batch " PRI_STR ")",
+                FMT_STR(h->row.id));
 }
 
-/* ---- the lock gate and the slots ---------------------------------------------------------------------------------------------- */
+/* ---- the lock gate and the slots ------------------------------------------------------------- */
 
 static str gate_lock(struct step *s, str message, str actor, int64_t expires_ms)
 {
@@ -268,7 +299,9 @@ static str gate_run(struct step *s, const struct run_row *r)
     return buf_str(&b);
 }
 
-/* Blocked nodes are looked at again then: a lock runs out, or another server may have released one. */
+/*
+ * Blocked nodes are looked at again then: a lock runs out, or another server may have released one.
+ */
 static void look_at(struct step *s, int64_t at_ms)
 {
     if (!s->lane->look_ms || at_ms < s->lane->look_ms)
@@ -276,7 +309,10 @@ static void look_at(struct step *s, int64_t at_ms)
     step_wake_at(s, at_ms);
 }
 
-/* Why the node may not go now: empty when it may (atmos-pro.md §12.3: explicit locks, and one live apply per instance). */
+/*
+ * Why the node may not go now: empty when it may (atmos-pro.md §12.3: explicit locks, and one live
+ * apply per instance).
+ */
 static bool lock_gate(struct step *s, struct hot *h, uint32_t node, str *gate, struct err *e)
 {
     const struct node_row *n = &h->node[node];
@@ -286,8 +322,9 @@ static bool lock_gate(struct step *s, struct hot *h, uint32_t node, str *gate, s
     *gate = STR("");
     str key = lock_key_of(s->mem, s->lane->repo.owner, s->lane->repo.name, n->stack, n->component);
     if (!db_query(s->db, s->mem, e, &r,
-            "select message, actor, expires_ms from lock where workspace_id = $1 and folded = $2 and deleted_ms is null"
-            " and expires_ms > $3", ARGS(A(s->lane->repo.workspace_id), A(key), A(s->now_ms))))
+                  "select message, actor, expires_ms from lock where workspace_id = $1 and folded "
+                  "= $2 and deleted_ms is null and expires_ms > $3",
+                  ARGS(A(s->lane->repo.workspace_id), A(key), A(s->now_ms))))
         return false;
     if (r.count) {
         look_at(s, db_at(&r, 0, 2)->i);
@@ -295,7 +332,8 @@ static bool lock_gate(struct step *s, struct hot *h, uint32_t node, str *gate, s
         return true;
     }
     bool for_apply = h->b->node[node].run_class == RUN_APPLY;
-    if (!runs_in_way(s->db, s->mem, s->lane->id, n->stack, n->component, for_apply, h->row.seq, node, &other, &found, e))
+    if (!runs_in_way(s->db, s->mem, s->lane->id, n->stack, n->component, for_apply, h->row.seq,
+                     node, &other, &found, e))
         return false;
     if (found)
         *gate = gate_run(s, &other);
@@ -312,7 +350,8 @@ static bool recheck_blocked(struct step *s, struct hot *h, struct err *e)
         if (!lock_gate(s, h, i, &gate, e))
             return false;
         if (!gate.len) {
-            if (!node_tell(s, h, (struct node_message){ .event = NODE_UNBLOCK, .node = i }, &verdict, e))
+            if (!node_tell(s, h, (struct node_message){.event = NODE_UNBLOCK, .node = i}, &verdict,
+                           e))
                 return false;
         } else if (!str_eq(gate, h->node[i].gate)) {
             h->node[i].gate = arena_copy(h->mem, gate);
@@ -342,10 +381,15 @@ static bool let_one_go(struct step *s, struct hot *h, uint32_t node, bool *sent,
     *sent = gate.len == 0;
     if (gate.len)
         h->node[node].gate = arena_copy(h->mem, gate);
-    return node_tell(s, h, (struct node_message){ .event = gate.len ? NODE_BLOCK : NODE_SEND, .node = node }, &verdict, e);
+    return node_tell(
+        s, h, (struct node_message){.event = gate.len ? NODE_BLOCK : NODE_SEND, .node = node},
+        &verdict, e);
 }
 
-/* Applies before plans, then the order of the batches; within a batch the longest expected path first. */
+/*
+ * Applies before plans, then the order of the batches; within a batch the longest expected path
+ * first.
+ */
 static bool let_batch_go(struct step *s, struct hot *h, uint32_t *slots, struct err *e)
 {
     while (*slots) {
@@ -373,7 +417,8 @@ bool lane_let_go(struct step *s, struct err *e)
     bool blocked = false;
     if (!l->has_repo || l->repo.removed || l->repo.suspended)
         return true;
-    bool look = s->step_recheck || s->run_ended || l->fresh || (l->look_ms && s->now_ms >= l->look_ms);
+    bool look =
+        s->step_recheck || s->run_ended || l->fresh || (l->look_ms && s->now_ms >= l->look_ms);
     if (look)
         l->look_ms = 0;
     for (struct hot *h = l->hot; h && look; h = h->next)
@@ -383,8 +428,10 @@ bool lane_let_go(struct step *s, struct err *e)
     uint32_t slots = busy < limit ? limit - busy : 0;
     for (int applies = 1; applies >= 0; applies--)
         for (struct hot *h = l->hot; h && slots; h = h->next) {
-            bool apply_batch = str_eq(h->row.activity, STR("merged")) || !str_eq(h->row.event, STR("pull_request"));
-            if (h->b->state == BATCH_RUNNING && apply_batch == (applies == 1) && !let_batch_go(s, h, &slots, e))
+            bool apply_batch = str_eq(h->row.activity, STR("merged")) ||
+                               !str_eq(h->row.event, STR("pull_request"));
+            if (h->b->state == BATCH_RUNNING && apply_batch == (applies == 1) &&
+                !let_batch_go(s, h, &slots, e))
                 return false;
         }
     for (struct hot *h = l->hot; h; h = h->next)

@@ -10,13 +10,19 @@
 #include "engine/inside.h"
 #include "store/uploads.h"
 
-enum { TICK_MS = 50, LEASE_TICK_MS = 1000, PURGE_TICK_MS = 60 * 1000, SERVER_ALIVE_MS = 5000, CLAIM_MAX = 64,
-       LISTEN_MS = 1000 };
+enum {
+    TICK_MS = 50,
+    LEASE_TICK_MS = 1000,
+    PURGE_TICK_MS = 60 * 1000,
+    SERVER_ALIVE_MS = 5000,
+    CLAIM_MAX = 64,
+    LISTEN_MS = 1000
+};
 static const int64_t FACTS_KEPT_MS = 30LL * 24 * 3600 * 1000;       /* docs/architecture.md §5 */
 static const int64_t EFFECTS_KEPT_MS = 7LL * 24 * 3600 * 1000;
 static const int64_t CHUNKS_KEPT_MS = 15 * 60 * 1000;               /* atmos-pro.md §4.14 */
 
-/* ---- leases (PostgreSQL) -------------------------------------------------------------------------------------------------- */
+/* ---- leases (PostgreSQL) --------------------------------------------------------------------- */
 
 struct lease_job {
     struct engine *en;
@@ -25,7 +31,8 @@ struct lease_job {
 };
 
 /* Our share of the lanes, rounded up; what is above it and idle goes back. */
-static bool share_lanes(struct lease_job *x, struct db *db, struct arena *mem, int64_t now_ms, size_t *want, struct err *e)
+static bool share_lanes(struct lease_job *x, struct db *db, struct arena *mem, int64_t now_ms,
+                        size_t *want, struct err *e)
 {
     int64_t lanes, servers, mine = 0;
     struct engine *en = x->en;
@@ -59,11 +66,16 @@ static bool lease_body(struct db *db, struct arena *mem, void *arg, struct err *
     x->count = 0;
     if (!lanes_now_ms(db, mem, engine_now_ms(en), &now_ms, e) ||
         !servers_seen(db, en->server_id, STR(SIGNALBOX_VERSION), now_ms, e) ||
-        !db_exec(db, e, NULL, "insert into lane (id) select id from repository where true on conflict (id) do nothing", NO_ARGS) ||
-        !lanes_renew(db, en->server_id, now_ms + en->config.lease_ms, e) || !share_lanes(x, db, mem, now_ms, &want, e))
+        !db_exec(db, e, NULL,
+                 "insert into lane (id) select id from repository where true on conflict (id) do "
+                 "nothing",
+                 NO_ARGS) ||
+        !lanes_renew(db, en->server_id, now_ms + en->config.lease_ms, e) ||
+        !share_lanes(x, db, mem, now_ms, &want, e))
         return false;
-    return want == 0 || lanes_claim(db, mem, en->server_id, now_ms, en->config.lease_ms, want < CLAIM_MAX ? want : CLAIM_MAX,
-                                    &x->lane, &x->epoch, &x->count, e);
+    return want == 0 ||
+           lanes_claim(db, mem, en->server_id, now_ms, en->config.lease_ms,
+                       want < CLAIM_MAX ? want : CLAIM_MAX, &x->lane, &x->epoch, &x->count, e);
 }
 
 static void lease_done(void *arg, const struct err *e)
@@ -89,16 +101,19 @@ static void lease_done(void *arg, const struct err *e)
     free(x);
 }
 
-/* ---- purge --------------------------------------------------------------------------------------------------------------- */
+/* ---- purge ----------------------------------------------------------------------------------- */
 
 static bool purge_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     int64_t now_ms = engine_now_ms(arg);
     (void)mem;
-    return facts_purge(db, now_ms - FACTS_KEPT_MS, e) && effects_purge(db, now_ms - EFFECTS_KEPT_MS, e) &&
+    return facts_purge(db, now_ms - FACTS_KEPT_MS, e) &&
+           effects_purge(db, now_ms - EFFECTS_KEPT_MS, e) &&
            uploads_purge_chunks(db, now_ms - CHUNKS_KEPT_MS, e) &&
            db_exec(db, e, NULL, "delete from oidc_used where expires_ms < $1", ARGS(A(now_ms))) &&
-           db_exec(db, e, NULL, "update lock set deleted_ms = expires_ms where deleted_ms is null and expires_ms <= $1",
+           db_exec(db, e, NULL,
+                   "update lock set deleted_ms = expires_ms where deleted_ms is null and "
+                   "expires_ms <= $1",
                    ARGS(A(now_ms)));
 }
 
@@ -109,7 +124,7 @@ static void purge_done(void *arg, const struct err *e)
         log_warn("old rows could not be purged", LZ("why", e->text));
 }
 
-/* ---- the threads ---------------------------------------------------------------------------------------------------------- */
+/* ---- the threads ----------------------------------------------------------------------------- */
 
 static void wake_due_lanes(struct engine *en, int64_t now_ms)
 {
@@ -155,7 +170,8 @@ static void *listen_thread(void *arg)
     struct err e = { 0 };
 
     if (!db_open(en->database, true, &db, &e) || !db_listen(db, STR("signalbox_lane"), &e)) {
-        log_warn("cannot listen for the facts of other servers; they are found every second", LZ("why", e.text));
+        log_warn("cannot listen for the facts of other servers; they are found every second",
+                 LZ("why", e.text));
         db_close(db);
         return NULL;
     }

@@ -1,6 +1,7 @@
 /*
- * ticks: time as events. One thread wakes lanes whose time has come, keeps this server's leases, and purges what is old;
- * on PostgreSQL a second one listens for facts that other servers stored in our lanes.
+ * ticks: time as events. One thread wakes lanes whose time has come, keeps this server's leases,
+ * and purges what is old; on PostgreSQL a second one listens for facts that other servers stored in
+ * our lanes.
  */
 #ifndef SIGNALBOX_ENGINE_TICKS_H
 #define SIGNALBOX_ENGINE_TICKS_H

@@ -14,7 +14,7 @@ enum { WORK_GROUP_MAX = 512,        /* bodies in one commit: bounds what one fai
 struct work;
 bool work_start(struct db *writer, struct work **out, struct err *e) MUST_CHECK;     /* owns the connection from now on */
 void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg);
-/* The same for lanes: while many others wait for their answer, this one stands back, for 50 ms at most. */
+/* The same for lanes: while others wait for their answer, this one stands back, for 100 ms at most. */
 void work_submit_patient(struct work *w, engine_body *body, engine_done *done, void *arg);
 bool work_on_writer(const struct work *w);          /* is the caller the writer thread? */
 bool work_healthy(const struct work *w, char why[200]);

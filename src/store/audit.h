@@ -1,5 +1,6 @@
 /*
- * audit: what a person or a token changed (atmos-pro.md §18). Written in the transaction of the change itself.
+ * audit: what a person or a token changed (atmos-pro.md §18). Written in the transaction of the
+ * change itself.
  */
 #ifndef SIGNALBOX_STORE_AUDIT_H
 #define SIGNALBOX_STORE_AUDIT_H
@@ -8,12 +9,15 @@
 struct audit_entry {
     str     workspace_id;           /* empty: the house */
     int64_t repository_id;          /* 0: none */
-    str     action;                 /* "lock.created": the part before the first dot is the category */
-    str     actor_type, actor;      /* "token" "tok_…", "workflow" "owner/name", "system" "signalbox" */
+    /* "lock.created": the part before the first dot is the category */
+    str     action;
+    /* "token" "tok_…", "workflow" "owner/name", "system" "signalbox" */
+    str     actor_type, actor;
     str     target_type, target, description;
     str     metadata;               /* JSON object; empty: {} */
 };
 
-bool audit_add(struct db *db, struct arena *mem, const struct audit_entry *a, int64_t now_ms, struct err *e) MUST_CHECK;
+bool audit_add(struct db *db, struct arena *mem, const struct audit_entry *a, int64_t now_ms,
+               struct err *e) MUST_CHECK;
 
 #endif

@@ -2,16 +2,20 @@
 
 #include "store/rows.h"
 
-bool effects_want(struct db *db, struct arena *mem, const struct effect *f, int64_t *id, struct err *e)
+bool effects_want(struct db *db, struct arena *mem, const struct effect *f, int64_t *id,
+                  struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-            "insert into effect (lane, kind, key, body, not_before_ms, created_ms) values ($1, $2, $3, $4, $5, $6)"
-            " on conflict (lane, kind, key) where state = 0 do update set wanted = effect.wanted + 1, body = excluded.body,"
-            "   not_before_ms = case when excluded.not_before_ms < effect.not_before_ms and effect.attempts = 0"
-            "                        then excluded.not_before_ms else effect.not_before_ms end"
-            " returning id",
-            ARGS(A(f->lane), A(f->kind), A(f->key), A(text(f->body)), A(f->not_before_ms), A(f->created_ms))))
+                  "insert into effect (lane, kind, key, body, not_before_ms, created_ms) values "
+                  "($1, $2, $3, $4, $5, $6)"
+                  " on conflict (lane, kind, key) where state = 0 do update set wanted = "
+                  "effect.wanted + 1, body = excluded.body,   not_before_ms = case when "
+                  "excluded.not_before_ms < effect.not_before_ms and effect.attempts = 0           "
+                  "             then excluded.not_before_ms else effect.not_before_ms end"
+                  " returning id",
+                  ARGS(A(f->lane), A(f->kind), A(f->key), A(text(f->body)), A(f->not_before_ms),
+                       A(f->created_ms))))
         return false;
     *id = row_i64(&r, 0, 0);
     return true;
@@ -19,17 +23,25 @@ bool effects_want(struct db *db, struct arena *mem, const struct effect *f, int6
 
 static struct effect effect_row(const struct db_rows *r, size_t i, int64_t lane)
 {
-    return (struct effect){ .id = row_i64(r, i, 0), .lane = lane, .kind = row_str(r, i, 1), .key = row_str(r, i, 2),
-                            .body = row_str(r, i, 3), .attempts = row_i64(r, i, 4), .wanted = row_i64(r, i, 5),
-                            .not_before_ms = row_i64(r, i, 6), .created_ms = row_i64(r, i, 7) };
+    return (struct effect){.id = row_i64(r, i, 0),
+                           .lane = lane,
+                           .kind = row_str(r, i, 1),
+                           .key = row_str(r, i, 2),
+                           .body = row_str(r, i, 3),
+                           .attempts = row_i64(r, i, 4),
+                           .wanted = row_i64(r, i, 5),
+                           .not_before_ms = row_i64(r, i, 6),
+                           .created_ms = row_i64(r, i, 7)};
 }
 
-bool effects_get(struct db *db, struct arena *mem, int64_t id, struct effect *out, bool *open, struct err *e)
+bool effects_get(struct db *db, struct arena *mem, int64_t id, struct effect *out, bool *open,
+                 struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-            "select id, kind, key, body, attempts, wanted, not_before_ms, created_ms, lane, state from effect where id = $1",
-            ARGS(A(id))))
+                  "select id, kind, key, body, attempts, wanted, not_before_ms, created_ms, lane, "
+                  "state from effect where id = $1",
+                  ARGS(A(id))))
         return false;
     if (r.count == 0)
         return fail(e, ERR_NOT_FOUND, "no effect %lld", (long long)id);
@@ -38,15 +50,19 @@ bool effects_get(struct db *db, struct arena *mem, int64_t id, struct effect *ou
     return true;
 }
 
-bool effects_due(struct db *db, struct arena *mem, int64_t lane, int64_t now_ms, struct effect **out, size_t *count,
-                 int64_t *next_ms, struct err *e)
+bool effects_due(struct db *db, struct arena *mem, int64_t lane, int64_t now_ms,
+                 struct effect **out, size_t *count, int64_t *next_ms, struct err *e)
 {
     struct db_rows r, n;
-    if (!db_query(db, mem, e, &r,
+    if (!db_query(
+            db, mem, e, &r,
             "select id, kind, key, body, attempts, wanted, not_before_ms, created_ms from effect"
-            " where lane = $1 and state = 0 and not_before_ms <= $2 order by id", ARGS(A(lane), A(now_ms))) ||
-        !db_query(db, mem, e, &n, "select min(not_before_ms) from effect where lane = $1 and state = 0 and not_before_ms > $2",
-            ARGS(A(lane), A(now_ms))))
+            " where lane = $1 and state = 0 and not_before_ms <= $2 order by id",
+            ARGS(A(lane), A(now_ms))) ||
+        !db_query(db, mem, e, &n,
+                  "select min(not_before_ms) from effect where lane = $1 and state = 0 and "
+                  "not_before_ms > $2",
+                  ARGS(A(lane), A(now_ms))))
         return false;
     *out = arena_make(mem, struct effect, r.count + 1);
     *count = r.count;
@@ -58,20 +74,26 @@ bool effects_due(struct db *db, struct arena *mem, int64_t lane, int64_t now_ms,
 
 bool effects_done(struct db *db, int64_t id, bool given_up, str note, int64_t now_ms, struct err *e)
 {
-    return db_exec(db, e, NULL, "update effect set state = $2, note = $3, done_ms = $4, attempts = attempts + 1 where id = $1",
+    return db_exec(db, e, NULL,
+                   "update effect set state = $2, note = $3, done_ms = $4, attempts = attempts + 1 "
+                   "where id = $1",
                    ARGS(A(id), A((int64_t)(given_up ? 2 : 1)), A(note), A(now_ms)));
 }
 
 bool effects_later(struct db *db, int64_t id, int64_t not_before_ms, str note, struct err *e)
 {
-    return db_exec(db, e, NULL, "update effect set not_before_ms = $2, note = $3, attempts = attempts + 1 where id = $1",
-                   ARGS(A(id), A(not_before_ms), A(note)));
+    return db_exec(
+        db, e, NULL,
+        "update effect set not_before_ms = $2, note = $3, attempts = attempts + 1 where id = $1",
+        ARGS(A(id), A(not_before_ms), A(note)));
 }
 
 bool effects_restart(struct db *db, int64_t id, int64_t now_ms, struct err *e)
 {
-    return db_exec(db, e, NULL, "update effect set attempts = 0, created_ms = $2, not_before_ms = $2 where id = $1",
-                   ARGS(A(id), A(now_ms)));
+    return db_exec(
+        db, e, NULL,
+        "update effect set attempts = 0, created_ms = $2, not_before_ms = $2 where id = $1",
+        ARGS(A(id), A(now_ms)));
 }
 
 bool effects_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *count, struct err *e)
@@ -88,5 +110,6 @@ bool effects_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *co
 
 bool effects_purge(struct db *db, int64_t before_ms, struct err *e)
 {
-    return db_exec(db, e, NULL, "delete from effect where state <> 0 and done_ms < $1", ARGS(A(before_ms)));
+    return db_exec(db, e, NULL, "delete from effect where state <> 0 and done_ms < $1",
+                   ARGS(A(before_ms)));
 }

@@ -6,17 +6,18 @@ bool facts_add(struct db *db, struct arena *mem, const struct fact *f, int64_t *
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-            "insert into fact (lane, kind, key, body, actor, trace, received_ms) values ($1, $2, $3, $4, $5, $6, $7)"
-            " on conflict (key) do nothing returning id",
-            ARGS(A(f->lane), A(f->kind), A(f->key), arg_blob(f->body), A(text(f->actor)), A(text(f->trace)),
-                 A(f->received_ms))))
+                  "insert into fact (lane, kind, key, body, actor, trace, received_ms) values ($1, "
+                  "$2, $3, $4, $5, $6, $7)"
+                  " on conflict (key) do nothing returning id",
+                  ARGS(A(f->lane), A(f->kind), A(f->key), arg_blob(f->body), A(text(f->actor)),
+                       A(text(f->trace)), A(f->received_ms))))
         return false;
     *id = r.count ? row_i64(&r, 0, 0) : 0;
     return true;
 }
 
-bool facts_pending(struct db *db, struct arena *mem, int64_t lane, size_t max, struct fact **out, size_t *count,
-                   struct err *e)
+bool facts_pending(struct db *db, struct arena *mem, int64_t lane, size_t max, struct fact **out,
+                   size_t *count, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
@@ -26,15 +27,23 @@ bool facts_pending(struct db *db, struct arena *mem, int64_t lane, size_t max, s
     *out = arena_make(mem, struct fact, r.count + 1);
     *count = r.count;
     for (size_t i = 0; i < r.count; i++)
-        (*out)[i] = (struct fact){ .id = row_i64(&r, i, 0), .lane = lane, .kind = row_str(&r, i, 1), .key = row_str(&r, i, 2),
-                                   .body = row_str(&r, i, 3), .actor = row_str(&r, i, 4), .trace = row_str(&r, i, 5),
-                                   .received_ms = row_i64(&r, i, 6), .tries = row_i64(&r, i, 7) };
+        (*out)[i] = (struct fact){.id = row_i64(&r, i, 0),
+                                  .lane = lane,
+                                  .kind = row_str(&r, i, 1),
+                                  .key = row_str(&r, i, 2),
+                                  .body = row_str(&r, i, 3),
+                                  .actor = row_str(&r, i, 4),
+                                  .trace = row_str(&r, i, 5),
+                                  .received_ms = row_i64(&r, i, 6),
+                                  .tries = row_i64(&r, i, 7)};
     return true;
 }
 
-bool facts_end(struct db *db, int64_t id, enum fact_state state, str note, int64_t now_ms, struct err *e)
+bool facts_end(struct db *db, int64_t id, enum fact_state state, str note, int64_t now_ms,
+               struct err *e)
 {
-    return db_exec(db, e, NULL, "update fact set state = $2, note = $3, applied_ms = $4 where id = $1",
+    return db_exec(db, e, NULL,
+                   "update fact set state = $2, note = $3, applied_ms = $4 where id = $1",
                    ARGS(A(id), A((int64_t)state), A(note), A(now_ms)));
 }
 
@@ -57,5 +66,6 @@ bool facts_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *coun
 
 bool facts_purge(struct db *db, int64_t before_ms, struct err *e)
 {
-    return db_exec(db, e, NULL, "delete from fact where received_ms < $1 and state <> 0", ARGS(A(before_ms)));
+    return db_exec(db, e, NULL, "delete from fact where received_ms < $1 and state <> 0",
+                   ARGS(A(before_ms)));
 }

@@ -1,5 +1,6 @@
 /*
- * facts: the inbox. Stored before anything is decided, applied once, in lane order (docs/architecture.md §2, §7 no. 6).
+ * facts: the inbox. Stored before anything is decided, applied once, in lane order
+ * (docs/architecture.md §2, §7 no. 6).
  */
 #ifndef SIGNALBOX_STORE_FACTS_H
 #define SIGNALBOX_STORE_FACTS_H
@@ -13,12 +14,16 @@ struct fact {
 };
 
 /* *id is 0 when a fact with this key is there already. */
-bool facts_add(struct db *db, struct arena *mem, const struct fact *f, int64_t *id, struct err *e) MUST_CHECK;
-bool facts_pending(struct db *db, struct arena *mem, int64_t lane, size_t max, struct fact **out, size_t *count, struct err *e) MUST_CHECK;
-bool facts_end(struct db *db, int64_t id, enum fact_state state, str note, int64_t now_ms, struct err *e) MUST_CHECK;
+bool facts_add(struct db *db, struct arena *mem, const struct fact *f, int64_t *id,
+               struct err *e) MUST_CHECK;
+bool facts_pending(struct db *db, struct arena *mem, int64_t lane, size_t max, struct fact **out,
+                   size_t *count, struct err *e) MUST_CHECK;
+bool facts_end(struct db *db, int64_t id, enum fact_state state, str note, int64_t now_ms,
+               struct err *e) MUST_CHECK;
 bool facts_tried(struct db *db, int64_t id, struct err *e) MUST_CHECK;
 /* Lanes that have pending facts. */
-bool facts_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *count, struct err *e) MUST_CHECK;
+bool facts_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *count,
+                 struct err *e) MUST_CHECK;
 bool facts_purge(struct db *db, int64_t before_ms, struct err *e) MUST_CHECK;
 
 #endif

@@ -45,7 +45,8 @@ str query_after_text(const struct query *q, str first)
     return q->after.len ? q->after : first;
 }
 
-size_t query_shown(const struct query *q, const struct db_rows *r, size_t key_column, struct arena *mem, str *next)
+size_t query_shown(const struct query *q, const struct db_rows *r, size_t key_column,
+                   struct arena *mem, str *next)
 {
     *next = STR("");
     if (r->count <= (size_t)q->limit)
@@ -57,11 +58,13 @@ size_t query_shown(const struct query *q, const struct db_rows *r, size_t key_co
 
 /* --- workspaces, repositories, permissions --- */
 
-bool query_workspaces(struct db *db, struct arena *mem, const struct query *q, struct json_out *w, str *next, struct err *e)
+bool query_workspaces(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
+                      str *next, struct err *e)
 {
     struct db_rows r;
     *next = STR("");
-    if (!db_query(db, mem, e, &r, "select id, name, created_ms from workspace where id = $1", ARGS(A(q->workspace_id))))
+    if (!db_query(db, mem, e, &r, "select id, name, created_ms from workspace where id = $1",
+                  ARGS(A(q->workspace_id))))
         return false;
     for (size_t i = 0; i < r.count; i++) {
         json_begin_object(w);
@@ -90,13 +93,16 @@ static void repository_fields(struct json_out *w, const struct db_rows *r, size_
     query_time(w, "removedAt", db_at(r, i, 10));
 }
 
-bool query_repositories(struct db *db, struct arena *mem, const struct query *q, struct json_out *w, str *next, struct err *e)
+bool query_repositories(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
+                        str *next, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-            "select " REPOSITORY_COLUMNS " from repository where workspace_id = $1 and ($2 = 0 or id = $2) and removed_ms is null"
-            " and id > $3 order by id limit $4",
-            ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, 0)), A(q->limit + 1))))
+                  "select " REPOSITORY_COLUMNS
+                  " from repository where workspace_id = $1 and ($2 = 0 or id = $2) and removed_ms "
+                  "is null and id > $3 order by id limit $4",
+                  ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, 0)),
+                       A(q->limit + 1))))
         return false;
     size_t n = query_shown(q, &r, 0, mem, next);
     for (size_t i = 0; i < n; i++) {
@@ -107,7 +113,8 @@ bool query_repositories(struct db *db, struct arena *mem, const struct query *q,
     return true;
 }
 
-bool query_repository(struct db *db, struct arena *mem, const struct query *q, str id, struct json_out *w, bool *found, struct err *e)
+bool query_repository(struct db *db, struct arena *mem, const struct query *q, str id,
+                      struct json_out *w, bool *found, struct err *e)
 {
     struct db_rows r;
     int64_t n;
@@ -115,8 +122,9 @@ bool query_repository(struct db *db, struct arena *mem, const struct query *q, s
     if (!str_to_i64(id, 1, INT64_MAX, &n))
         return true;
     if (!db_query(db, mem, e, &r,
-            "select " REPOSITORY_COLUMNS " from repository where workspace_id = $1 and ($2 = 0 or id = $2) and removed_ms is null"
-            " and id = $3", ARGS(A(q->workspace_id), A(q->repository_id), A(n))))
+                  "select " REPOSITORY_COLUMNS " from repository where workspace_id = $1 and ($2 = "
+                                               "0 or id = $2) and removed_ms is null and id = $3",
+                  ARGS(A(q->workspace_id), A(q->repository_id), A(n))))
         return false;
     *found = r.count > 0;
     if (*found) {
@@ -127,13 +135,17 @@ bool query_repository(struct db *db, struct arena *mem, const struct query *q, s
     return true;
 }
 
-bool query_permissions(struct db *db, struct arena *mem, const struct query *q, struct json_out *w, str *next, struct err *e)
+bool query_permissions(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
+                       str *next, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-            "select p.id, p.name, p.workflow, p.branch, p.environment, p.created_ms, p.created_by from permission p"
-            " join repository r on r.id = p.repository_id where r.workspace_id = $1 and r.id = $2 and p.id > $3 order by p.id limit $4",
-            ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, 0)), A(q->limit + 1))))
+                  "select p.id, p.name, p.workflow, p.branch, p.environment, p.created_ms, "
+                  "p.created_by from permission p"
+                  " join repository r on r.id = p.repository_id where r.workspace_id = $1 and r.id "
+                  "= $2 and p.id > $3 order by p.id limit $4",
+                  ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, 0)),
+                       A(q->limit + 1))))
         return false;
     size_t n = query_shown(q, &r, 0, mem, next);
     for (size_t i = 0; i < n; i++) {

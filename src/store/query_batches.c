@@ -7,16 +7,24 @@
 
 enum { EDGES_BYTES_MAX = BATCH_EDGES_MAX * 8 };
 
-/* Read newest first by their key. The + keeps SQLite from choosing the index of the repository and sorting everything. */
-#define BATCH_SELECT                                                                                                            \
-    "select b.seq, b.id, b.repository_id, r.owner || '/' || r.name, b.upload_id, b.event, b.activity, b.head_sha, b.base_sha, b.ref," \
-    " b.state, b.verdict, b.error, b.actor, b.node_count, b.dispatchable, b.cancelled, b.superseded_by, b.created_ms, b.started_ms,"  \
-    " b.ended_ms, b.updated_ms, c.id, c.kind, c.key, c.number, c.title, c.author, c.url, c.state, c.head_sha, c.head_ref, c.base_ref" \
-    " from batch b join repository r on r.id = +b.repository_id left join change c on c.id = b.change_id"
+/*
+ * Read newest first by their key. The + keeps SQLite from choosing the index of the repository and
+ * sorting everything.
+ */
+#define BATCH_SELECT                                                                               \
+    "select b.seq, b.id, b.repository_id, r.owner || '/' || r.name, b.upload_id, b.event, "        \
+    "b.activity, b.head_sha, b.base_sha, b.ref,"                                                   \
+    " b.state, b.verdict, b.error, b.actor, b.node_count, b.dispatchable, b.cancelled, "           \
+    "b.superseded_by, b.created_ms, b.started_ms,"                                                 \
+    " b.ended_ms, b.updated_ms, c.id, c.kind, c.key, c.number, c.title, c.author, c.url, "         \
+    "c.state, c.head_sha, c.head_ref, c.base_ref"                                                  \
+    " from batch b join repository r on r.id = +b.repository_id left join change c on c.id = "     \
+    "b.change_id"
 
 static void change_object(struct json_out *w, const struct db_rows *r, size_t i)
 {
-    static const char *const names[] = { "id", "kind", "key", "number", "title", "author", "url", "state", "headSha", "headRef", "baseRef" };
+    static const char *const names[] = {"id",  "kind",  "key",     "number",  "title",  "author",
+                                        "url", "state", "headSha", "headRef", "baseRef"};
     json_key(w, STR("change"));
     if (row_null(r, i, 22)) {
         json_put_null(w);
@@ -33,7 +41,8 @@ static void change_object(struct json_out *w, const struct db_rows *r, size_t i)
 
 static void batch_fields(struct json_out *w, const struct db_rows *r, size_t i)
 {
-    static const char *const texts[] = { "uploadId", "event", "activity", "headSha", "baseSha", "ref", "state", "verdict", "error", "actor" };
+    static const char *const texts[] = {"uploadId", "event", "activity", "headSha", "baseSha",
+                                        "ref",      "state", "verdict",  "error",   "actor"};
     query_str(w, "id", db_at(r, i, 1));
     query_i64(w, "repositoryId", db_at(r, i, 2));
     query_str(w, "repository", db_at(r, i, 3));
@@ -50,14 +59,17 @@ static void batch_fields(struct json_out *w, const struct db_rows *r, size_t i)
     query_time(w, "updatedAt", db_at(r, i, 21));
 }
 
-bool query_batches(struct db *db, struct arena *mem, const struct query *q, struct json_out *w, str *next, struct err *e)
+bool query_batches(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
+                   str *next, struct err *e)
 {
     struct db_rows r;
-    if (!db_query(db, mem, e, &r,
-            BATCH_SELECT " where r.workspace_id = $1 and ($2 = 0 or +b.repository_id = $2) and b.seq < $3 and ($4 = '' or b.state = $4)"
-            " and ($5 = '' or b.head_sha = $5) and ($6 = '' or c.key = $6) order by b.seq desc limit $7",
-            ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, INT64_MAX)), A(text(q->state)), A(text(q->head_sha)),
-                 A(text(q->change)), A(q->limit + 1))))
+    if (!db_query(
+            db, mem, e, &r,
+            BATCH_SELECT " where r.workspace_id = $1 and ($2 = 0 or +b.repository_id = $2) and "
+                         "b.seq < $3 and ($4 = '' or b.state = $4) and ($5 = '' or b.head_sha = "
+                         "$5) and ($6 = '' or c.key = $6) order by b.seq desc limit $7",
+            ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, INT64_MAX)),
+                 A(text(q->state)), A(text(q->head_sha)), A(text(q->change)), A(q->limit + 1))))
         return false;
     size_t n = query_shown(q, &r, 0, mem, next);
     for (size_t i = 0; i < n; i++) {
@@ -68,10 +80,14 @@ bool query_batches(struct db *db, struct arena *mem, const struct query *q, stru
     return true;
 }
 
-static bool batch_counts(struct db *db, struct arena *mem, int64_t seq, struct json_out *w, struct err *e)
+static bool batch_counts(struct db *db, struct arena *mem, int64_t seq, struct json_out *w,
+                         struct err *e)
 {
     struct db_rows r;
-    if (!db_query(db, mem, e, &r, "select state, count(*) from node where batch_seq = $1 group by state order by state", ARGS(A(seq))))
+    if (!db_query(
+            db, mem, e, &r,
+            "select state, count(*) from node where batch_seq = $1 group by state order by state",
+            ARGS(A(seq))))
         return false;
     json_key(w, STR("counts"));
     json_begin_object(w);
@@ -81,10 +97,12 @@ static bool batch_counts(struct db *db, struct arena *mem, int64_t seq, struct j
     return true;
 }
 
-bool query_batch(struct db *db, struct arena *mem, const struct query *q, str id, struct json_out *w, bool *found, struct err *e)
+bool query_batch(struct db *db, struct arena *mem, const struct query *q, str id,
+                 struct json_out *w, bool *found, struct err *e)
 {
     struct db_rows r;
-    if (!db_query(db, mem, e, &r, BATCH_SELECT " where r.workspace_id = $1 and ($2 = 0 or r.id = $2) and b.id = $3",
+    if (!db_query(db, mem, e, &r,
+                  BATCH_SELECT " where r.workspace_id = $1 and ($2 = 0 or r.id = $2) and b.id = $3",
                   ARGS(A(q->workspace_id), A(q->repository_id), A(id))))
         return false;
     *found = r.count > 0;
@@ -97,14 +115,15 @@ bool query_batch(struct db *db, struct arena *mem, const struct query *q, str id
     return ok;
 }
 
-bool query_batch_key(struct db *db, struct arena *mem, const struct query *q, str id, int64_t *seq, int64_t *repository_id, int64_t *nodes,
-                     bool *found, struct err *e)
+bool query_batch_key(struct db *db, struct arena *mem, const struct query *q, str id, int64_t *seq,
+                     int64_t *repository_id, int64_t *nodes, bool *found, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-            "select b.seq, b.repository_id, b.node_count from batch b join repository r on r.id = b.repository_id"
-            " where r.workspace_id = $1 and ($2 = 0 or r.id = $2) and b.id = $3",
-            ARGS(A(q->workspace_id), A(q->repository_id), A(id))))
+                  "select b.seq, b.repository_id, b.node_count from batch b join repository r on "
+                  "r.id = b.repository_id"
+                  " where r.workspace_id = $1 and ($2 = 0 or r.id = $2) and b.id = $3",
+                  ARGS(A(q->workspace_id), A(q->repository_id), A(id))))
         return false;
     *found = r.count > 0;
     if (*found) {
@@ -115,13 +134,15 @@ bool query_batch_key(struct db *db, struct arena *mem, const struct query *q, st
     return true;
 }
 
-bool query_batch_positions(struct db *db, struct arena *mem, int64_t seq, str stack, str component, str workflow, int64_t **positions,
-                           size_t *count, struct err *e)
+bool query_batch_positions(struct db *db, struct arena *mem, int64_t seq, str stack, str component,
+                           str workflow, int64_t **positions, size_t *count, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-            "select position from node where batch_seq = $1 and stack = $2 and component = $3 and ($4 = '' or workflow = $4)"
-            " order by position", ARGS(A(seq), A(stack), A(component), A(text(workflow)))))
+                  "select position from node where batch_seq = $1 and stack = $2 and component = "
+                  "$3 and ($4 = '' or workflow = $4)"
+                  " order by position",
+                  ARGS(A(seq), A(stack), A(component), A(text(workflow)))))
         return false;
     *positions = arena_make(mem, int64_t, r.count + 1);
     *count = r.count;
@@ -132,12 +153,17 @@ bool query_batch_positions(struct db *db, struct arena *mem, int64_t seq, str st
 
 /* --- nodes --- */
 
-/* Parents of the nodes [from, from + count), as lists in one array: start[i] … start[i + 1] of `parent`. */
+/*
+ * Parents of the nodes [from, from + count), as lists in one array: start[i] … start[i + 1] of
+ * `parent`.
+ */
 struct parents { size_t *start; uint32_t *parent; };
 
-static struct parents parents_of(struct arena *mem, str edges, const struct db_rows *r, size_t count, int64_t nodes)
+static struct parents parents_of(struct arena *mem, str edges, const struct db_rows *r,
+                                 size_t count, int64_t nodes)
 {
-    struct parents p = { arena_make(mem, size_t, count + 2), arena_make(mem, uint32_t, edges.len / 8 + 1) };
+    struct parents p = {arena_make(mem, size_t, count + 2),
+                        arena_make(mem, uint32_t, edges.len / 8 + 1)};
     uint32_t *slot = arena_make(mem, uint32_t, (size_t)nodes + 1);      /* position → row + 1 */
     for (size_t i = 0; i < count; i++)
         if (row_i64(r, i, 0) < nodes)
@@ -154,14 +180,17 @@ static struct parents parents_of(struct arena *mem, str edges, const struct db_r
             else
                 p.start[row + 1]++;
         }
-        /* After counting: prefix sums, shifted by one so that filling moves each start to its end. */
+        /*
+         * After counting: prefix sums, shifted by one so that filling moves each start to its end.
+         */
         for (size_t i = 1; !fill && i <= count + 1; i++)
             p.start[i] += p.start[i - 1];
     }
     return p;
 }
 
-static void node_object(struct json_out *w, const struct db_rows *r, size_t i, const struct parents *p)
+static void node_object(struct json_out *w, const struct db_rows *r, size_t i,
+                        const struct parents *p)
 {
     json_begin_object(w);
     query_i64(w, "position", db_at(r, i, 0));
@@ -190,25 +219,30 @@ static void node_object(struct json_out *w, const struct db_rows *r, size_t i, c
     json_end_object(w);
 }
 
-bool query_nodes(struct db *db, struct arena *mem, const struct query *q, struct json_out *w, str *next, struct err *e)
+bool query_nodes(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
+                 str *next, struct err *e)
 {
     struct db_rows b, r;
     str edges;
     *next = STR("");
     if (!db_query(db, mem, e, &b,
-            "select b.seq, b.edges, b.node_count from batch b join repository r on r.id = b.repository_id"
-            " where r.workspace_id = $1 and ($2 = 0 or r.id = $2) and b.id = $3",
-            ARGS(A(q->workspace_id), A(q->repository_id), A(q->batch_id))))
+                  "select b.seq, b.edges, b.node_count from batch b join repository r on r.id = "
+                  "b.repository_id"
+                  " where r.workspace_id = $1 and ($2 = 0 or r.id = $2) and b.id = $3",
+                  ARGS(A(q->workspace_id), A(q->repository_id), A(q->batch_id))))
         return false;
     if (!b.count)
         return fail(e, ERR_NOT_FOUND, "there is no such batch");
     if (!db_query(db, mem, e, &r,
-            "select n.position, n.stack, n.component, n.workflow, n.state, n.run_class, n.level, n.inert, n.inputs, n.guess, n.attempt,"
-            " n.run_id, n.gate, n.expected_ms, n.error_code, n.error_text, n.changed_ms, run.url from node n"
-            " left join run on run.id = n.run_id where n.batch_seq = $1 and n.position > $2 and ($3 = '' or n.state = $3)"
-            " order by n.position limit $4",
-            ARGS(A(row_i64(&b, 0, 0)), A(query_after_i64(q, -1)), A(text(q->state)), A(q->limit + 1)))
-        || !unpack(mem, row_str(&b, 0, 1), EDGES_BYTES_MAX, &edges, e))
+                  "select n.position, n.stack, n.component, n.workflow, n.state, n.run_class, "
+                  "n.level, n.inert, n.inputs, n.guess, n.attempt, n.run_id, n.gate, "
+                  "n.expected_ms, n.error_code, n.error_text, n.changed_ms, run.url from node n"
+                  " left join run on run.id = n.run_id where n.batch_seq = $1 and n.position > $2 "
+                  "and ($3 = '' or n.state = $3)"
+                  " order by n.position limit $4",
+                  ARGS(A(row_i64(&b, 0, 0)), A(query_after_i64(q, -1)), A(text(q->state)),
+                       A(q->limit + 1))) ||
+        !unpack(mem, row_str(&b, 0, 1), EDGES_BYTES_MAX, &edges, e))
         return false;
     size_t n = query_shown(q, &r, 0, mem, next);
     struct parents p = parents_of(mem, edges, &r, n, row_i64(&b, 0, 2));

@@ -6,16 +6,21 @@
 #include "db/db.h"
 
 struct upload {
-    str     id, head_sha, base_sha, state, session, body /* packed JSON array of the chunks' stacks */, note;
+    str id, head_sha, base_sha, state, session, body /* packed JSON array of the chunks' stacks */,
+        note;
     int64_t repository_id, change_id, received_ms;
 };
 
-bool uploads_get(struct db *db, struct arena *mem, str id, struct upload *out, bool *found, struct err *e) MUST_CHECK;
+bool uploads_get(struct db *db, struct arena *mem, str id, struct upload *out, bool *found,
+                 struct err *e) MUST_CHECK;
 /* Of one head, newest first, without bodies. */
-bool uploads_of_head(struct db *db, struct arena *mem, int64_t repository_id, str head_sha, struct upload **out, size_t *count, struct err *e) MUST_CHECK;
-bool uploads_end(struct db *db, str id, str state, int64_t change_id, str note, struct err *e) MUST_CHECK;
+bool uploads_of_head(struct db *db, struct arena *mem, int64_t repository_id, str head_sha,
+                     struct upload **out, size_t *count, struct err *e) MUST_CHECK;
+bool uploads_end(struct db *db, str id, str state, int64_t change_id, str note,
+                 struct err *e) MUST_CHECK;
 /* Complete ones that found no event: received before `before_ms`. */
-bool uploads_unjoined(struct db *db, struct arena *mem, int64_t repository_id, int64_t before_ms, struct upload **out, size_t *count, struct err *e) MUST_CHECK;
+bool uploads_unjoined(struct db *db, struct arena *mem, int64_t repository_id, int64_t before_ms,
+                      struct upload **out, size_t *count, struct err *e) MUST_CHECK;
 bool uploads_purge_chunks(struct db *db, int64_t before_ms, struct err *e) MUST_CHECK;
 
 #endif
