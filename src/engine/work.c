@@ -1,21 +1,23 @@
 #include "engine/work.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scope.h"
 
-/* A flood: so many callers wait for their answer that lanes (which nobody waits for) stand back, for so long at most. */
-enum { FLOOD_JOBS = 8, STAND_BACK_MS = 50 };
+/* Lanes, whose work nobody waits for, stand back while callers wait for an answer: a little at first, longer while it goes on so. */
+enum { STAND_BACK_FIRST_MS = 10, STAND_BACK_LAST_MS = 100, PROBE_EVERY_S = 1 };
 
 struct job {
     struct job  *next;
-    bool         patient;               /* a lane's: stands back while there is a flood */
+    bool         patient;               /* a lane's: stands back while callers wait */
     int64_t      queued_ms;             /* of patient ones */
     engine_body *body;
     engine_done *done;
@@ -31,6 +33,7 @@ struct work {
     pthread_cond_t  woken;
     struct job     *first, **last;      /* guarded by mutex */
     bool            stopping;           /* guarded by mutex */
+    int64_t         stand_back_ms;      /* guarded by mutex */
     struct arena   *mem;                /* of the group under way */
     atomic_bool     healthy;
     char            why[200];           /* guarded by mutex */
@@ -130,15 +133,50 @@ static void finish(struct work *w, struct job *first)
 }
 
 /* Called with the mutex held. */
-static bool lanes_stand_back(const struct work *w)
+static bool lanes_stand_back(struct work *w)
 {
-    int waiting = 0;
-    for (const struct job *j = w->first; j && waiting < FLOOD_JOBS; j = j->next) {
-        if (j->patient && clock_mono_ms() - j->queued_ms >= STAND_BACK_MS)
-            return false;
-        waiting += !j->patient;
+    const struct job *lane = NULL, *caller = NULL;
+    for (const struct job *j = w->first; j && !(lane && caller); j = j->next)
+        if (j->patient)
+            lane = lane ? lane : j;
+        else
+            caller = caller ? caller : j;
+    if (!caller) {
+        w->stand_back_ms = STAND_BACK_FIRST_MS;
+        return false;
     }
-    return waiting == FLOOD_JOBS;
+    if (!lane || clock_mono_ms() - lane->queued_ms < w->stand_back_ms)
+        return true;
+    w->stand_back_ms = w->stand_back_ms * 2 < STAND_BACK_LAST_MS ? w->stand_back_ms * 2 : STAND_BACK_LAST_MS;
+    return false;
+}
+
+/* A row that comes and goes in one transaction: the pages are written all the same. */
+static bool probe_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    (void)arg;
+    return db_exec(db, e, NULL, "insert into oidc_used (jti, expires_ms) values ('probe', 0) on conflict (jti) do nothing", NO_ARGS) &&
+           db_exec(db, e, NULL, "delete from oidc_used where jti = 'probe'", NO_ARGS);
+}
+
+/* Who is not ready is sent nothing, so that nothing would ever show that the database can be written again. */
+static struct job *probe(void)
+{
+    struct job *j = calloc(1, sizeof *j);
+    if (!j)
+        abort();
+    j->body = probe_body;
+    return j;
+}
+
+/* With the mutex held. False: nothing came. */
+static bool wait_a_moment(struct work *w)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PROBE_EVERY_S;
+    return pthread_cond_timedwait(&w->woken, &w->mutex, &until) != ETIMEDOUT;
 }
 
 /* Takes at most WORK_GROUP_MAX jobs off the queue, in order; NULL when it is empty and the thread shall end. */
@@ -146,7 +184,10 @@ static struct job *take_group(struct work *w)
 {
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
     while (!w->first && !w->stopping)
-        pthread_cond_wait(&w->woken, &w->mutex);
+        if (atomic_load(&w->healthy))
+            pthread_cond_wait(&w->woken, &w->mutex);
+        else if (!wait_a_moment(w))
+            return probe();
     bool skip = lanes_stand_back(w);
     struct job *group = NULL, **last = &group, **at = &w->first;
     for (int n = 0; *at && n < WORK_GROUP_MAX;) {
@@ -187,6 +228,7 @@ bool work_start(struct db *db, struct work **out, struct err *e)
         return fail(e, ERR_INTERNAL, "out of memory");
     w->db = db;
     w->last = &w->first;
+    w->stand_back_ms = STAND_BACK_FIRST_MS;
     w->mem = arena_new((size_t)1 << 30, (size_t)4 << 30);
     atomic_init(&w->healthy, true);
     pthread_mutex_init(&w->mutex, NULL);
