@@ -19,7 +19,8 @@ struct setting {
 };
 
 static const struct setting settings[] = {
-#define X(name, kind, init, min, max, doc) { #name, kind, init, min, max, doc, offsetof(struct config, name) },
+#define X(name, kind, init, min, max, doc) \
+    { #name, kind, init, min, max, doc, offsetof(struct config, name) },
     SERVE_SETTINGS(X)
 #undef X
 };

@@ -10,32 +10,32 @@
 #include "base/err.h"
 
 /* name                      kind    default            min  max        documentation */
-#define SERVE_SETTINGS(X)                                                                                                                         \
-    X(listen,                   TEXT,   "127.0.0.1:8080",  0,   0,         "Address and port to serve, or unix:/path. Port 0: any free one.")     \
-    X(database,                 TEXT,   "signalbox.db",    0,   0,         "SQLite file, or postgres://… for many servers.")                      \
+#define SERVE_SETTINGS(X) \
+    X(listen,                   TEXT,   "127.0.0.1:8080",  0,   0,         "Address and port to serve, or unix:/path. Port 0: any free one.") \
+    X(database,                 TEXT,   "signalbox.db",    0,   0,         "SQLite file, or postgres://… for many servers.") \
     X(public_url,               TEXT,   "",                0,   0,         "What people and GitHub reach this server under. Default: http://listen.") \
     X(secret_key_file,          TEXT,   "",                0,   0,         "32 random bytes that seal what is stored and sign sessions. Default: made beside the SQLite file; servers that share a PostgreSQL must share it.") \
     X(workspace,                TEXT,   "",                0,   0,         "Workspace id (ws_…). Default: the first one in the database, made at the first start.") \
-    X(github_api,               TEXT,   "https://api.github.com", 0, 0,    "REST base; GitHub Enterprise Server: https://HOST/api/v3.")           \
-    X(github_web,               TEXT,   "https://github.com", 0, 0,        "Where people use GitHub (set-up page).")                              \
+    X(github_api,               TEXT,   "https://api.github.com", 0, 0,    "REST base; GitHub Enterprise Server: https://HOST/api/v3.") \
+    X(github_web,               TEXT,   "https://github.com", 0, 0,        "Where people use GitHub (set-up page).") \
     X(setup_code,               SECRET, "",                0,   0,         "What /setup asks for. Default: made at each start and printed in the log.") \
-    X(github_app_id,            NUMBER, "0",               0,   INT64_MAX, "Id of the GitHub App, when it was not made by the set-up page.")      \
-    X(github_app_slug,          TEXT,   "",                0,   0,         "Its slug: the part of its address after /apps/.")                     \
-    X(github_private_key_file,  TEXT,   "",                0,   0,         "Its private key, PEM.")                                               \
-    X(github_webhook_secret,    SECRET, "",                0,   0,         "Its webhook secret.")                                                 \
-    X(github_webhook_secret_before, SECRET, "",            0,   0,         "The secret before that, accepted while rotating.")                    \
-    X(github_api_version,       TEXT,   "2022-11-28",      0,   0,         "X-GitHub-Api-Version.")                                               \
+    X(github_app_id,            NUMBER, "0",               0,   INT64_MAX, "Id of the GitHub App, when it was not made by the set-up page.") \
+    X(github_app_slug,          TEXT,   "",                0,   0,         "Its slug: the part of its address after /apps/.") \
+    X(github_private_key_file,  TEXT,   "",                0,   0,         "Its private key, PEM.") \
+    X(github_webhook_secret,    SECRET, "",                0,   0,         "Its webhook secret.") \
+    X(github_webhook_secret_before, SECRET, "",            0,   0,         "The secret before that, accepted while rotating.") \
+    X(github_api_version,       TEXT,   "2022-11-28",      0,   0,         "X-GitHub-Api-Version.") \
     X(oidc_issuers,             TEXT,   "https://token.actions.githubusercontent.com", 0, 0, "Accepted issuers of workflow tokens, separated by blanks.") \
     X(oidc_audiences,           TEXT,   "atmos-pro.com",   0,   0,         "Accepted audiences, separated by blanks. The atmos CLI asks for atmos-pro.com.") \
     X(ca_file,                  TEXT,   "",                0,   0,         "More certificate authorities (PEM), for an Enterprise Server or a proxy.") \
-    X(workers,                  NUMBER, "8",               1,   256,       "Threads for requests that read the database.")                        \
-    X(readers,                  NUMBER, "3",               1,   64,        "Read connections to the database.")                                   \
-    X(upload_bytes_max,         NUMBER, "33554432",        8388608, 268435456, "Largest upload.")                                                 \
-    X(log_level,                TEXT,   "info",            0,   0,         "debug, info, warn or error.")                                         \
-    X(log_format,               TEXT,   "text",            0,   0,         "text (key=value) or json.")                                           \
-    X(lease_ms,                 NUMBER, "6000",            1000, 60000,    "PostgreSQL: how long a lane stays with a server that says nothing.")   \
-    X(sweep_ms,                 NUMBER, "60000",           200, 3600000,   "How often runs without news are looked for.")                         \
-    X(silent_ms,                NUMBER, "120000",          200, 3600000,   "A run without news for so long is asked about.")                      \
+    X(workers,                  NUMBER, "8",               1,   256,       "Threads for requests that read the database.") \
+    X(readers,                  NUMBER, "3",               1,   64,        "Read connections to the database.") \
+    X(upload_bytes_max,         NUMBER, "33554432",        8388608, 268435456, "Largest upload.") \
+    X(log_level,                TEXT,   "info",            0,   0,         "debug, info, warn or error.") \
+    X(log_format,               TEXT,   "text",            0,   0,         "text (key=value) or json.") \
+    X(lease_ms,                 NUMBER, "6000",            1000, 60000,    "PostgreSQL: how long a lane stays with a server that says nothing.") \
+    X(sweep_ms,                 NUMBER, "60000",           200, 3600000,   "How often runs without news are looked for.") \
+    X(silent_ms,                NUMBER, "120000",          200, 3600000,   "A run without news for so long is asked about.") \
     X(find_settle_ms,           NUMBER, "20000",           500, 600000,    "How long a run may stay unlisted after a dispatch whose answer was lost.") \
     X(heal_deliveries,          NUMBER, "1",               0,   1,         "Ask GitHub for deliveries that failed (0: never).")
 

@@ -16,34 +16,34 @@
  * code                   errorTag on the wire        http exit retry   meaning for the caller
  * (atmos-pro.md §3, §24 no. 16)
  */
-#define ERR_TABLE(X)                                                                                                  \
-    X(ERR_NONE,              "Ok",                       200, 0, false)                                               \
+#define ERR_TABLE(X) \
+    X(ERR_NONE,              "Ok",                       200, 0, false) \
     X(ERR_INVALID,           "ValidationError",          400, 2, false) /* the request is wrong: fix it and resend */ \
-    X(ERR_DRIFT,             "DriftDetectionValidationError", 400, 2, false) /* drift on without its workflows */     \
+    X(ERR_DRIFT,             "DriftDetectionValidationError", 400, 2, false) /* drift on without its workflows */ \
     X(ERR_NOT_ACTIONS,       "NotGitHubActionsSession",  400, 2, false) /* this call needs a session of a workflow */ \
-    X(ERR_TOKEN,             "InvalidToken",             401, 3, false)                                               \
-    X(ERR_TOKEN_EXPIRED,     "TokenExpired",             401, 3, false)                                               \
-    X(ERR_TOKEN_REPLAYED,    "TokenReplayed",            401, 3, false)                                               \
-    X(ERR_SIGNATURE,         "InvalidSignature",         401, 3, false) /* webhook without a valid signature */       \
-    X(ERR_DENIED,            "PermissionDenied",         403, 3, false)                                               \
-    X(ERR_REPO_FOREIGN,      "RepositoryNotInWorkspace", 403, 3, false)                                               \
-    X(ERR_REPO_MISMATCH,     "RepositoryMismatch",       403, 3, false)                                               \
-    X(ERR_NOT_FOUND,         "NotFound",                 404, 4, false)                                               \
-    X(ERR_WORKSPACE_UNKNOWN, "WorkspaceNotFound",        404, 4, false)                                               \
-    X(ERR_APP_MISSING,       "AppNotInstalled",          404, 4, false)                                               \
-    X(ERR_INSTANCE_UNKNOWN,  "InstanceNotFound",         404, 4, false)                                               \
-    X(ERR_LOCK_UNKNOWN,      "LockNotFound",             404, 4, false)                                               \
-    X(ERR_METHOD,            "MethodNotAllowed",         405, 2, false)                                               \
-    X(ERR_TIMEOUT,           "RequestTimeout",           408, 7, false)                                               \
-    X(ERR_CONFLICT,          "Conflict",                 409, 5, false) /* the state moved: read it again */          \
-    X(ERR_LOCKED,            "LockAlreadyExists",        409, 5, false)                                               \
-    X(ERR_BATCH_MISMATCH,    "BatchMismatch",            409, 5, false) /* chunks of one upload disagree */           \
-    X(ERR_LIMIT,             "PayloadTooLarge",          413, 6, false) /* over a documented bound */                 \
-    X(ERR_MEDIA,             "UnsupportedMediaType",     415, 2, false)                                               \
-    X(ERR_HEADERS,           "HeadersTooLarge",          431, 6, false)                                               \
-    X(ERR_INTERNAL,          "InternalError",            500, 9, true)  /* our fault; details only in the log */      \
-    X(ERR_UPSTREAM,          "UpstreamError",            502, 8, true)  /* a forge failed */                          \
-    X(ERR_BUSY,              "Unavailable",              503, 7, true)  /* try later, nothing happened */             \
+    X(ERR_TOKEN,             "InvalidToken",             401, 3, false) \
+    X(ERR_TOKEN_EXPIRED,     "TokenExpired",             401, 3, false) \
+    X(ERR_TOKEN_REPLAYED,    "TokenReplayed",            401, 3, false) \
+    X(ERR_SIGNATURE,         "InvalidSignature",         401, 3, false) /* webhook without a valid signature */ \
+    X(ERR_DENIED,            "PermissionDenied",         403, 3, false) \
+    X(ERR_REPO_FOREIGN,      "RepositoryNotInWorkspace", 403, 3, false) \
+    X(ERR_REPO_MISMATCH,     "RepositoryMismatch",       403, 3, false) \
+    X(ERR_NOT_FOUND,         "NotFound",                 404, 4, false) \
+    X(ERR_WORKSPACE_UNKNOWN, "WorkspaceNotFound",        404, 4, false) \
+    X(ERR_APP_MISSING,       "AppNotInstalled",          404, 4, false) \
+    X(ERR_INSTANCE_UNKNOWN,  "InstanceNotFound",         404, 4, false) \
+    X(ERR_LOCK_UNKNOWN,      "LockNotFound",             404, 4, false) \
+    X(ERR_METHOD,            "MethodNotAllowed",         405, 2, false) \
+    X(ERR_TIMEOUT,           "RequestTimeout",           408, 7, false) \
+    X(ERR_CONFLICT,          "Conflict",                 409, 5, false) /* the state moved: read it again */ \
+    X(ERR_LOCKED,            "LockAlreadyExists",        409, 5, false) \
+    X(ERR_BATCH_MISMATCH,    "BatchMismatch",            409, 5, false) /* chunks of one upload disagree */ \
+    X(ERR_LIMIT,             "PayloadTooLarge",          413, 6, false) /* over a documented bound */ \
+    X(ERR_MEDIA,             "UnsupportedMediaType",     415, 2, false) \
+    X(ERR_HEADERS,           "HeadersTooLarge",          431, 6, false) \
+    X(ERR_INTERNAL,          "InternalError",            500, 9, true)  /* our fault; details only in the log */ \
+    X(ERR_UPSTREAM,          "UpstreamError",            502, 8, true)  /* a forge failed */ \
+    X(ERR_BUSY,              "Unavailable",              503, 7, true)  /* try later, nothing happened */ \
     X(ERR_STORAGE,           "StorageUnavailable",       503, 7, true)  /* database gone or disk full; nothing stored */
 
 enum err_code {

@@ -20,7 +20,8 @@ typedef struct str {
 #define STR_INIT(literal)  { "" literal, sizeof(literal) - 1 }
 #define STR_NONE           ((str){ NULL, 0 })
 #define PRI_STR            "%.*s"
-#define FMT_STR(s)         ((s).len > INT32_MAX ? INT32_MAX : (int)(s).len), ((s).ptr ? (s).ptr : "")
+#define FMT_STR(s) \
+    ((s).len > INT32_MAX ? INT32_MAX : (int)(s).len), ((s).ptr ? (s).ptr : "")
 
 static inline str str_of(const char *z) { return (str){ z, z ? strlen(z) : 0 }; }
 

@@ -48,10 +48,14 @@ static inline struct arg arg_blob(str v)
     return (struct arg){.kind = v.ptr ? ARG_BLOB : ARG_NULL, .s = v};
 }
 
-#define A(v) _Generic((v), str: arg_str, bool: arg_bool, int: arg_i64, unsigned: arg_i64, int64_t: arg_i64, struct arg: arg_same)(v)
+#define A(v)                                                                                       \
+    _Generic((v), str: arg_str, bool: arg_bool, int: arg_i64, unsigned: arg_i64, int64_t: arg_i64, \
+             struct arg: arg_same)(v)
 static inline struct arg arg_same(struct arg a) { return a; }
 #define NO_ARGS (const struct arg *)0, (size_t)0
-#define ARGS(...) (const struct arg[]){ __VA_ARGS__ }, sizeof((const struct arg[]){ __VA_ARGS__ }) / sizeof(struct arg)
+#define ARGS(...) \
+    (const struct arg[]){ __VA_ARGS__ }, \
+        sizeof((const struct arg[]){ __VA_ARGS__ }) / sizeof(struct arg)
 
 /*
  * i: integers (and texts that are integers); s: text or bytes (of integers: STR_NONE). Comparisons
@@ -70,12 +74,14 @@ static inline const struct db_value *db_at(const struct db_rows *r, size_t row, 
  * db_query(db, mem, e, &rows, "select …", ARGS(…) or NO_ARGS): every row, copied into mem; also for
  * … returning.
  */
-#define db_query(db, mem, e, rows, sql, ...) db_query_((db), (mem), (e), (rows), "" sql, __VA_ARGS__)
+#define db_query(db, mem, e, rows, sql, ...) \
+    db_query_((db), (mem), (e), (rows), "" sql, __VA_ARGS__)
 /*
  * One statement for many argument rows, in order (PostgreSQL: one pipeline): args holds rows *
  * per_row values.
  */
-#define db_exec_many(db, e, sql, args, per_row, rows) db_exec_many_((db), (e), "" sql, (args), (per_row), (rows))
+#define db_exec_many(db, e, sql, args, per_row, rows) \
+    db_exec_many_((db), (e), "" sql, (args), (per_row), (rows))
 
 /*
  * Errors: ERR_CONFLICT unique or foreign key violation; ERR_BUSY lock, deadlock, serialization

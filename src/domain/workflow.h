@@ -34,22 +34,22 @@ bool workflow_read(struct arena *mem, str yaml_text, struct workflow *out,
                    struct err *e) MUST_CHECK;
 
 /* dispatchError codes (also in the API's documentation). */
-#define DISPATCH_ERRORS(X)                                                                                        \
-    X(DISPATCH_OK,                   "")                                                                          \
-    X(DISPATCH_WORKFLOW_NOT_FOUND,   "workflow_not_found")                                                        \
-    X(DISPATCH_NOT_DISPATCHABLE,     "workflow_not_dispatchable")                                                 \
-    X(DISPATCH_WORKFLOW_UNREADABLE,  "workflow_unreadable")                                                       \
-    X(DISPATCH_BAD_WORKFLOW_NAME,    "bad_workflow_name")                                                         \
-    X(DISPATCH_UNRENDERED,           "unrendered_template")                                                       \
-    X(DISPATCH_MISSING_INPUT,        "missing_required_input")                                                    \
-    X(DISPATCH_BAD_CHOICE,           "input_not_an_option")                                                       \
-    X(DISPATCH_TOO_MANY_INPUTS,      "too_many_inputs")                                                           \
-    X(DISPATCH_INPUTS_TOO_LARGE,     "inputs_too_large")                                                          \
-    X(DISPATCH_REFUSED,              "refused_by_forge")                                                          \
-    X(DISPATCH_NO_ACCESS,            "no_access")                                                                 \
-    X(DISPATCH_OUTCOME_UNKNOWN,      "outcome_unknown")                                                           \
-    X(DISPATCH_GAVE_UP,              "gave_up")                                                                   \
-    X(DISPATCH_MISSING_PLAN_RESULT,  "missing_plan_result")                                                       \
+#define DISPATCH_ERRORS(X) \
+    X(DISPATCH_OK,                   "") \
+    X(DISPATCH_WORKFLOW_NOT_FOUND,   "workflow_not_found") \
+    X(DISPATCH_NOT_DISPATCHABLE,     "workflow_not_dispatchable") \
+    X(DISPATCH_WORKFLOW_UNREADABLE,  "workflow_unreadable") \
+    X(DISPATCH_BAD_WORKFLOW_NAME,    "bad_workflow_name") \
+    X(DISPATCH_UNRENDERED,           "unrendered_template") \
+    X(DISPATCH_MISSING_INPUT,        "missing_required_input") \
+    X(DISPATCH_BAD_CHOICE,           "input_not_an_option") \
+    X(DISPATCH_TOO_MANY_INPUTS,      "too_many_inputs") \
+    X(DISPATCH_INPUTS_TOO_LARGE,     "inputs_too_large") \
+    X(DISPATCH_REFUSED,              "refused_by_forge") \
+    X(DISPATCH_NO_ACCESS,            "no_access") \
+    X(DISPATCH_OUTCOME_UNKNOWN,      "outcome_unknown") \
+    X(DISPATCH_GAVE_UP,              "gave_up") \
+    X(DISPATCH_MISSING_PLAN_RESULT,  "missing_plan_result") \
     X(DISPATCH_APP_REMOVED,          "app_removed")
 enum dispatch_error {
 #define X(id, ...) id,

@@ -3,9 +3,9 @@
 #include "store/rows.h"
 
 #define BATCH_COLUMNS \
-    "seq, id, repository_id, change_id, upload_id, event, activity, head_sha, base_sha, ref, state, verdict, error," \
-    " superseded_by, actor, files, strict_plans, cancelled, tree_differs, node_count, dispatchable, edges, created_ms," \
-    " started_ms, ended_ms, updated_ms"
+    "seq, id, repository_id, change_id, upload_id, event, activity, head_sha, base_sha, ref, " \
+    "state, verdict, error, superseded_by, actor, files, strict_plans, cancelled, tree_differs, " \
+    "node_count, dispatchable, edges, created_ms, started_ms, ended_ms, updated_ms"
 
 static struct arg time_or_null(int64_t ms) { return ms ? arg_i64(ms) : (struct arg){ 0 }; }
 
@@ -216,9 +216,10 @@ bool nodes_save(struct db *db, int64_t batch_seq, int64_t position, const struct
 }
 
 #define RUN_COLUMNS \
-    "id, batch_seq, position, attempt, repository_id, stack, component, workflow, ref, sha, inputs, trigger_event, guess," \
-    " reported, exit_code, state, fence, forge_run_id, forge_attempt, url, findable, error_code, error_text, counts," \
-    " created_ms, dispatched_ms, started_ms, ended_ms, seen_ms"
+    "id, batch_seq, position, attempt, repository_id, stack, component, workflow, ref, sha, " \
+    "inputs, trigger_event, guess, reported, exit_code, state, fence, forge_run_id, " \
+    "forge_attempt, url, findable, error_code, error_text, counts, created_ms, dispatched_ms, " \
+    "started_ms, ended_ms, seen_ms"
 
 static bool run_row(const struct db_rows *r, size_t i, struct run_row *out, struct err *e)
 {
@@ -369,7 +370,7 @@ bool runs_in_way(struct db *db, struct arena *mem, int64_t repository_id, str st
                "select " RUN_COLUMNS
                " from run where repository_id = $1 and stack = $2 and component = $3 and ended_ms "
                "is null and (batch_seq <> $4 or position <> $5) and ($6 = 1 or exists (select 1 "
-               "from node n where n.batch_seq = run.batch_seq                        and "
+               "from node n where n.batch_seq = run.batch_seq and "
                "n.position = run.position and n.run_class = 1)) order by created_ms limit 1",
                ARGS(A(repository_id), A(stack), A(component), A(batch_seq), A(position),
                     A((int64_t)for_apply))) &&

@@ -3,8 +3,8 @@
 #include "store/rows.h"
 
 #define CHANGE_COLUMNS \
-    "id, repository_id, kind, key, number, title, author, url, state, draft, from_fork, head_sha, head_ref, base_sha," \
-    " base_ref, merge_sha, merged_ms, forge_updated_ms"
+    "id, repository_id, kind, key, number, title, author, url, state, draft, from_fork, head_sha," \
+    " head_ref, base_sha, base_ref, merge_sha, merged_ms, forge_updated_ms"
 
 static struct change change_row(const struct db_rows *r, size_t i)
 {

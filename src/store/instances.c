@@ -4,15 +4,16 @@
 
 enum { ROWS_AT_ONCE = 500, COLUMNS = 8 };
 
-#define INSTANCE_UPSERT                                                                                                         \
-    "insert into instance (repository_id, stack, component, component_type, settings, enabled, drift_enabled, created_ms, updated_ms)" \
-    " values ($1, $2, $3, $4, $5, $6, $7, $8, $8) on conflict (repository_id, stack, component) do update set"                  \
-    " component_type = excluded.component_type, settings = excluded.settings, enabled = excluded.enabled,"                      \
-    " disabled_ms = case when excluded.enabled = 1 then null when instance.enabled = 1 then excluded.updated_ms else instance.disabled_ms end," \
-    " drift_enabled = excluded.drift_enabled,"                                                                                  \
-    " drift_status = case when instance.drift_enabled = 1 and excluded.drift_enabled = 0 then 'disabled'"                       \
-    " when instance.drift_status = 'disabled' and excluded.drift_enabled = 1 then 'unknown' else instance.drift_status end,"    \
-    " orphaned = 0, updated_ms = excluded.updated_ms"
+#define INSTANCE_UPSERT \
+    "insert into instance (repository_id, stack, component, component_type, settings, enabled, " \
+    "drift_enabled, created_ms, updated_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $8) on " \
+    "conflict (repository_id, stack, component) do update set component_type = " \
+    "excluded.component_type, settings = excluded.settings, enabled = excluded.enabled, " \
+    "disabled_ms = case when excluded.enabled = 1 then null when instance.enabled = 1 then " \
+    "excluded.updated_ms else instance.disabled_ms end, drift_enabled = excluded.drift_enabled, " \
+    "drift_status = case when instance.drift_enabled = 1 and excluded.drift_enabled = 0 then " \
+    "'disabled' when instance.drift_status = 'disabled' and excluded.drift_enabled = 1 then " \
+    "'unknown' else instance.drift_status end, orphaned = 0, updated_ms = excluded.updated_ms"
 
 bool instances_put(struct db *db, struct arena *mem, int64_t repository_id,
                    const struct instance_new *at, size_t count, int64_t now_ms, struct err *e)

@@ -3,7 +3,9 @@
 #include "base/id.h"
 #include "store/rows.h"
 
-#define LOCK_COLUMNS "id, workspace_id, key, folded, message, properties, actor, token, created_ms, updated_ms, expires_ms, deleted_ms"
+#define LOCK_COLUMNS \
+    "id, workspace_id, key, folded, message, properties, actor, token, created_ms, updated_ms, " \
+    "expires_ms, deleted_ms"
 
 static struct lock lock_row(const struct db_rows *r, size_t i)
 {

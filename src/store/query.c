@@ -76,7 +76,9 @@ bool query_workspaces(struct db *db, struct arena *mem, const struct query *q, s
     return true;
 }
 
-#define REPOSITORY_COLUMNS "id, workspace_id, forge, forge_id, host, owner, name, default_branch, installation_id, created_ms, removed_ms"
+#define REPOSITORY_COLUMNS \
+    "id, workspace_id, forge, forge_id, host, owner, name, default_branch, installation_id, " \
+    "created_ms, removed_ms"
 
 static void repository_fields(struct json_out *w, const struct db_rows *r, size_t i)
 {

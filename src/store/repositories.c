@@ -21,7 +21,9 @@ bool workspaces_exists(struct db *db, struct arena *mem, str id, bool *found, st
     return true;
 }
 
-#define REPOSITORY_COLUMNS "id, workspace_id, forge, forge_id, host, owner, name, default_branch, installation_id, settings, created_ms, removed_ms"
+#define REPOSITORY_COLUMNS \
+    "id, workspace_id, forge, forge_id, host, owner, name, default_branch, installation_id, " \
+    "settings, created_ms, removed_ms"
 
 static void repository_row(const struct db_rows *r, struct repository *out, bool *found)
 {

@@ -25,7 +25,8 @@ static void upload_rows(const struct db_rows *r, struct arena *mem, struct uploa
         (*out)[i] = upload_row(r, i);
 }
 
-#define UPLOAD_COLUMNS "id, repository_id, head_sha, base_sha, state, session, change_id, received_ms, note"
+#define UPLOAD_COLUMNS \
+    "id, repository_id, head_sha, base_sha, state, session, change_id, received_ms, note"
 
 bool uploads_get(struct db *db, struct arena *mem, str id, struct upload *out, bool *found,
                  struct err *e)
