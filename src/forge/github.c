@@ -166,6 +166,8 @@ bool github_new(const struct github_config *c, struct github **out, struct err *
 
 void github_stop(struct github *g)
 {
+    if (!g)
+        return;
     pthread_mutex_lock(&g->identity);
     g->stopped = true;
     pthread_mutex_unlock(&g->identity);

@@ -244,6 +244,8 @@ bool http_client_start(const struct http_client_config *config, struct http_clie
 
 void http_client_stop(struct http_client *c)
 {
+    if (!c)
+        return;
     pthread_mutex_lock(&c->lock);
     c->stop = true;
     curl_multi_wakeup(c->multi);

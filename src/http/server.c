@@ -354,6 +354,8 @@ uint16_t http_server_port(const struct http_server *s) { return s->port; }
 
 void http_server_stop(struct http_server *s, int64_t grace_ms)
 {
+    if (!s)
+        return;
     assert(server_of_this_loop != s);
     pthread_mutex_lock(&s->reply_lock);
     s->stopping = true;
