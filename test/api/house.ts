@@ -24,6 +24,8 @@ export interface Call {
     raw?: string | Buffer;
     type?: string | null;
     headers?: Record<string, string>;
+    /** Another server than the house's own. */
+    url?: string;
     /** Some answers are meant to carry a secret (a new token). */
     isSecret?: boolean;
 }
@@ -134,7 +136,7 @@ export class House {
 
     /** One call, judged by the description. No token means nobody; the admin has to be named. */
     async call(method: string, target: string, call: Call = {}): Promise<Reply> {
-        const answer = await send(this.server.url, method, target, call);
+        const answer = await send(call.url ?? this.server.url, method, target, call);
         return this.judge(method, target, answer, call.isSecret ?? false);
     }
 
@@ -196,7 +198,7 @@ export class House {
     }
 
     /** A delivery as GitHub would sign it. */
-    deliver(event: string, payload: unknown, change: { guid?: string; secret?: string; headers?: Record<string, string>; raw?: Buffer | string; type?: string } = {}): Promise<Reply> {
+    deliver(event: string, payload: unknown, change: { guid?: string; secret?: string; headers?: Record<string, string>; raw?: Buffer | string; type?: string; url?: string } = {}): Promise<Reply> {
         const raw = change.raw ?? JSON.stringify(payload);
         const headers = {
             'x-github-event': event,
@@ -204,7 +206,7 @@ export class House {
             'x-hub-signature-256': signature(change.secret ?? this.webhookSecret, raw),
             ...change.headers,
         };
-        return this.call('POST', '/webhooks/github', { raw, headers, ...(change.type === undefined ? {} : { type: change.type }) });
+        return this.call('POST', '/webhooks/github', { raw, headers, type: change.type, url: change.url });
     }
 
     /** Until nothing waits to be applied. */
