@@ -279,6 +279,7 @@ static bool start_all(struct serve *s, struct err *e)
 static void stop_all(struct serve *s)
 {
     http_server_stop(s->server, STOP_GRACE_MS);
+    engine_quiet(s->engine);
     github_stop(s->github);     /* the engine still makes calls until it has stopped, and needs their answers */
     http_client_stop(s->client);
     engine_stop(s->engine);

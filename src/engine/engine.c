@@ -362,6 +362,26 @@ static bool stop_body(struct db *db, struct arena *mem, void *arg, struct err *e
     return lanes_release_all(db, en->server_id, e);
 }
 
+static bool nothing_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)db;
+    (void)mem;
+    (void)arg;
+    (void)e;
+    return true;
+}
+
+void engine_quiet(struct engine *en)
+{
+    struct err ignored = { 0 };
+    if (!en)
+        return;
+    atomic_store(&en->quiet, true);
+    /* Whatever the writer was about to hand over has left when this body is done. */
+    if (en->work && !engine_write_wait(en, nothing_body, NULL, &ignored))
+        log_warn("the database was away while the server stopped", LZ("why", ignored.text));
+}
+
 void engine_stop(struct engine *en)
 {
     if (!en)

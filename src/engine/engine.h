@@ -73,6 +73,8 @@ struct engine_config {
 bool engine_start(const struct engine_config *c, struct engine **out, struct err *e) MUST_CHECK;
 /* An App was made by the set-up page: its checks and comments are ours from now on, and failed deliveries are healed. */
 void engine_set_app(struct engine *en, int64_t app_id, str slug);
+/* No call of the forge leaves any more: before the client that carries them is stopped. */
+void engine_quiet(struct engine *en);
 void engine_stop(struct engine *en);            /* finishes what is queued; leaves the rest for the next start */
 
 struct engine_health { bool database_ok; int64_t facts_pending, effects_open, oldest_fact_ms; char why[200]; };

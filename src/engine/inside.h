@@ -104,7 +104,7 @@ struct engine {
     struct db         **reader; bool *reader_out; unsigned readers_open, readers_max;
     pthread_t           clock_thread, listen_thread;
     bool                listening, ticking;
-    atomic_bool         stopping;
+    atomic_bool         stopping, quiet;
     int                 wake_fd;
     atomic_int_fast64_t find_settle_ms;
     atomic_uint_fast64_t facts, duplicates, effects_done, effects_failed;
@@ -191,12 +191,12 @@ bool runs_sweep(struct step *s, struct err *e) MUST_CHECK;
 
 /* report.c: check and comment */
 bool report_want(struct step *s, int64_t change_id, bool urgent, struct err *e) MUST_CHECK;
-bool report_prepare(struct step *s, const struct effect *f, struct err *e) MUST_CHECK;
+bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e) MUST_CHECK;
 /* memo: what report_prepare sent along. ok false: the object is gone over there and is made anew. */
 bool report_answered(struct step *s, const struct effect *f, struct json memo, bool ok, int64_t forge_object, struct err *e) MUST_CHECK;
 
 /* outbox.c */
-/* maybe_sent: an earlier life of this server may have carried it out already (only dispatches care: they are looked for first). */
+/* maybe_sent: an earlier life of this server may have carried it out already (dispatches and new checks care: they are looked for first). */
 bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e) MUST_CHECK;
 void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call, str memo);
 /* The forge did not do it: another try later, with back-off and jitter; given up after EFFECT_TRIES_MAX. */

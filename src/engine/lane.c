@@ -158,14 +158,15 @@ void step_dirty(struct step *s, int64_t change_id)
 
 bool step_is_inflight(const struct step *s, int64_t effect_id)
 {
+    /* First what this step sends: an effect whose answer it applied may be sent again by it, and then only once. */
+    for (struct outgoing *o = s->out; o; o = o->next)
+        if (o->effect_id == effect_id)
+            return true;
     for (size_t i = 0; i < s->gone_count; i++)
         if (s->gone[i] == effect_id)
             return false;
     for (size_t i = 0; i < s->lane->inflight_count; i++)
         if (s->lane->inflight[i] == effect_id)
-            return true;
-    for (struct outgoing *o = s->out; o; o = o->next)
-        if (o->effect_id == effect_id)
             return true;
     return false;
 }
@@ -174,13 +175,15 @@ bool step_effect(struct step *s, const char *kind, str key, str body, int64_t no
 {
     struct effect f = { .lane = s->lane->id, .kind = str_of(kind), .key = key, .body = body, .wanted = 1,
                         .not_before_ms = not_before_ms, .created_ms = s->now_ms };
-    if (!effects_want(s->db, s->mem, &f, &f.id, e))
+    if (!effects_want(s->db, s->mem, &f, e))
         return false;
-    if (not_before_ms > s->now_ms) {
-        step_due_at(s, not_before_ms);
+    /* One that waits after an attempt goes on waiting: the forge may have said until when. */
+    int64_t at_ms = f.attempts > 0 && f.not_before_ms > not_before_ms ? f.not_before_ms : not_before_ms;
+    if (at_ms > s->now_ms) {
+        step_due_at(s, at_ms);
         return true;
     }
-    return step_is_inflight(s, f.id) || outbox_prepare(s, &f, false, e);
+    return step_is_inflight(s, f.id) || outbox_prepare(s, &f, s->lane->fresh || f.attempts > 0, e);
 }
 
 bool step_audit(struct step *s, const char *category, const char *action, const char *actor_type, str actor, str target_type,
@@ -302,7 +305,7 @@ static bool apply_facts(struct step *s, struct err *e)
     for (size_t i = 0; i < count; i++) {
         struct err why = { 0 };
         struct outgoing **mark = s->out_last;
-        size_t dirty = s->dirty_count;
+        size_t dirty = s->dirty_count, gone = s->gone_count;
         str note = STR_NONE;
         if (!db_savepoint(s->db, e))
             return false;
@@ -318,6 +321,7 @@ static bool apply_facts(struct step *s, struct err *e)
         *mark = NULL;
         s->out_last = mark;
         s->dirty_count = dirty;
+        s->gone_count = gone;           /* its answer was not applied: the effect is still under way */
         if (!db_rollback_to(s->db, e) || !fact_failed(s, &fact[i], &why, e))
             return false;
         if (fact[i].tries == 0 && s->more)
@@ -326,7 +330,8 @@ static bool apply_facts(struct step *s, struct err *e)
     return true;
 }
 
-/* Every open effect whose time has come and that is not under way. */
+/* Every open effect whose time has come and that is not under way. Whatever is found here may have been carried out in an earlier life, or its
+ * answer was lost on the way into the inbox: dispatches are looked for before anything is sent. */
 static bool scan_effects(struct step *s, struct err *e)
 {
     struct effect *f;
@@ -337,7 +342,7 @@ static bool scan_effects(struct step *s, struct err *e)
     s->lane->due_ms = 0;
     step_due_at(s, next_ms);
     for (size_t i = 0; i < count; i++)
-        if (!step_is_inflight(s, f[i].id) && !outbox_prepare(s, &f[i], s->lane->fresh || f[i].attempts > 0, e))
+        if (!step_is_inflight(s, f[i].id) && !outbox_prepare(s, &f[i], true, e))
             return false;
     return true;
 }

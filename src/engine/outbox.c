@@ -162,8 +162,7 @@ static bool prepare_list_repos(struct step *s, const struct effect *f, struct js
 static bool prepare_report(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
 {
     (void)body;
-    (void)maybe_sent;
-    return report_prepare(s, f, e);
+    return report_prepare(s, f, maybe_sent, e);
 }
 
 static const struct { const char *kind; bool (*prepare)(struct step *, const struct effect *, struct json, bool, struct err *); }
@@ -220,6 +219,26 @@ bool outbox_later(struct step *s, const struct effect *f, int64_t not_before_ms,
 
 struct call_out { struct engine *en; int64_t lane, effect_id; enum forge_call_kind kind; size_t memo_len; char memo[]; };
 
+/* On the writer thread. An answer that could not be stored is lost: its effect is no longer under way, and is looked at again soon. */
+static void answer_stored(void *arg, enum fact_fate fate, int64_t fact_id, const struct err *e)
+{
+    struct call_out *c = arg;
+    (void)fate;
+    (void)fact_id;
+    if (e && !atomic_load(&c->en->stopping)) {
+        struct lane *l = lane_find(c->en, c->lane, true);
+        for (size_t i = 0; i < l->inflight_count; i++)
+            if (l->inflight[i] == c->effect_id) {
+                l->inflight[i] = l->inflight[--l->inflight_count];
+                break;
+            }
+        l->scan = true;
+        atomic_store(&l->wake_ms, engine_now_ms(c->en) + RETRY_FIRST_MS);
+        log_warn("an answer of the forge could not be stored; its effect is looked at again", LI("effect", c->effect_id), LZ("why", e->text));
+    }
+    free(c);
+}
+
 static void answered(void *ctx, const struct forge_answer *a)
 {
     struct call_out *c = ctx;
@@ -239,10 +258,8 @@ static void answered(void *ctx, const struct forge_answer *a)
     json_field_i64(&w, STR("tookMs"), a->took_ms);
     json_field_raw(&w, STR("result"), a->result.len ? a->result : STR("{}"));
     json_end_object(&w);
-    engine_submit(c->en, &(struct fact_new){ .lane = c->lane, .kind = "answer", .body = buf_str(&b) }, NULL, NULL);
-    atomic_fetch_sub(&c->en->calls_out, 1);
+    engine_submit(c->en, &(struct fact_new){ .lane = c->lane, .kind = "answer", .body = buf_str(&b) }, answer_stored, c);
     arena_free(mem);
-    free(c);
 }
 
 static void note_inflight(struct lane *l, int64_t effect_id)
@@ -259,6 +276,8 @@ static void note_inflight(struct lane *l, int64_t effect_id)
 void outbox_hand_over(struct step *s)
 {
     struct engine *en = s->en;
+    if (atomic_load(&en->quiet))
+        return;             /* stays in the outbox; the next start looks whether it was carried out */
     /* A server that was paused for longer than its lease may have lost the lane: what it prepared does not leave any more. */
     if (en->kind == DB_POSTGRES && engine_now_ms(en) - s->now_ms > en->config.lease_ms / 2) {
         s->lane->scan = true;

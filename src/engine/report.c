@@ -207,6 +207,8 @@ bool report_want(struct step *s, int64_t change_id, bool urgent, struct err *e)
 
 /* ---- rendering and sending ----------------------------------------------------------------------------------------------------------- */
 
+static str check_id(struct step *s, const struct change *c) { return arena_print(s->mem, "change-%lld", (long long)c->id); }
+
 static str check_body(struct step *s, const struct change *c, const struct check_view *v)
 {
     struct buf b;
@@ -216,7 +218,7 @@ static str check_body(struct step *s, const struct change *c, const struct check
     json_begin_object(&w);
     json_field_str(&w, STR("name"), STR("Signalbox"));
     json_field_str(&w, STR("head_sha"), c->head_sha);
-    json_field_str(&w, STR("external_id"), arena_print(s->mem, "change-%lld", (long long)c->id));
+    json_field_str(&w, STR("external_id"), check_id(s, c));
     json_field_str(&w, STR("details_url"), v->details_url);
     json_field_str(&w, STR("status"), str_of(v->status));
     if (v->conclusion)
@@ -252,7 +254,7 @@ static bool nothing_to_send(struct step *s, const struct effect *f, struct err *
     return effects_done(s->db, f->id, false, STR("already so"), s->now_ms, e);
 }
 
-bool report_prepare(struct step *s, const struct effect *f, struct err *e)
+bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e)
 {
     struct change c;
     struct change_view v;
@@ -272,6 +274,8 @@ bool report_prepare(struct step *s, const struct effect *f, struct err *e)
         struct check_view check;
         feedback_check(s->mem, &v, &check);
         call.body = check_body(s, &c, &check);
+        call.sha = c.head_sha;
+        call.marker = maybe_sent ? check_id(s, &c) : STR("");
     } else if (is_review) {
         const char *event = feedback_review(s->mem, &v, &call.text);
         if (!event)

@@ -12,7 +12,10 @@
 #include "base/log.h"
 #include "base/scope.h"
 
-/* Lanes, whose work nobody waits for, stand back while callers wait for an answer: a little at first, longer while it goes on so. */
+/*
+ * Lanes, whose work nobody waits for, stand back while callers wait for an answer: a little at
+ * first, longer while it goes on so.
+ */
 enum { STAND_BACK_FIRST_MS = 10, STAND_BACK_LAST_MS = 100, PROBE_EVERY_S = 1 };
 
 struct job {
@@ -53,7 +56,10 @@ static void note_health(struct work *w, bool ok, const struct err *e)
         log_error("the database cannot be written", LZ("why", w->why));
 }
 
-/* One body inside the open transaction. With company it gets a savepoint, so that its failure is its own. */
+/*
+ * One body inside the open transaction. With company it gets a savepoint, so that its failure is
+ * its own.
+ */
 static void run_body(struct work *w, struct job *j, bool alone)
 {
     struct err ignored = { 0 };
@@ -79,7 +85,10 @@ static void fail_all(struct job *first, const struct err *e)
     }
 }
 
-/* Every job of the list in one transaction. False: nothing was stored, and the reason asks for another try. */
+/*
+ * Every job of the list in one transaction. False: nothing was stored, and the reason asks for
+ * another try.
+ */
 static bool run_together(struct work *w, struct job *first)
 {
     struct err e = { 0 };
@@ -109,7 +118,10 @@ static bool run_together(struct work *w, struct job *first)
     return true;
 }
 
-/* A group that met a deadlock or a lock is taken apart: each body alone, a few times, with a growing pause. */
+/*
+ * A group that met a deadlock or a lock is taken apart: each body alone, a few times, with a
+ * growing pause.
+ */
 static void run_apart(struct work *w, struct job *first)
 {
     for (struct job *j = first, *next; j; j = next) {
@@ -147,7 +159,8 @@ static bool lanes_stand_back(struct work *w)
     }
     if (!lane || clock_mono_ms() - lane->queued_ms < w->stand_back_ms)
         return true;
-    w->stand_back_ms = w->stand_back_ms * 2 < STAND_BACK_LAST_MS ? w->stand_back_ms * 2 : STAND_BACK_LAST_MS;
+    w->stand_back_ms =
+        w->stand_back_ms * 2 < STAND_BACK_LAST_MS ? w->stand_back_ms * 2 : STAND_BACK_LAST_MS;
     return false;
 }
 
@@ -156,11 +169,17 @@ static bool probe_body(struct db *db, struct arena *mem, void *arg, struct err *
 {
     (void)mem;
     (void)arg;
-    return db_exec(db, e, NULL, "insert into oidc_used (jti, expires_ms) values ('probe', 0) on conflict (jti) do nothing", NO_ARGS) &&
+    return db_exec(db, e, NULL,
+                   "insert into oidc_used (jti, expires_ms) values ('probe', 0) on conflict (jti) "
+                   "do nothing",
+                   NO_ARGS) &&
            db_exec(db, e, NULL, "delete from oidc_used where jti = 'probe'", NO_ARGS);
 }
 
-/* Who is not ready is sent nothing, so that nothing would ever show that the database can be written again. */
+/*
+ * Who is not ready is sent nothing, so that nothing would ever show that the database can be
+ * written again.
+ */
 static struct job *probe(void)
 {
     struct job *j = calloc(1, sizeof *j);
@@ -179,7 +198,10 @@ static bool wait_a_moment(struct work *w)
     return pthread_cond_timedwait(&w->woken, &w->mutex, &until) != ETIMEDOUT;
 }
 
-/* Takes at most WORK_GROUP_MAX jobs off the queue, in order; NULL when it is empty and the thread shall end. */
+/*
+ * Takes at most WORK_GROUP_MAX jobs off the queue, in order; NULL when it is empty and the thread
+ * shall end.
+ */
 static struct job *take_group(struct work *w)
 {
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);

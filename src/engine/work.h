@@ -1,25 +1,34 @@
 /*
- * work: the one writer thread. Bodies queue up; whatever waits goes into one transaction (group commit), each body inside a savepoint
- * of its own, and `done` of each is called after the commit. Every change to the database happens inside work.c's run_group, so "what was committed"
- * and "who gets told" are decided in one place.
+ * work: the one writer thread. Bodies queue up; whatever waits goes into one transaction (group
+ * commit), each body inside a savepoint of its own, and `done` of each is called after the commit.
+ * Every change to the database happens inside work.c's run_group, so "what was committed" and "who
+ * gets told" are decided in one place.
  */
 #ifndef SIGNALBOX_ENGINE_WORK_H
 #define SIGNALBOX_ENGINE_WORK_H
 #include "engine/engine.h"
 
-enum { WORK_GROUP_MAX = 512,        /* bodies in one commit: bounds what one failing commit takes with it */
-       WORK_GROUP_MS_MAX = 20,      /* a group that has run so long commits: nobody waits for the queue's end */
+/* bodies in one commit: bounds what one failing commit takes with it */
+enum { WORK_GROUP_MAX = 512,
+       /* a group that has run so long commits: nobody waits for the queue's end */
+       WORK_GROUP_MS_MAX = 20,
        WORK_TRIES_MAX = 5 };        /* of a body whose transaction met a deadlock or a busy lock */
 
 struct work;
-bool work_start(struct db *writer, struct work **out, struct err *e) MUST_CHECK;     /* owns the connection from now on */
+/* owns the connection from now on */
+bool work_start(struct db *writer, struct work **out, struct err *e) MUST_CHECK;
 void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg);
-/* The same for lanes: while others wait for their answer, this one stands back, for 100 ms at most. */
+/*
+ * The same for lanes: while others wait for their answer, this one stands back, for 100 ms at most.
+ */
 void work_submit_patient(struct work *w, engine_body *body, engine_done *done, void *arg);
 bool work_on_writer(const struct work *w);          /* is the caller the writer thread? */
 bool work_healthy(const struct work *w, char why[200]);
 void work_counts(const struct work *w, uint64_t *commits, uint64_t *bodies);
-/* Runs what is queued, then ends the thread and closes the connection. Bodies submitted later fail with ERR_BUSY. */
+/*
+ * Runs what is queued, then ends the thread and closes the connection. Bodies submitted later fail
+ * with ERR_BUSY.
+ */
 void work_stop(struct work *w);
 
 #endif

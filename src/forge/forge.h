@@ -12,7 +12,8 @@
 enum forge_event_kind {
     FORGE_IGNORED,          /* nothing for us: counted and dropped */
     FORGE_PING,
-    FORGE_PULL_REQUEST,     /* any activity; closed with merged:true is `merged` (atmos-pro.md §8.2) */
+    /* any activity; closed with merged:true is `merged` (atmos-pro.md §8.2) */
+    FORGE_PULL_REQUEST,
     FORGE_RELEASE,
     FORGE_MERGE_GROUP,      /* checks_requested, destroyed; also made of check_suite.requested on a
                                queue branch (§23) */
@@ -42,7 +43,8 @@ struct forge_event {
     str     sender; bool sender_is_us;
     int64_t at_ms;                      /* the object's own version: updated_at where it has one */
     /* pull request, release, merge group */
-    str     activity;                   /* opened, synchronize, merged, published, checks_requested … */
+    /* opened, synchronize, merged, published, checks_requested … */
+    str     activity;
     int64_t number;
     str     key;                        /* change key: number, release id, queue head sha */
     str     title, author, url, state;  /* state: open, closed, merged */
@@ -70,9 +72,11 @@ struct forge_event {
 /* Signature over the raw bytes, constant time; any of the (up to two) secrets may match. header:
  * value of X-Hub-Signature-256. */
 bool github_signature_ok(str header, str body, const str *secrets, size_t secret_count);
-/* Turns a parsed delivery into our words. Lenient: only what we use is read, anything may be missing
- * or null (then FORGE_IGNORED, or empty fields: "" and never a null pointer); never fails on the 329
- * published examples. app_id/bot_login: to know our own checks and comments. */
+/*
+ * Turns a parsed delivery into our words. Lenient: only what we use is read, anything may be
+ * missing or null (then FORGE_IGNORED, or empty fields: "" and never a null pointer); never fails
+ * on the 329 published examples. app_id/bot_login: to know our own checks and comments.
+ */
 void github_event_read(struct arena *mem, str event, struct json payload, int64_t app_id,
                        str bot_login, struct forge_event *out);
 /* application/x-www-form-urlencoded deliveries: the payload field. False when it is not there. */
@@ -91,32 +95,32 @@ bool github_form_payload(struct arena *mem, str body, str *payload);
  * the list. Not so FIND_RUNS, whose "not listed" leads to a second dispatch: it is complete, or it
  * is no answer (FORGE_NOT_SENT). */
 enum forge_call_kind {
-    FORGE_DISPATCH,         /* file, ref, inputs: {"run_id":1,"url":"…"}, or {} (204) */
-    FORGE_FIND_RUNS,        /* file or empty, since_ms: {"runs":[RUN…]}, of event workflow_dispatch,
+    FORGE_DISPATCH,    /* file, ref, inputs: {"run_id":1,"url":"…"}, or {} (204) */
+    FORGE_FIND_RUNS,   /* file or empty, since_ms: {"runs":[RUN…]}, of event workflow_dispatch,
                                created ≥ since − 2 min */
-    FORGE_READ_RUN,         /* run_id: RUN */
-    FORGE_CANCEL_RUN,       /* run_id: {}; a run that has ended already (409) is fine */
-    FORGE_RERUN,            /* run_id: {} */
-    FORGE_READ_FILE,        /* path, ref, etag: {"found":true,"blob":"…","text":"…","etag":"…"}
+    FORGE_READ_RUN,    /* run_id: RUN */
+    FORGE_CANCEL_RUN,  /* run_id: {}; a run that has ended already (409) is fine */
+    FORGE_RERUN,       /* run_id: {} */
+    FORGE_READ_FILE,   /* path, ref, etag: {"found":true,"blob":"…","text":"…","etag":"…"}
                                (and "binary":true, text empty: no UTF-8, or over 1 MiB), or
                                {"found":false}, or {"unchanged":true} */
-    FORGE_PUT_CHECK,        /* object (0: create), body = check fields: {"id":1}. With sha and marker
+    FORGE_PUT_CHECK,   /* object (0: create), body = check fields: {"id":1}. With sha and marker
                                (the external_id) create first looks for our own check there */
-    FORGE_PUT_COMMENT,      /* number, object (0: create), text, marker: {"id":1}. Create first looks
+    FORGE_PUT_COMMENT, /* number, object (0: create), text, marker: {"id":1}. Create first looks
                                for our own comment with the marker; a deleted one is made anew once */
-    FORGE_REVIEW,           /* number, text, review (event), sha: {"id":1} */
-    FORGE_READ_PULL,        /* number: PULL */
-    FORGE_FIND_PULLS,       /* sha: {"pulls":[PULL…]} */
-    FORGE_LIST_PULLS,       /* open ones: {"pulls":[PULL…]} */
-    FORGE_READ_REPO,        /* {"id","owner","name","default_branch","archived"} */
-    FORGE_READ_COMMIT,      /* ref: {"sha","tree"} */
-    FORGE_PERMISSION,       /* login: {"permission":"write","role":"maintain","user_id":1} */
-    FORGE_LIST_REPOS,       /* of the installation:
+    FORGE_REVIEW,      /* number, text, review (event), sha: {"id":1} */
+    FORGE_READ_PULL,   /* number: PULL */
+    FORGE_FIND_PULLS,  /* sha: {"pulls":[PULL…]} */
+    FORGE_LIST_PULLS,  /* open ones: {"pulls":[PULL…]} */
+    FORGE_READ_REPO,   /* {"id","owner","name","default_branch","archived"} */
+    FORGE_READ_COMMIT, /* ref: {"sha","tree"} */
+    FORGE_PERMISSION,  /* login: {"permission":"write","role":"maintain","user_id":1} */
+    FORGE_LIST_REPOS,  /* of the installation:
                                {"repos":[{"id","owner","name","default_branch","archived"}…]} */
     FORGE_LIST_INSTALLATIONS, /* the App's: {"installations":[{"id","account","suspended"}…]} */
-    FORGE_LIST_DELIVERIES,  /* the App's; since_ms: {"failed":[{"id","guid","event","action"}…]},
+    FORGE_LIST_DELIVERIES, /* the App's; since_ms: {"failed":[{"id","guid","event","action"}…]},
                                only GUIDs without any attempt that arrived */
-    FORGE_REDELIVER,        /* the App's; object = delivery id: {} */
+    FORGE_REDELIVER,       /* the App's; object = delivery id: {} */
 };
 
 enum forge_outcome {
@@ -149,7 +153,8 @@ struct forge_answer {
     enum forge_outcome outcome;
     int64_t     status;             /* HTTP, 0 when none */
     str         message;            /* for people: the forge's words or ours */
-    str         result;             /* JSON object in our words; "{}" when there is nothing to say */
+    /* JSON object in our words; "{}" when there is nothing to say */
+    str         result;
     int64_t     not_before_ms;      /* FORGE_LIMITED */
     struct forge_quota quota;       /* of the last response */
     unsigned    calls;              /* how many HTTP calls it took */
@@ -194,8 +199,10 @@ str  github_manifest(struct arena *mem, str app_name, str public_url);
 /* result: {"id","slug","client_id","client_secret","webhook_secret","pem","html_url"} */
 void github_manifest_exchange(struct github *g, str code, forge_done *done, void *ctx);
 
-/* GitHub Actions OIDC (atmos-pro.md §6.1, forges.md §2.11). Issuers are an allow-list of
- * configuration; JWKS come only from the configured issuer, over https (on this machine also http). */
+/*
+ * GitHub Actions OIDC (atmos-pro.md §6.1, forges.md §2.11). Issuers are an allow-list of
+ * configuration; JWKS come only from the configured issuer, over https (on this machine also http).
+ */
 struct oidc_config {
     struct http_client *client;
     const str *issuers; size_t issuer_count;

@@ -66,13 +66,19 @@ void job_post(struct job *j)
         job_fail(j, FORGE_NOT_SENT, 0, STR("not sent: the server is stopping"));
 }
 
-static void slots_drain(struct github *g, struct party *p)
+void slots_drain(struct github *g, struct party *p)
 {
     if (p->draining)            /* a job that ends while it is given its slot */
         return;
     p->draining = true;
     while (p->queue && p->in_flight < IN_FLIGHT_MAX) {
         struct job *j = p->queue;
+        int64_t at_ms;
+        if (!pace_allows(j, p, &at_ms)) {
+            if (at_ms)
+                pace_wait(g, at_ms);
+            break;
+        }
         p->queue = j->next_waiting;
         if (!p->queue)
             p->queue_last = &p->queue;
@@ -95,6 +101,8 @@ static void job_end(struct job *j, struct forge_answer *a)
     a->calls = j->calls;
     a->took_ms = clock_mono_ms() - j->began_mono_ms;
     j->done(j->ctx, a);
+    if (p)
+        pace_refund(j, p);
     arena_free(mem);
     if (p) {
         p->in_flight--;
@@ -162,12 +170,14 @@ void job_send(struct job *j, enum http_method method, str url, str body, job_tak
 }
 
 /* At the last moment: whoever has been told to wait meanwhile does not call. */
-static void job_depart(struct job *j, const struct party *p)
+static void job_depart(struct job *j, struct party *p)
 {
     if (party_limited(p, j->g->now_ms(j->g->now_self)))
         job_limited(j, 0, STR("not sent: GitHub has told us to wait"), p->limited_until_ms);
-    else
+    else {
+        pace_charge(j, p);
         auth_then_send(j);
+    }
 }
 
 static bool header_value_ok(str s)
@@ -206,6 +216,7 @@ void job_send_now(struct job *j)
     if (j->body.ptr)
         h[n++] = (struct http_header){ STR("Content-Type"), STR("application/json") };
     j->calls++;
+    pace_charge(j, job_party(j));
     http_call_start(j->g->client, &(struct http_call){
         .method = j->method, .url = j->url, .headers = h, .header_count = n, .body = j->body,
         .timeout_ms = CALL_MS, .done = job_answered, .ctx = j });
@@ -333,6 +344,7 @@ static void job_judge(struct job *j, const struct http_answer *a, struct reply *
 static void job_answered(void *ctx, const struct http_answer *a)
 {
     struct job *j = ctx;
+    pace_answered(j, job_party(j));
     if (a->outcome != HTTP_ANSWERED) {
         str why = arena_print(j->mem, "GitHub could not be reached: %s", a->why);
         if (a->outcome == HTTP_NOT_SENT)

@@ -81,9 +81,10 @@ void begin_put_check(struct job *j)
     if (j->call.object)
         check_edit(j, j->call.object);
     else if (j->call.marker.len && github_is_sha(j->call.sha))
-        list_begin(j, &check_list,
-                   address_repo(j, "/commits/" PRI_STR "/check-runs?app_id=%lld&filter=all&per_page=%d",
-                                FMT_STR(j->call.sha), (long long)j->g->app_id, PAGE_SIZE));
+        list_begin(
+            j, &check_list,
+            address_repo(j, "/commits/" PRI_STR "/check-runs?app_id=%lld&filter=all&per_page=%d",
+                         FMT_STR(j->call.sha), (long long)j->g->app_id, PAGE_SIZE));
     else
         check_looked(j, false);
 }

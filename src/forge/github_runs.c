@@ -34,7 +34,10 @@ static str dispatch_body(struct job *j)
 
 static void dispatch_take(struct job *j, const struct reply *r)
 {
-    /* What was sent counts, not what another dispatch has learnt since: a forge that names the flag was sent it. */
+    /*
+     * What was sent counts, not what another dispatch has learnt since: a forge that names the flag
+     * was sent it.
+     */
     bool refuses_flag = (r->status == 400 || r->status == 422) && !j->phase &&
                         str_has(r->message, STR("return_run_details"));
     if (refuses_flag) {         /* an older GHES: once more without */

@@ -52,6 +52,7 @@ struct party {
     unsigned in_flight;                     /* jobs that hold a slot */
     bool    draining;
     struct job *queue, **queue_last;        /* for a slot */
+    struct pace *pace;                      /* malloc; NULL until something was sent */
 };
 bool party_limited(const struct party *p, int64_t now_ms);
 /* What an answer orders. Returns until when to wait, for a refusal. */
@@ -77,6 +78,9 @@ struct github {
     int64_t  app_token_ends_ms;
     uint64_t seen_generation;               /* of the key that all tokens here come from */
     bool     no_run_details;                /* this host refuses `return_run_details` (GHES) */
+    int64_t  points, window_ms;             /* the pace; 0 points: none */
+    bool     unpaced;                       /* stopping: what waits ends now */
+    int64_t  alarm_ms;                      /* when what waits is looked at again; 0: nothing waits */
 };
 
 /* A response that is the job's to interpret: anything but limits, 401s, redirects, lost answers. */
@@ -102,6 +106,7 @@ struct job {
     bool           has_slot;                /* from its first request to its end */
     int64_t        began_mono_ms;
     unsigned       calls;
+    int64_t        charged;                 /* points of the request under way */
     struct forge_quota quota;
 
     /* the request under way */
@@ -159,6 +164,17 @@ void list_begin(struct job *j, const struct job_list *l, str url);
 void list_finish(struct job *j, bool more);
 void result_begin(struct job *j);           /* j->out is a fresh object */
 void result_end(struct job *j);             /* closes it and ends the job with it */
+
+/* Gives slots to those that wait, in order and at GitHub's pace. */
+void slots_drain(struct github *g, struct party *p);
+
+/* ---- github_pace.c ---- */
+/* May its first request leave now? Otherwise *at_ms: when to look again; 0: when an answer comes. */
+bool pace_allows(struct job *j, struct party *p, int64_t *at_ms);
+void pace_charge(struct job *j, struct party *p);       /* it leaves */
+void pace_answered(struct job *j, struct party *p);
+void pace_refund(struct job *j, struct party *p);       /* it did not leave after all */
+void pace_wait(struct github *g, int64_t at_ms);
 
 /* ---- github_auth.c ---- */
 /* Gives the request its authorization and sends it, perhaps after a token was fetched. */

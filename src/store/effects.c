@@ -2,8 +2,7 @@
 
 #include "store/rows.h"
 
-bool effects_want(struct db *db, struct arena *mem, const struct effect *f, int64_t *id,
-                  struct err *e)
+bool effects_want(struct db *db, struct arena *mem, struct effect *f, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
@@ -13,11 +12,13 @@ bool effects_want(struct db *db, struct arena *mem, const struct effect *f, int6
                   "effect.wanted + 1, body = excluded.body,   not_before_ms = case when "
                   "excluded.not_before_ms < effect.not_before_ms and effect.attempts = 0           "
                   "             then excluded.not_before_ms else effect.not_before_ms end"
-                  " returning id",
+                  " returning id, attempts, not_before_ms",
                   ARGS(A(f->lane), A(f->kind), A(f->key), A(text(f->body)), A(f->not_before_ms),
                        A(f->created_ms))))
         return false;
-    *id = row_i64(&r, 0, 0);
+    f->id = row_i64(&r, 0, 0);
+    f->attempts = row_i64(&r, 0, 1);
+    f->not_before_ms = row_i64(&r, 0, 2);
     return true;
 }
 

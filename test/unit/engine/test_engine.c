@@ -154,6 +154,23 @@ static void a_dispatch_that_never_arrived_is_sent_again_under_the_same_id(void *
     world_stop(w);
 }
 
+static const char *const wide = "[" NODE("a", "") "," NODE("b", "") "," NODE("c", "") "," NODE("d", "") "," NODE("e", "") ","
+                                NODE("f", "") "," NODE("g", "") "," NODE("h", "") "]";
+
+/* Their answers come together, while others of them are due to be looked for: each is sent by one of both. */
+static void many_dispatches_that_never_arrived_are_each_sent_again_once(void **state)
+{
+    GIVEN(w);
+    w->mood = LOSES_ANSWER_BEFORE;
+    w->mood_left = 8;
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_upload(w, "upl_1", "aaaa111", pull_session, wide);
+    until(w, 8, RUNNING);
+    assert_int_equal(w->runs, 8);
+    assert_int_equal(w->dispatch_calls, 16);
+    world_stop(w);
+}
+
 static void an_unreachable_forge_is_tried_again(void **state)
 {
     GIVEN(w);
@@ -464,6 +481,18 @@ static void a_lost_merge_webhook_is_found_by_asking(void **state)
     world_stop(w);
 }
 
+static void an_answer_that_cannot_be_stored_makes_no_second_run(void **state)
+{
+    GIVEN(w);
+    w->fault_after_dispatch = true;
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    assert_int_equal(w->dispatch_calls, 2);
+    assert_int_equal(w->runs, 2);
+    assert_true(w->find_calls >= 1);
+    world_stop(w);
+}
+
 static bool store_exec(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct world *w = arg;
@@ -533,6 +562,7 @@ int main(int argc, char **argv)
         BOTH(a_delivery_that_comes_twice_counts_once),
         BOTH(applies_stop_behind_a_failure_and_go_on_after_a_rerun),
         BOTH(a_lost_answer_never_makes_a_second_run),
+        BOTH(many_dispatches_that_never_arrived_are_each_sent_again_once),
         BOTH(a_dispatch_that_never_arrived_is_sent_again_under_the_same_id),
         BOTH(an_unreachable_forge_is_tried_again),
         BOTH(a_limit_is_waited_out),
@@ -551,6 +581,7 @@ int main(int argc, char **argv)
         BOTH(a_manual_dispatch_can_be_tried_dry_and_done),
         BOTH(github_reruns_are_followed),
         BOTH(a_lost_merge_webhook_is_found_by_asking),
+        BOTH(an_answer_that_cannot_be_stored_makes_no_second_run),
         BOTH(execution_records_give_plan_counts),
         BOTH(a_review_is_left_only_where_it_was_asked_for),
         BOTH(a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag),

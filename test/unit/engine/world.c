@@ -61,6 +61,10 @@ static void dispatch(struct world *w, struct arena *mem, const struct forge_call
     if (mood != KIND && mood != LOSES_ANSWER_AFTER)
         return;
     struct pretend_run *r = make_run(w, c);
+    if (w->fault_after_dispatch) {
+        w->fault_after_dispatch = false;
+        db_fault_after(1);              /* the next thing the database is asked fails: storing this answer */
+    }
     if (mood == KIND && w->answers_run_id)
         a->result = arena_print(mem, "{\"run_id\":%lld,\"url\":\"https://forge/runs/%lld\"}", (long long)r->id, (long long)r->id);
 }

@@ -22,7 +22,7 @@ struct world {
     pthread_mutex_t    mutex;
     enum mood          mood;            /* of the next `mood_left` dispatches; then KIND */
     int                mood_left;
-    bool               title_has_id, answers_run_id;
+    bool               title_has_id, answers_run_id, fault_after_dispatch;
     const char        *workflow_text;
     struct pretend_run run[RUNS_MAX];
     int                before;          /* runs before the part that a test is about */
