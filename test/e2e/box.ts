@@ -322,7 +322,7 @@ export class Box {
         const lines = batches.map(
             (batch, i) => `${batch.activity} ${batch.state} ${batch.verdict} ${batch.error}\n` + nodes[i]!.map((n) => `    ${n.component} ${n.state} ${n.errorText}\n`).join(''),
         );
-        const log = this.serve.log().split('\n').filter((line) => !/info request .*status=20/.test(line));
+        const log = this.serve.log().split('\n').filter((line) => !/info request .*status=20|hook\/deliveries/.test(line));
         return `${lines.join('')}${log.slice(-40).join('\n')}`;
     }
 
@@ -394,17 +394,17 @@ export class Box {
         return this.all('/api/v1/runs');
     }
 
-    async batch(activity: string, head?: string): Promise<Batch> {
+    async batch(activity: string, head?: string, ms?: number): Promise<Batch> {
         let found: Batch | undefined;
         await this.until(`a batch for ${activity}`, async () => {
             found = (await this.batches()).find((one) => one.activity === activity && (head === undefined || one.headSha === head));
             return found !== undefined;
-        });
+        }, ms);
         return found!;
     }
 
     async ended(activity: string, head?: string, ms = 30_000): Promise<Batch> {
-        const { id } = await this.batch(activity, head);
+        const { id } = await this.batch(activity, head, ms);
         await this.until(`the end of ${activity}`, async () => (await this.get<Batch>(`/api/v1/batches/${id}`)).state === 'ended', ms);
         return this.get(`/api/v1/batches/${id}`);
     }
