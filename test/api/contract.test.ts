@@ -29,9 +29,15 @@ interface World {
 const cli = { 'user-agent': 'atmos/1.226.1 (linux; amd64)' };
 const whole_seconds = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 const report = { command: 'plan', exit_code: 0, last_run: '2026-08-21T10:00:00Z' };
-const patch = (stack: string, component: string) => (w: World) => `/api/v1/repos/${w.repo.full_name}/instances?stack=${stack}&component=${component}`;
+const patch = (stack: string, component: string) => (w: World) =>
+    `/api/v1/repos/${w.repo.full_name}/instances?stack=${stack}&component=${component}`;
 const chunk = (w: World, index: number, total: number, name: string) =>
-    upload(w.repo, [affected(name, 'dev')], { head_sha: 'c'.repeat(40), batch_id: `chunks-${w.count}`, batch_index: index, batch_total: total });
+    upload(w.repo, [affected(name, 'dev')], {
+        head_sha: 'c'.repeat(40),
+        batch_id: `chunks-${w.count}`,
+        batch_index: index,
+        batch_total: total,
+    });
 const at = (path: string) => () => path;
 
 const interactions: Interaction[] = [
@@ -43,8 +49,20 @@ const interactions: Interaction[] = [
         body: (w) =>
             upload(w.repo, [
                 affected('vpc', 'plat-ue2-dev', {
-                    settings: { pro: { enabled: true, pull_request: { opened: { workflows: { 'plan.yaml': { inputs: { a: 'b' } } } } } } },
-                    dependents: [affected('eks/cluster', 'plat-ue2-dev', { included_in_dependents: true, settings: {} })],
+                    settings: {
+                        pro: {
+                            enabled: true,
+                            pull_request: {
+                                opened: { workflows: { 'plan.yaml': { inputs: { a: 'b' } } } },
+                            },
+                        },
+                    },
+                    dependents: [
+                        affected('eks/cluster', 'plat-ue2-dev', {
+                            included_in_dependents: true,
+                            settings: {},
+                        }),
+                    ],
                 }),
                 affected('old', 'plat-ue2-dev', { deleted: true, deletion_type: 'component' }),
             ]),
@@ -85,7 +103,10 @@ const interactions: Interaction[] = [
                     atlantis_project: 'a',
                     file: 'f',
                     folder: 'd',
-                    settings: { depends_on: { 1: { component: 'x' } }, spacelift: { workspace_enabled: true } },
+                    settings: {
+                        depends_on: { 1: { component: 'x' } },
+                        spacelift: { workspace_enabled: true },
+                    },
                     something_new: [1, { two: 3 }],
                 }),
             ]),
@@ -95,7 +116,11 @@ const interactions: Interaction[] = [
         name: "uploads text as Go's encoder escapes it",
         method: 'POST',
         path: at('/api/v1/affected-stacks'),
-        body: (w) => JSON.stringify(upload(w.repo, [affected('a<b>&c', 'dev')])).replaceAll('<', '\\u003c').replaceAll('>', '\\u003e').replaceAll('&', '\\u0026'),
+        body: (w) =>
+            JSON.stringify(upload(w.repo, [affected('a<b>&c', 'dev')]))
+                .replaceAll('<', '\\u003c')
+                .replaceAll('>', '\\u003e')
+                .replaceAll('&', '\\u0026'),
         status: 200,
     },
     {
@@ -118,7 +143,11 @@ const interactions: Interaction[] = [
         name: 'uploads with the repository in other letters',
         method: 'POST',
         path: at('/api/v1/affected-stacks'),
-        body: (w) => ({ ...upload(w.repo, []), repo_owner: 'ACME', repo_name: w.repo.name.toUpperCase() }),
+        body: (w) => ({
+            ...upload(w.repo, []),
+            repo_owner: 'ACME',
+            repo_name: w.repo.name.toUpperCase(),
+        }),
         status: 200,
     },
     {
@@ -140,7 +169,10 @@ const interactions: Interaction[] = [
     },
     {
         name: 'uploads the second of two chunks',
-        given: (w) => w.house.ok('POST', '/api/v1/affected-stacks', chunk(w, 0, 2, 'one'), { token: w.session }),
+        given: (w) =>
+            w.house.ok('POST', '/api/v1/affected-stacks', chunk(w, 0, 2, 'one'), {
+                token: w.session,
+            }),
         method: 'POST',
         path: at('/api/v1/affected-stacks'),
         body: (w) => chunk(w, 1, 2, 'two'),
@@ -164,7 +196,12 @@ const interactions: Interaction[] = [
             ...upload(w.repo, []),
             stacks: undefined,
             instances: [
-                { component: 'vpc', stack: 'dev', component_type: 'terraform', settings: { pro: { enabled: true } } },
+                {
+                    component: 'vpc',
+                    stack: 'dev',
+                    component_type: 'terraform',
+                    settings: { pro: { enabled: true } },
+                },
                 { component: 'eks/cluster', stack: 'dev', component_type: 'terraform' },
                 { component: 'web', stack: 'dev', component_type: 'helmfile' },
             ],
@@ -175,7 +212,13 @@ const interactions: Interaction[] = [
         name: 'uploads the inventory without knowing its repository',
         method: 'POST',
         path: at('/api/v1/instances'),
-        body: () => ({ repo_url: '', repo_name: '', repo_owner: '', repo_host: '', instances: [{ component: 'vpc', stack: 'dev', component_type: 'terraform' }] }),
+        body: () => ({
+            repo_url: '',
+            repo_name: '',
+            repo_owner: '',
+            repo_host: '',
+            instances: [{ component: 'vpc', stack: 'dev', component_type: 'terraform' }],
+        }),
         status: 200,
     },
     {
@@ -183,14 +226,28 @@ const interactions: Interaction[] = [
         method: 'POST',
         path: at('/api/v1/instances'),
         body: () => ({
-            instances: [{ component: 'vpc', stack: 'dev', component_type: 'terraform', settings: { pro: { enabled: true, drift_detection: { enabled: true } } } }],
+            instances: [
+                {
+                    component: 'vpc',
+                    stack: 'dev',
+                    component_type: 'terraform',
+                    settings: { pro: { enabled: true, drift_detection: { enabled: true } } },
+                },
+            ],
         }),
         status: 400,
         tag: 'DriftDetectionValidationError',
-        more: ({ data }) => assert.ok((data['validationErrors'] as string[]).every((line) => /vpc/.test(line))),
+        more: ({ data }) =>
+            assert.ok((data['validationErrors'] as string[]).every((line) => /vpc/.test(line))),
     },
     /* §4.5 */
-    { name: 'reports a plan', method: 'PATCH', path: patch('dev', 'vpc'), body: () => report, status: 200 },
+    {
+        name: 'reports a plan',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => report,
+        status: 200,
+    },
     {
         name: 'reports with the parameters the other way round',
         method: 'PATCH',
@@ -198,21 +255,88 @@ const interactions: Interaction[] = [
         body: () => report,
         status: 200,
     },
-    { name: 'reports a component with an escaped slash', method: 'PATCH', path: patch('dev', 'eks%2Fcluster'), body: () => report, status: 200 },
-    { name: 'reports a component with a bare slash', method: 'PATCH', path: patch('dev', 'eks/cluster'), body: () => report, status: 200 },
-    { name: 'reports a nested component by its last part (CLI defect)', method: 'PATCH', path: patch('dev', 'cluster'), body: () => report, status: 200 },
-    { name: 'reports blanks written as plus', method: 'PATCH', path: patch('a+stack', 'a%20part'), body: () => report, status: 200 },
-    { name: 'reports changes found', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ ...report, exit_code: 2 }), status: 200 },
-    { name: 'reports an apply', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ ...report, command: 'apply', exit_code: 1 }), status: 200 },
-    { name: 'reports "terraform plan"', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ ...report, command: 'terraform plan' }), status: 200 },
-    { name: 'reports a remediation', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ ...report, command: 'remediate' }), status: 200 },
-    { name: 'reports as before 1.211: drifted', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ status: 'drifted' }), status: 200 },
-    { name: 'reports as before 1.211: in_sync', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ status: 'in_sync', last_run: '2026-08-21T10:00:00Z' }), status: 200 },
+    {
+        name: 'reports a component with an escaped slash',
+        method: 'PATCH',
+        path: patch('dev', 'eks%2Fcluster'),
+        body: () => report,
+        status: 200,
+    },
+    {
+        name: 'reports a component with a bare slash',
+        method: 'PATCH',
+        path: patch('dev', 'eks/cluster'),
+        body: () => report,
+        status: 200,
+    },
+    {
+        name: 'reports a nested component by its last part (CLI defect)',
+        method: 'PATCH',
+        path: patch('dev', 'cluster'),
+        body: () => report,
+        status: 200,
+    },
+    {
+        name: 'reports blanks written as plus',
+        method: 'PATCH',
+        path: patch('a+stack', 'a%20part'),
+        body: () => report,
+        status: 200,
+    },
+    {
+        name: 'reports changes found',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ ...report, exit_code: 2 }),
+        status: 200,
+    },
+    {
+        name: 'reports an apply',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ ...report, command: 'apply', exit_code: 1 }),
+        status: 200,
+    },
+    {
+        name: 'reports "terraform plan"',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ ...report, command: 'terraform plan' }),
+        status: 200,
+    },
+    {
+        name: 'reports a remediation',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ ...report, command: 'remediate' }),
+        status: 200,
+    },
+    {
+        name: 'reports as before 1.211: drifted',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ status: 'drifted' }),
+        status: 200,
+    },
+    {
+        name: 'reports as before 1.211: in_sync',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ status: 'in_sync', last_run: '2026-08-21T10:00:00Z' }),
+        status: 200,
+    },
     {
         name: 'reports with the proposed extension',
         method: 'PATCH',
         path: patch('dev', 'vpc'),
-        body: () => ({ ...report, component_type: 'terraform', metadata: { has_changes: true, resource_counts: { create: 1, change: 0, replace: 0, destroy: 0 } } }),
+        body: () => ({
+            ...report,
+            component_type: 'terraform',
+            metadata: {
+                has_changes: true,
+                resource_counts: { create: 1, change: 0, replace: 0, destroy: 0 },
+            },
+        }),
         status: 200,
     },
     {
@@ -230,14 +354,70 @@ const interactions: Interaction[] = [
         body: () => report,
         status: 200,
     },
-    { name: 'reports an instance nobody knows', method: 'PATCH', path: patch('dev', 'nothing'), body: () => report, status: 404, tag: 'InstanceNotFound' },
-    { name: 'reports without a command', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({}), status: 400, tag: 'ValidationError' },
-    { name: 'reports a command that is none', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ ...report, command: 'destroy the world' }), status: 400, tag: 'ValidationError' },
-    { name: 'reports without an exit code', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ command: 'plan' }), status: 400, tag: 'ValidationError' },
-    { name: 'reports a half exit code', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ ...report, exit_code: 0.5 }), status: 400, tag: 'ValidationError' },
-    { name: 'reports a time that is none', method: 'PATCH', path: patch('dev', 'vpc'), body: () => ({ ...report, last_run: 'yesterday' }), status: 400, tag: 'ValidationError' },
-    { name: 'reports without a stack', method: 'PATCH', path: (w) => `/api/v1/repos/${w.repo.full_name}/instances?component=vpc`, body: () => report, status: 400, tag: 'ValidationError' },
-    { name: 'reports for another repository', method: 'PATCH', path: () => '/api/v1/repos/acme/elsewhere/instances?stack=dev&component=vpc', body: () => report, status: 403, tag: 'RepositoryMismatch' },
+    {
+        name: 'reports an instance nobody knows',
+        method: 'PATCH',
+        path: patch('dev', 'nothing'),
+        body: () => report,
+        status: 404,
+        tag: 'InstanceNotFound',
+    },
+    {
+        name: 'reports without a command',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({}),
+        status: 400,
+        tag: 'ValidationError',
+    },
+    {
+        name: 'reports a command that is none',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ ...report, command: 'destroy the world' }),
+        status: 400,
+        tag: 'ValidationError',
+    },
+    {
+        name: 'reports without an exit code',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ command: 'plan' }),
+        status: 400,
+        tag: 'ValidationError',
+    },
+    {
+        name: 'reports a half exit code',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ ...report, exit_code: 0.5 }),
+        status: 400,
+        tag: 'ValidationError',
+    },
+    {
+        name: 'reports a time that is none',
+        method: 'PATCH',
+        path: patch('dev', 'vpc'),
+        body: () => ({ ...report, last_run: 'yesterday' }),
+        status: 400,
+        tag: 'ValidationError',
+    },
+    {
+        name: 'reports without a stack',
+        method: 'PATCH',
+        path: (w) => `/api/v1/repos/${w.repo.full_name}/instances?component=vpc`,
+        body: () => report,
+        status: 400,
+        tag: 'ValidationError',
+    },
+    {
+        name: 'reports for another repository',
+        method: 'PATCH',
+        path: () => '/api/v1/repos/acme/elsewhere/instances?stack=dev&component=vpc',
+        body: () => report,
+        status: 403,
+        tag: 'RepositoryMismatch',
+    },
     /* §4.6, §4.7, §5 */
     {
         name: 'locks',
@@ -252,12 +432,23 @@ const interactions: Interaction[] = [
             assert.equal(data['deletedAt'], null);
             assert.match(data['expiresAt'] as string, whole_seconds);
             // Shown in whole seconds: what was asked for, never less.
-            assert.ok([30_000, 31_000].includes(Date.parse(data['expiresAt'] as string) - Date.parse(data['createdAt'] as string)));
+            assert.ok(
+                [30_000, 31_000].includes(
+                    Date.parse(data['expiresAt'] as string) -
+                        Date.parse(data['createdAt'] as string),
+                ),
+            );
         },
     },
     {
         name: 'locks what is locked: the message of the holder',
-        given: (w) => w.house.ok('POST', '/api/v1/locks', { key: w.key, ttl: 30, lockMessage: 'Ada is migrating' }, { token: w.session }),
+        given: (w) =>
+            w.house.ok(
+                'POST',
+                '/api/v1/locks',
+                { key: w.key, ttl: 30, lockMessage: 'Ada is migrating' },
+                { token: w.session },
+            ),
         method: 'POST',
         path: at('/api/v1/locks'),
         body: (w) => ({ key: w.key, ttl: 30 }),
@@ -274,18 +465,38 @@ const interactions: Interaction[] = [
         name: 'locks under the older path, with message and a list of properties',
         method: 'POST',
         path: at('/api/locks'),
-        body: (w) => ({ key: w.key, ttl: 172800, message: 'weekend', properties: [{ key: 'ticket', value: 'OPS-1' }] }),
+        body: (w) => ({
+            key: w.key,
+            ttl: 172800,
+            message: 'weekend',
+            properties: [{ key: 'ticket', value: 'OPS-1' }],
+        }),
         status: 200,
         more: ({ data }) => {
             assert.equal(data['lockMessage'], 'weekend');
             assert.deepEqual(data['properties'], { ticket: 'OPS-1' });
         },
     },
-    { name: 'locks without a time', method: 'POST', path: at('/api/v1/locks'), body: (w) => ({ key: w.key }), status: 400, tag: 'ValidationError' },
-    { name: 'locks without a key', method: 'POST', path: at('/api/v1/locks'), body: () => ({ ttl: 30 }), status: 400, tag: 'ValidationError' },
+    {
+        name: 'locks without a time',
+        method: 'POST',
+        path: at('/api/v1/locks'),
+        body: (w) => ({ key: w.key }),
+        status: 400,
+        tag: 'ValidationError',
+    },
+    {
+        name: 'locks without a key',
+        method: 'POST',
+        path: at('/api/v1/locks'),
+        body: () => ({ ttl: 30 }),
+        status: 400,
+        tag: 'ValidationError',
+    },
     {
         name: 'unlocks, with a body on DELETE',
-        given: (w) => w.house.ok('POST', '/api/v1/locks', { key: w.key, ttl: 30 }, { token: w.session }),
+        given: (w) =>
+            w.house.ok('POST', '/api/v1/locks', { key: w.key, ttl: 30 }, { token: w.session }),
         method: 'DELETE',
         path: at('/api/v1/locks'),
         body: (w) => ({ key: w.key }),
@@ -293,7 +504,8 @@ const interactions: Interaction[] = [
     },
     {
         name: 'unlocks under the older path',
-        given: (w) => w.house.ok('POST', '/api/v1/locks', { key: w.key, ttl: 30 }, { token: w.session }),
+        given: (w) =>
+            w.house.ok('POST', '/api/v1/locks', { key: w.key, ttl: 30 }, { token: w.session }),
         method: 'DELETE',
         path: at('/api/locks'),
         body: (w) => ({ key: w.key }),
@@ -306,7 +518,8 @@ const interactions: Interaction[] = [
         body: (w) => ({ key: w.key }),
         status: 404,
         tag: 'LockNotFound',
-        more: ({ body }) => assert.match(body['errorMessage'] as string, /expired|not found|no lock/i),
+        more: ({ body }) =>
+            assert.match(body['errorMessage'] as string, /expired|not found|no lock/i),
     },
     /* §4.9, §4.10 */
     {
@@ -329,7 +542,17 @@ const interactions: Interaction[] = [
             repo_owner: '',
             repo_host: '',
             metrics: { wall_time_ms: 10, user_cpu_time_ms: 5, system_cpu_time_ms: 1 },
-            data: { version: 1, components: [{ component: 'vpc', stack: 'dev', resource_counts: { create: 1, change: 0, replace: 0, destroy: 0 }, exit_code: 2 }] },
+            data: {
+                version: 1,
+                components: [
+                    {
+                        component: 'vpc',
+                        stack: 'dev',
+                        resource_counts: { create: 1, change: 0, replace: 0, destroy: 0 },
+                        exit_code: 2,
+                    },
+                ],
+            },
         }),
         status: 200,
     },
@@ -337,15 +560,34 @@ const interactions: Interaction[] = [
         name: 'tells of an execution in the first shape',
         method: 'POST',
         path: at('/api/v1/atmos/exec'),
-        body: () => ({ command: 'atmos list stacks', args: null, exit_code: 0, data_items: [{}], batch_id: 'b', batch_index: 0, batch_total: 1 }),
+        body: () => ({
+            command: 'atmos list stacks',
+            args: null,
+            exit_code: 0,
+            data_items: [{}],
+            batch_id: 'b',
+            batch_index: 0,
+            batch_total: 1,
+        }),
         status: 200,
     },
-    { name: 'tells of an execution without saying which', method: 'POST', path: at('/api/v1/atmos/exec'), body: () => ({ exit_code: 0 }), status: 400, tag: 'ValidationError' },
+    {
+        name: 'tells of an execution without saying which',
+        method: 'POST',
+        path: at('/api/v1/atmos/exec'),
+        body: () => ({ exit_code: 0 }),
+        status: 400,
+        tag: 'ValidationError',
+    },
     {
         name: 'names data elsewhere: we fetch from nowhere',
         method: 'POST',
         path: at('/api/v1/atmos/exec'),
-        body: () => ({ command: 'x', exit_code: 0, data: 'http://169.254.169.254/latest/meta-data' }),
+        body: () => ({
+            command: 'x',
+            exit_code: 0,
+            data: 'http://169.254.169.254/latest/meta-data',
+        }),
         status: 400,
         tag: 'ValidationError',
     },
@@ -353,10 +595,16 @@ const interactions: Interaction[] = [
         name: 'stores large data, and has its url at the top',
         method: 'POST',
         path: at('/api/v1/atmos/exec/data'),
-        body: () => ({ execution_id: 'e', data: { version: 1, components: [], logs: 'eA=='.repeat(50_000) } }),
+        body: () => ({
+            execution_id: 'e',
+            data: { version: 1, components: [], logs: 'eA=='.repeat(50_000) },
+        }),
         status: 200,
         more: ({ body }) => {
-            assert.match(body['url'] as string, /^http:\/\/signalbox\.test\/api\/v1\/atmos\/exec\/data\/exd_/);
+            assert.match(
+                body['url'] as string,
+                /^http:\/\/signalbox\.test\/api\/v1\/atmos\/exec\/data\/exd_/,
+            );
             assert.equal(body['data'], undefined);
         },
     },
@@ -371,9 +619,23 @@ for (const kind of databases)
         before(async () => {
             house = await House.open(kind);
             repo = await house.repo('infra');
-            session = await house.session(repo, { event_name: 'pull_request', ref: 'refs/pull/1/merge', head_ref: 'feature', base_ref: 'main' });
-            const instances = ['vpc', 'eks/cluster'].map((component) => ({ component, stack: 'dev', component_type: 'terraform' }));
-            await house.ok('POST', '/api/v1/instances', { instances: [...instances, { component: 'a part', stack: 'a stack' }] }, { token: session });
+            session = await house.session(repo, {
+                event_name: 'pull_request',
+                ref: 'refs/pull/1/merge',
+                head_ref: 'feature',
+                base_ref: 'main',
+            });
+            const instances = ['vpc', 'eks/cluster'].map((component) => ({
+                component,
+                stack: 'dev',
+                component_type: 'terraform',
+            }));
+            await house.ok(
+                'POST',
+                '/api/v1/instances',
+                { instances: [...instances, { component: 'a part', stack: 'a stack' }] },
+                { token: session },
+            );
         });
         after(() => house.close());
 
@@ -384,7 +646,11 @@ for (const kind of databases)
                 await one.given?.(world);
                 const body = one.body?.(world);
                 const raw = typeof body === 'string' ? { raw: body } : { body };
-                const reply = await house.call(one.method, one.path(world), { token: session, headers: cli, ...raw });
+                const reply = await house.call(one.method, one.path(world), {
+                    token: session,
+                    headers: cli,
+                    ...raw,
+                });
                 assert.equal(reply.status, one.status, reply.text);
                 assert.equal(reply.body['success'], one.status < 400);
                 assert.equal(reply.body['errorTag'], one.tag);
@@ -399,21 +665,41 @@ for (const kind of databases)
             const claims = JSON.parse(Buffer.from(parts[1]!, 'base64url').toString()) as Value;
             assert.equal(typeof claims['exp'], 'number');
             const left_s = (claims['exp'] as number) - Date.now() / 1000;
-            assert.ok(left_s > 600 && left_s <= 3600, `${left_s} s left; the CLI refreshes 300 s before the end`);
+            assert.ok(
+                left_s > 600 && left_s <= 3600,
+                `${left_s} s left; the CLI refreshes 300 s before the end`,
+            );
             assert.equal(claims['typ'], 'ws:gh:action');
         });
 
         it('reads data back from the url that it was given, and may name it in the record', async () => {
-            const stored = await house.ok('POST', '/api/v1/atmos/exec/data', { execution_id: 'big', data: { version: 1, x: [1, 2] } }, { token: session });
+            const stored = await house.ok(
+                'POST',
+                '/api/v1/atmos/exec/data',
+                { execution_id: 'big', data: { version: 1, x: [1, 2] } },
+                { token: session },
+            );
             const url = stored.body['url'] as string;
-            const read = await house.ok('GET', new URL(url).pathname, undefined, { token: session });
+            const read = await house.ok('GET', new URL(url).pathname, undefined, {
+                token: session,
+            });
             assert.deepEqual(read.data, { executionId: 'big', data: { version: 1, x: [1, 2] } });
-            await house.ok('POST', '/api/v1/atmos/exec', { execution_id: 'big', command: 'terraform plan', exit_code: 0, data: url }, { token: session });
+            await house.ok(
+                'POST',
+                '/api/v1/atmos/exec',
+                { execution_id: 'big', command: 'terraform plan', exit_code: 0, data: url },
+                { token: session },
+            );
         });
 
         it('lets the last of several reports win, also over an older one that comes late', async () => {
             const tell = (exit_code: number, last_run: string) =>
-                house.ok('PATCH', `/api/v1/repos/acme/infra/instances?stack=dev&component=vpc`, { command: 'plan', exit_code, last_run }, { token: session });
+                house.ok(
+                    'PATCH',
+                    `/api/v1/repos/acme/infra/instances?stack=dev&component=vpc`,
+                    { command: 'plan', exit_code, last_run },
+                    { token: session },
+                );
             await tell(2, '2030-01-01T00:00:10Z');
             await tell(0, '2030-01-01T00:00:05Z');
             const [vpc] = await house.all('/api/v1/instances?component=vpc&stack=dev');

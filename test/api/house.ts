@@ -45,21 +45,40 @@ export interface HouseOrder {
 
 export const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
-export function send(url: string, method: string, target: string, call: Call = {}): Promise<Answer> {
+export function send(
+    url: string,
+    method: string,
+    target: string,
+    call: Call = {},
+): Promise<Answer> {
     const bytes = call.raw ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
     const headers: Record<string, string> = {};
-    if (bytes !== undefined && call.type !== null) headers['content-type'] = call.type ?? 'application/json';
+    if (bytes !== undefined && call.type !== null)
+        headers['content-type'] = call.type ?? 'application/json';
     if (bytes !== undefined) headers['content-length'] = String(Buffer.byteLength(bytes));
     if (call.token !== undefined) headers['authorization'] = `Bearer ${call.token}`;
     const where = new URL(url);
     return new Promise((done, failed) => {
         const out = request(
-            { agent, host: where.hostname, port: where.port, method, path: target, headers: { ...headers, ...call.headers } },
+            {
+                agent,
+                host: where.hostname,
+                port: where.port,
+                method,
+                path: target,
+                headers: { ...headers, ...call.headers },
+            },
             (answer) => {
                 const parts: Buffer[] = [];
                 answer.on('data', (part: Buffer) => parts.push(part));
                 answer.on('error', failed);
-                answer.on('end', () => done({ status: answer.statusCode ?? 0, headers: answer.headers, text: Buffer.concat(parts).toString() }));
+                answer.on('end', () =>
+                    done({
+                        status: answer.statusCode ?? 0,
+                        headers: answer.headers,
+                        text: Buffer.concat(parts).toString(),
+                    }),
+                );
             },
         );
         out.on('error', failed);
@@ -92,9 +111,18 @@ export class House {
     static async open(kind: DatabaseKind, order: HouseOrder = {}): Promise<House> {
         const [database, sim] = await Promise.all([kind.open(), ForgeSim.start(order.sim ?? {})]);
         const wired = await settingsFor(sim, database.dir);
-        const bare = { github_api: sim.ready.api, github_web: sim.ready.api, oidc_issuers: sim.ready.oidc, ca_file: sim.ready.ca };
+        const bare = {
+            github_api: sim.ready.api,
+            github_web: sim.ready.api,
+            oidc_issuers: sim.ready.oidc,
+            ca_file: sim.ready.ca,
+        };
         const settings = { ...(order.isBare ? bare : wired), ...order.settings };
-        const house = new House(database, sim, new Server(database, { settings, prefix: order.prefix }));
+        const house = new House(
+            database,
+            sim,
+            new Server(database, { settings, prefix: order.prefix }),
+        );
         house.admin = house.server.bootstrap();
         house.webhookSecret = wired['github_webhook_secret']!;
         const { app } = await sim.settings();
@@ -130,7 +158,10 @@ export class House {
         const hay = Buffer.from(bytes);
         for (const [name, secret] of this.secrets) {
             assert.ok(!hay.includes(secret), `${name} stands in ${where}`);
-            assert.ok(!hay.includes(Buffer.from(secret).toString('hex')), `${name} stands in ${where} as hex`);
+            assert.ok(
+                !hay.includes(Buffer.from(secret).toString('hex')),
+                `${name} stands in ${where} as hex`,
+            );
         }
     }
 
@@ -143,23 +174,33 @@ export class House {
     judge(method: string, target: string, answer: Answer, isSecret = false): Reply {
         const known = operationOf(method, target);
         if (known) this.seen.add(known.id);
-        assert.deepEqual(wrongIn(method, target, answer), [], `${method} ${target} → ${answer.status} ${answer.text.slice(0, 500)}`);
+        assert.deepEqual(
+            wrongIn(method, target, answer),
+            [],
+            `${method} ${target} → ${answer.status} ${answer.text.slice(0, 500)}`,
+        );
         if (!isSecret) this.findSecrets(`the answer to ${method} ${target}`, answer.text);
-        const isJson = String(answer.headers['content-type']).startsWith('application/json') && answer.text !== '';
+        const isJson =
+            String(answer.headers['content-type']).startsWith('application/json') &&
+            answer.text !== '';
         const body: Value = isJson ? JSON.parse(answer.text) : {};
         return { ...answer, body, data: body['data'] ?? {} };
     }
 
     /** The same as an admin, and it must succeed. */
     async ok(method: string, target: string, body?: unknown, call: Call = {}): Promise<Reply> {
-        const reply = await this.call(method, target, { token: this.admin, ...(body === undefined ? {} : { body }), ...call });
+        const reply = await this.call(method, target, {
+            token: this.admin,
+            ...(body === undefined ? {} : { body }),
+            ...call,
+        });
         assert.ok(reply.status < 300, `${method} ${target} → ${reply.status} ${reply.text}`);
         return reply;
     }
 
     async all(target: string): Promise<Value[]> {
         const items: Value[] = [];
-        for (let cursor: string | null = ''; cursor !== null; ) {
+        for (let cursor: string | null = ''; cursor !== null;) {
             const more: string = `${target.includes('?') ? '&' : '?'}limit=500${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`;
             const { data } = await this.ok('GET', target + more);
             items.push(...(data['items'] as Value[]));
@@ -169,15 +210,29 @@ export class House {
     }
 
     /** A repository at the forge that this server knows. */
-    async repo(name: string, files: Record<string, string> = { 'README.md': name }, owner = 'acme'): Promise<Repo> {
+    async repo(
+        name: string,
+        files: Record<string, string> = { 'README.md': name },
+        owner = 'acme',
+    ): Promise<Repo> {
         const view = await this.sim.createRepo({ owner, name, files });
-        const body = { owner: view.owner, name: view.name, forgeId: view.id, defaultBranch: view.default_branch, installationId: view.installation_id ?? undefined };
+        const body = {
+            owner: view.owner,
+            name: view.name,
+            forgeId: view.id,
+            defaultBranch: view.default_branch,
+            installationId: view.installation_id ?? undefined,
+        };
         const { data } = await this.ok('POST', '/api/v1/repositories', body);
         return { ...view, lane: data['id'] as number };
     }
 
     mint(repo: Repo | string, runner: RunnerOrder = {}, more: Mint = {}): Promise<string> {
-        return this.sim.mintOidc({ repo: typeof repo === 'string' ? repo : repo.full_name, runner, ...more });
+        return this.sim.mintOidc({
+            repo: typeof repo === 'string' ? repo : repo.full_name,
+            runner,
+            ...more,
+        });
     }
 
     exchange(token: string, workspaceId = this.workspace): Promise<Reply> {
@@ -192,13 +247,29 @@ export class House {
     }
 
     async token(order: Value = {}): Promise<{ id: string; token: string }> {
-        const { data } = await this.ok('POST', '/api/v1/tokens', { name: 'test', role: 'member', ...order }, { isSecret: true });
+        const { data } = await this.ok(
+            'POST',
+            '/api/v1/tokens',
+            { name: 'test', role: 'member', ...order },
+            { isSecret: true },
+        );
         this.secrets.set(`the token ${String(data['id'])}`, data['token'] as string);
         return data as { id: string; token: string };
     }
 
     /** A delivery as GitHub would sign it. */
-    deliver(event: string, payload: unknown, change: { guid?: string; secret?: string; headers?: Record<string, string>; raw?: Buffer | string; type?: string; url?: string } = {}): Promise<Reply> {
+    deliver(
+        event: string,
+        payload: unknown,
+        change: {
+            guid?: string;
+            secret?: string;
+            headers?: Record<string, string>;
+            raw?: Buffer | string;
+            type?: string;
+            url?: string;
+        } = {},
+    ): Promise<Reply> {
         const raw = change.raw ?? JSON.stringify(payload);
         const headers = {
             'x-github-event': event,
@@ -206,7 +277,12 @@ export class House {
             'x-hub-signature-256': signature(change.secret ?? this.webhookSecret, raw),
             ...change.headers,
         };
-        return this.call('POST', '/webhooks/github', { raw, headers, type: change.type, url: change.url });
+        return this.call('POST', '/webhooks/github', {
+            raw,
+            headers,
+            type: change.type,
+            url: change.url,
+        });
     }
 
     /** Until nothing waits to be applied. */

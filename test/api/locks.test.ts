@@ -18,14 +18,19 @@ for (const kind of databases)
         });
         after(() => house.close());
         const key = () => `acme/locks/dev/c${++count}`;
-        const lock = (name: string, more: Value = {}, token = session): Promise<Reply> => house.call('POST', '/api/v1/locks', { token, body: { key: name, ttl: 60, ...more } });
-        const unlock = (name: string, token = session): Promise<Reply> => house.call('DELETE', '/api/v1/locks', { token, body: { key: name } });
-        const shown = async (name: string) => (await house.all(`/api/v1/locks?key=${encodeURIComponent(name)}`))[0];
+        const lock = (name: string, more: Value = {}, token = session): Promise<Reply> =>
+            house.call('POST', '/api/v1/locks', { token, body: { key: name, ttl: 60, ...more } });
+        const unlock = (name: string, token = session): Promise<Reply> =>
+            house.call('DELETE', '/api/v1/locks', { token, body: { key: name } });
+        const shown = async (name: string) =>
+            (await house.all(`/api/v1/locks?key=${encodeURIComponent(name)}`))[0];
 
         it('lets one of twenty at once win, five times over, and tells the others who has it', async () => {
             const name = key();
             for (let round = 0; round < 5; round++) {
-                const replies = await Promise.all(Array.from({ length: 20 }, (_, i) => lock(name, { lockMessage: `from ${i}` })));
+                const replies = await Promise.all(
+                    Array.from({ length: 20 }, (_, i) => lock(name, { lockMessage: `from ${i}` })),
+                );
                 const winners = replies.filter((reply) => reply.status === 200);
                 assert.equal(winners.length, 1);
                 for (const loser of replies.filter((reply) => reply.status !== 200)) {
@@ -34,11 +39,16 @@ for (const kind of databases)
                     assert.equal(loser.body['context'].message, winners[0]!.data['lockMessage']);
                     assert.equal(loser.body['context'].expires_at, winners[0]!.data['expiresAt']);
                     assert.equal(loser.body['context'].locked_by, 'mona');
-                    assert.ok((loser.body['errorMessage'] as string).includes(winners[0]!.data['lockMessage'] as string));
+                    assert.ok(
+                        (loser.body['errorMessage'] as string).includes(
+                            winners[0]!.data['lockMessage'] as string,
+                        ),
+                    );
                 }
                 const released = await Promise.all(Array.from({ length: 20 }, () => unlock(name)));
                 assert.equal(released.filter((reply) => reply.status === 200).length, 1);
-                for (const late of released.filter((reply) => reply.status !== 200)) assert.equal(late.body['errorTag'], 'LockNotFound');
+                for (const late of released.filter((reply) => reply.status !== 200))
+                    assert.equal(late.body['errorTag'], 'LockNotFound');
             }
         });
 
@@ -99,7 +109,9 @@ for (const kind of databases)
             const first = await lock(one, { ttl: 1 });
             await lock(two, { ttl: 1 });
             assert.equal((await lock(one)).status, 409);
-            await sleep(Math.max(0, Date.parse(first.data['expiresAt'] as string) - Date.now()) + 20);
+            await sleep(
+                Math.max(0, Date.parse(first.data['expiresAt'] as string) - Date.now()) + 20,
+            );
             const again = await eventually(async () => {
                 const reply = await lock(one);
                 assert.equal(reply.status, 200);
@@ -120,9 +132,21 @@ for (const kind of databases)
 
         it('is one under both paths', async () => {
             const name = key();
-            assert.equal((await house.call('POST', '/api/locks', { token: session, body: { key: name, ttl: 60 } })).status, 200);
+            assert.equal(
+                (
+                    await house.call('POST', '/api/locks', {
+                        token: session,
+                        body: { key: name, ttl: 60 },
+                    })
+                ).status,
+                200,
+            );
             assert.equal((await lock(name)).status, 409);
-            assert.equal((await house.call('DELETE', '/api/locks', { token: session, body: { key: name } })).status, 200);
+            assert.equal(
+                (await house.call('DELETE', '/api/locks', { token: session, body: { key: name } }))
+                    .status,
+                200,
+            );
             assert.equal((await unlock(name)).status, 404);
         });
 
@@ -139,7 +163,10 @@ for (const kind of databases)
             const properties = { ticket: 'OPS-1', deep: { list: [1, null, 'x'] } };
             await lock(name, { lockMessage: 'Ada: <b>migration</b>\nuntil 5', properties });
             const row = (await shown(name))!;
-            assert.deepEqual([row['lockMessage'], row['actor'], row['properties'], row['deletedAt']], ['Ada: <b>migration</b>\nuntil 5', 'mona', properties, null]);
+            assert.deepEqual(
+                [row['lockMessage'], row['actor'], row['properties'], row['deletedAt']],
+                ['Ada: <b>migration</b>\nuntil 5', 'mona', properties, null],
+            );
         });
 
         const bad: [string, Value][] = [
@@ -164,7 +191,9 @@ for (const kind of databases)
             await lock(name);
             await unlock(name);
             await unlock(name);
-            const rows = (await house.all('/api/v1/audit?category=lock')).filter((row) => row['target'].id === name);
+            const rows = (await house.all('/api/v1/audit?category=lock')).filter(
+                (row) => row['target'].id === name,
+            );
             assert.deepEqual(rows.map((row) => [row['action'], row['actor'].id]).reverse(), [
                 ['lock.created', 'mona'],
                 ['lock.deleted', 'mona'],
@@ -175,8 +204,11 @@ for (const kind of databases)
             const names = Array.from({ length: 60 }, (_, i) => `acme/locks/pages/p${i}`);
             await Promise.all(names.map((name) => lock(name)));
             const seen: string[] = [];
-            for (let cursor: string | null = ''; cursor !== null; ) {
-                const { data } = await house.ok('GET', `/api/v1/locks?prefix=acme/locks/pages/&limit=7${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+            for (let cursor: string | null = ''; cursor !== null;) {
+                const { data } = await house.ok(
+                    'GET',
+                    `/api/v1/locks?prefix=acme/locks/pages/&limit=7${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
+                );
                 assert.ok((data['items'] as Value[]).length <= 7);
                 seen.push(...(data['items'] as Value[]).map((row) => row['key'] as string));
                 cursor = data['nextCursor'] as string | null;

@@ -5,10 +5,19 @@ import { databases } from '../run/server.ts';
 import { affected, eventually, House, upload, type Repo, type Value } from './house.ts';
 import { operations, wrongIn } from './spec.ts';
 
-const plan = 'on:\n  workflow_dispatch:\n    inputs:\n      component: {type: string}\n      stack: {type: string}\njobs: {a: {runs-on: x, steps: []}}\n';
+const plan =
+    'on:\n  workflow_dispatch:\n    inputs:\n      component: {type: string}\n      stack: {type: string}\njobs: {a: {runs-on: x, steps: []}}\n';
 
 describe('the judge', () => {
-    const good = { request: 'r', status: 404, success: false, errorTag: 'NotFound', errorMessage: 'no', data: null, traceId: 't' };
+    const good = {
+        request: 'r',
+        status: 404,
+        success: false,
+        errorTag: 'NotFound',
+        errorMessage: 'no',
+        data: null,
+        traceId: 't',
+    };
     const wrong: [string, Value, string][] = [
         ['a missing field', { ...good, traceId: undefined }, '/nothing'],
         ['a status as text', { ...good, status: '404' }, '/nothing'],
@@ -19,11 +28,31 @@ describe('the judge', () => {
         ['an error that the operation does not have', good, '/api/v1/locks'],
     ];
     it('finds nothing wrong with a right answer', () => {
-        assert.deepEqual(wrongIn('GET', '/nothing', { status: 404, headers: { 'content-type': 'application/json' }, text: JSON.stringify(good) }), []);
+        assert.deepEqual(
+            wrongIn('GET', '/nothing', {
+                status: 404,
+                headers: { 'content-type': 'application/json' },
+                text: JSON.stringify(good),
+            }),
+            [],
+        );
     });
     it('sees a field that a thing must have', () => {
-        const lock = { id: '1', workspaceId: 'w', key: 'k', lockMessage: '', properties: {}, actor: 'a', token: 1 };
-        const times = { createdAt: '2026-08-21T10:00:00Z', updatedAt: null, expiresAt: null, deletedAt: null };
+        const lock = {
+            id: '1',
+            workspaceId: 'w',
+            key: 'k',
+            lockMessage: '',
+            properties: {},
+            actor: 'a',
+            token: 1,
+        };
+        const times = {
+            createdAt: '2026-08-21T10:00:00Z',
+            updatedAt: null,
+            expiresAt: null,
+            deletedAt: null,
+        };
         const answer = (data: Value) => ({
             status: 200,
             headers: { 'content-type': 'application/json' },
@@ -31,12 +60,30 @@ describe('the judge', () => {
         });
         assert.deepEqual(wrongIn('POST', '/api/v1/locks', answer({ ...lock, ...times })), []);
         assert.match(wrongIn('POST', '/api/v1/locks', answer(lock)).join(), /createdAt/);
-        assert.match(wrongIn('POST', '/api/v1/locks', answer({ ...lock, ...times, expiresAt: 'soon' })).join(), /expiresAt/);
-        assert.match(wrongIn('GET', '/api/v1/locks', answer({ items: [{ ...lock }], nextCursor: null })).join(), /createdAt/);
+        assert.match(
+            wrongIn(
+                'POST',
+                '/api/v1/locks',
+                answer({ ...lock, ...times, expiresAt: 'soon' }),
+            ).join(),
+            /expiresAt/,
+        );
+        assert.match(
+            wrongIn(
+                'GET',
+                '/api/v1/locks',
+                answer({ items: [{ ...lock }], nextCursor: null }),
+            ).join(),
+            /createdAt/,
+        );
     });
     for (const [name, body, path] of wrong)
         it(`sees ${name}`, () => {
-            const answer = { status: 404, headers: { 'content-type': 'application/json' }, text: JSON.stringify(body) };
+            const answer = {
+                status: 404,
+                headers: { 'content-type': 'application/json' },
+                text: JSON.stringify(body),
+            };
             assert.notDeepEqual(wrongIn('GET', path, answer), []);
         });
 });
@@ -83,15 +130,22 @@ for (const kind of databases)
             it(`answers ${method} ${path} with ${status} in the envelope`, async () => {
                 const reply = await house.call(method, path, { token: house.admin });
                 assert.equal(reply.status, status, reply.text);
-                assert.equal(reply.body['errorTag'], status === 404 ? 'NotFound' : 'MethodNotAllowed');
+                assert.equal(
+                    reply.body['errorTag'],
+                    status === 404 ? 'NotFound' : 'MethodNotAllowed',
+                );
                 if (status === 405) assert.match(String(reply.headers['allow']), /[A-Z]+/);
             });
 
         it('gives a trace id of the caller back, and none that is not sane', async () => {
-            const named = await house.call('GET', '/healthz', { headers: { 'x-request-id': 'build-42.a_b' } });
+            const named = await house.call('GET', '/healthz', {
+                headers: { 'x-request-id': 'build-42.a_b' },
+            });
             assert.equal(named.body['traceId'], 'build-42.a_b');
             for (const bad of ['a b', 'x'.repeat(65), '"', '\u00e4', '<script>']) {
-                const reply = await house.call('GET', '/healthz', { headers: { 'x-request-id': bad } });
+                const reply = await house.call('GET', '/healthz', {
+                    headers: { 'x-request-id': bad },
+                });
                 assert.match(reply.body['traceId'], /^req_/, bad);
             }
         });
@@ -104,9 +158,12 @@ for (const kind of databases)
     });
 
 async function tourOfTheCli(house: House, repo: Repo, session: string): Promise<void> {
-    const call = (method: string, path: string, body: Value) => house.ok(method, path, body, { token: session });
+    const call = (method: string, path: string, body: Value) =>
+        house.ok(method, path, body, { token: session });
     await call('POST', '/api/v1/affected-stacks', upload(repo, [affected('vpc', 'dev')]));
-    await call('POST', '/api/v1/instances', { instances: [{ component: 'vpc', stack: 'dev', component_type: 'terraform' }] });
+    await call('POST', '/api/v1/instances', {
+        instances: [{ component: 'vpc', stack: 'dev', component_type: 'terraform' }],
+    });
     const at = `/api/v1/repos/acme/${repo.name}/instances`;
     await call('PATCH', `${at}?stack=dev&component=vpc`, { command: 'plan', exit_code: 0 });
     const old = await call('PATCH', `${at}/dev/vpc`, { status: 'in_sync' });
@@ -116,14 +173,27 @@ async function tourOfTheCli(house: House, repo: Repo, session: string): Promise<
         await house.ok('GET', '/api/v1/locks');
         await call('DELETE', path, { key: `acme/${repo.name}/dev/vpc` });
     }
-    await call('POST', '/api/v1/atmos/exec', { command: 'terraform plan', exit_code: 0, execution_id: 'e1' });
-    const stored = await call('POST', '/api/v1/atmos/exec/data', { execution_id: 'e1', data: { version: 1 } });
+    await call('POST', '/api/v1/atmos/exec', {
+        command: 'terraform plan',
+        exit_code: 0,
+        execution_id: 'e1',
+    });
+    const stored = await call('POST', '/api/v1/atmos/exec/data', {
+        execution_id: 'e1',
+        data: { version: 1 },
+    });
     const read = await house.ok('GET', new URL(stored.body['url']).pathname);
     assert.deepEqual(read.data['data'], { version: 1 });
 }
 
 async function tourOfBatches(house: House, repo: Repo): Promise<void> {
-    const order = { repo: repo.full_name, stack: 'dev', component: 'vpc', workflow: 'plan.yaml', inputs: { component: 'vpc', stack: 'dev' } };
+    const order = {
+        repo: repo.full_name,
+        stack: 'dev',
+        component: 'vpc',
+        workflow: 'plan.yaml',
+        inputs: { component: 'vpc', stack: 'dev' },
+    };
     await house.ok('POST', '/api/v1/dispatch', { ...order, dryRun: true });
     await house.ok('POST', '/api/v1/dispatch', order);
     const [batch] = await eventually(async () => {
@@ -140,16 +210,32 @@ async function tourOfBatches(house: House, repo: Repo): Promise<void> {
         return found;
     });
     await house.ok('GET', `/api/v1/runs/${String(run!['id'])}`);
-    const asked: [string, Value?][] = [[`${at}/cancel`], [`${at}/retry`], [`${at}/nodes/0/rerun`], [`${at}/rerun`, { stack: 'dev', component: 'vpc' }]];
+    const asked: [string, Value?][] = [
+        [`${at}/cancel`],
+        [`${at}/retry`],
+        [`${at}/nodes/0/rerun`],
+        [`${at}/rerun`, { stack: 'dev', component: 'vpc' }],
+    ];
     for (const [path, body] of asked) {
         // Whether there is anything left to do depends on how far the run has come: both answers are described.
-        const reply = await house.call('POST', path, { token: house.admin, ...(body ? { body } : {}) });
+        const reply = await house.call('POST', path, {
+            token: house.admin,
+            ...(body ? { body } : {}),
+        });
         assert.ok([200, 202, 409].includes(reply.status), reply.text);
     }
 }
 
 async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
-    for (const path of ['workspaces', 'repositories', 'instances', 'uploads', 'facts', 'audit', 'tokens']) {
+    for (const path of [
+        'workspaces',
+        'repositories',
+        'instances',
+        'uploads',
+        'facts',
+        'audit',
+        'tokens',
+    ]) {
         const { data } = await house.ok('GET', `/api/v1/${path}`);
         assert.ok((data['items'] as Value[]).length > 0, `${path} has nothing to show`);
     }
@@ -158,7 +244,10 @@ async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
     await house.ok('GET', `${at}/settings`);
     await house.ok('PATCH', `${at}/settings`, { strict_plans: true });
     await house.ok('GET', `${at}/permissions`);
-    const { data: row } = await house.ok('POST', `${at}/permissions`, { name: 'Deployments Create', branch: 'main' });
+    const { data: row } = await house.ok('POST', `${at}/permissions`, {
+        name: 'Deployments Create',
+        branch: 'main',
+    });
     await house.ok('DELETE', `${at}/permissions/${String(row['id'])}`);
     const made = await house.token();
     await house.ok('DELETE', `/api/v1/tokens/${made.id}`);

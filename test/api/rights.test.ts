@@ -18,7 +18,10 @@ const allowed: Record<Known['needs'], Caller[]> = {
 
 /** A path with things that are not there, so that nothing changes, whoever asks. */
 function somewhere(path: string): string {
-    return path.replaceAll('{owner}', 'acme').replaceAll('{repo}', 'rights').replaceAll(/\{\w+\}/g, '999999');
+    return path
+        .replaceAll('{owner}', 'acme')
+        .replaceAll('{repo}', 'rights')
+        .replaceAll(/\{\w+\}/g, '999999');
 }
 
 for (const kind of databases)
@@ -41,16 +44,26 @@ for (const kind of databases)
                     // A body that no handler can use: who passes the gate is told 400 or 404, who does not is told 401 or 403.
                     const body = one.hasBody ? { body: { nonsense: caller } } : {};
                     const token = tokens[caller] === undefined ? {} : { token: tokens[caller] };
-                    const reply = await house.call(one.method, somewhere(one.path), { ...token, ...body });
-                    const isBarred = reply.body['errorTag'] === 'InvalidToken' || reply.body['errorTag'] === 'PermissionDenied';
-                    assert.equal(isBarred, !allowed[one.needs].includes(caller), `${caller}: ${reply.status} ${reply.text}`);
+                    const reply = await house.call(one.method, somewhere(one.path), {
+                        ...token,
+                        ...body,
+                    });
+                    const isBarred =
+                        reply.body['errorTag'] === 'InvalidToken' ||
+                        reply.body['errorTag'] === 'PermissionDenied';
+                    assert.equal(
+                        isBarred,
+                        !allowed[one.needs].includes(caller),
+                        `${caller}: ${reply.status} ${reply.text}`,
+                    );
                     if (isBarred) assert.equal(reply.status, caller === 'stranger' ? 401 : 403);
                     assert.notEqual(reply.status, 500, reply.text);
                 }
             });
 
         it('names a need for every operation', () => {
-            for (const one of operations) assert.ok(one.needs in allowed, `${one.method} ${one.path}: ${one.needs}`);
+            for (const one of operations)
+                assert.ok(one.needs in allowed, `${one.method} ${one.path}: ${one.needs}`);
         });
 
         it('looks at who asks before it looks at the body', async () => {

@@ -21,7 +21,16 @@ const tampered: [Tamper, string][] = [
     ['expired', 'TokenExpired'],
 ];
 
-const no_tokens = ['x', 'a.b', 'a.b.c', '..', 'e30.e30.', `${Buffer.from('{"alg":"RS256","kid":"x"}').toString('base64url')}.!.x`, 'ä', 'x'.repeat(20_000)];
+const no_tokens = [
+    'x',
+    'a.b',
+    'a.b.c',
+    '..',
+    'e30.e30.',
+    `${Buffer.from('{"alg":"RS256","kid":"x"}').toString('base64url')}.!.x`,
+    'ä',
+    'x'.repeat(20_000),
+];
 
 function claimsOf(token: string): Value {
     return JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as Value;
@@ -61,9 +70,12 @@ for (const kind of databases) {
 
         it('lets exactly one of twenty exchanges of one token win', async () => {
             const token = await house.mint(repo);
-            const replies = await Promise.all(Array.from({ length: 20 }, () => house.exchange(token)));
+            const replies = await Promise.all(
+                Array.from({ length: 20 }, () => house.exchange(token)),
+            );
             assert.equal(replies.filter((reply) => reply.status === 200).length, 1);
-            for (const reply of replies.filter((one) => one.status !== 200)) refused(reply, 401, 'TokenReplayed');
+            for (const reply of replies.filter((one) => one.status !== 200))
+                refused(reply, 401, 'TokenReplayed');
         });
 
         it('does not use a token up when the workspace was wrong', async () => {
@@ -73,8 +85,16 @@ for (const kind of databases) {
         });
 
         it('refuses a repository that the workspace does not have, and says so in the audit', async () => {
-            const foreign = await house.sim.createRepo({ owner: 'evil', name: 'other', files: { a: 'b' } });
-            refused(await house.exchange(await house.mint(foreign.full_name)), 403, 'RepositoryNotInWorkspace');
+            const foreign = await house.sim.createRepo({
+                owner: 'evil',
+                name: 'other',
+                files: { a: 'b' },
+            });
+            refused(
+                await house.exchange(await house.mint(foreign.full_name)),
+                403,
+                'RepositoryNotInWorkspace',
+            );
             const [row] = await house.all('/api/v1/audit?action=auth.oidc_token_exchange_failure');
             assert.equal(row!['target'].id, 'evil/other');
         });
@@ -83,24 +103,65 @@ for (const kind of databases) {
             const token = await house.mint(repo, {}, { claims: {} });
             const renamed = await house.mint(repo, { claims: { repository: 'somebody/else' } });
             assert.equal((await house.exchange(token)).status, 200);
-            assert.equal((await house.exchange(renamed)).status, 200, 'the id counts, not the name');
-            refused(await house.exchange(await house.mint(repo, { claims: { repository_id: '999999999' } })), 403, 'RepositoryNotInWorkspace');
+            assert.equal(
+                (await house.exchange(renamed)).status,
+                200,
+                'the id counts, not the name',
+            );
+            refused(
+                await house.exchange(
+                    await house.mint(repo, { claims: { repository_id: '999999999' } }),
+                ),
+                403,
+                'RepositoryNotInWorkspace',
+            );
             for (const bad of ['', '-1', '0', '1e3', 'x', null, [], {}])
-                refused(await house.exchange(await house.mint(repo, { claims: { repository_id: bad as string } })), 401, 'InvalidToken');
+                refused(
+                    await house.exchange(
+                        await house.mint(repo, { claims: { repository_id: bad as string } }),
+                    ),
+                    401,
+                    'InvalidToken',
+                );
         });
 
         it('accepts no audience besides the configured ones, also in a list', async () => {
             for (const aud of [['x', 'y'], [], {}, 42, 'atmos-pro.com.evil.test', 'ATMOS-PRO.COM'])
-                refused(await house.exchange(await house.mint(repo, {}, { claims: { ...(await claims(house, repo)), aud } })), 401, 'InvalidToken');
-            const listed = await house.mint(repo, {}, { claims: { ...(await claims(house, repo)), aud: ['x', 'atmos-pro.com'] } });
+                refused(
+                    await house.exchange(
+                        await house.mint(
+                            repo,
+                            {},
+                            { claims: { ...(await claims(house, repo)), aud } },
+                        ),
+                    ),
+                    401,
+                    'InvalidToken',
+                );
+            const listed = await house.mint(
+                repo,
+                {},
+                { claims: { ...(await claims(house, repo)), aud: ['x', 'atmos-pro.com'] } },
+            );
             assert.equal((await house.exchange(listed)).status, 200);
         });
 
         it('refuses times that are missing or absurd', async () => {
             const base = await claims(house, repo);
-            const bad: Value[] = [{ exp: null }, { iat: null }, { exp: 'soon' }, { exp: 1e300 }, { exp: -1 }, { nbf: 4e9 }, { jti: '' }, { jti: null }];
+            const bad: Value[] = [
+                { exp: null },
+                { iat: null },
+                { exp: 'soon' },
+                { exp: 1e300 },
+                { exp: -1 },
+                { nbf: 4e9 },
+                { jti: '' },
+                { jti: null },
+            ];
             for (const change of bad) {
-                const reply = await house.exchange(await house.mint(repo, {}, { claims: { ...base, ...change } }));
+                const reply = await house.exchange(
+                    await house.mint(repo, {}, { claims: { ...base, ...change } }),
+                );
                 assert.equal(reply.status, 401, `${JSON.stringify(change)} ${reply.text}`);
             }
         });
@@ -108,7 +169,11 @@ for (const kind of databases) {
         it('takes tokens of every key that is published, and none of the keys that are gone', async () => {
             const before_rotation = await house.mint(repo);
             await house.sim.rotateKeys(true);
-            assert.equal((await house.exchange(before_rotation)).status, 200, 'the old key is still published');
+            assert.equal(
+                (await house.exchange(before_rotation)).status,
+                200,
+                'the old key is still published',
+            );
             const gone = await house.mint(repo);
             await house.sim.rotateKeys(false);
             const fresh = await house.mint(repo);
@@ -126,8 +191,19 @@ for (const kind of databases) {
             });
 
         it('asks for both fields, as texts', async () => {
-            for (const body of [{}, { token: 'x' }, { workspaceId: 'x' }, { token: '', workspaceId: 'x' }, { token: 1, workspaceId: 2 }, { token: 'x', workspaceId: '' }, []])
-                assert.equal((await house.call('POST', '/api/v1/auth/github-oidc', { body })).status, 400);
+            for (const body of [
+                {},
+                { token: 'x' },
+                { workspaceId: 'x' },
+                { token: '', workspaceId: 'x' },
+                { token: 1, workspaceId: 2 },
+                { token: 'x', workspaceId: '' },
+                [],
+            ])
+                assert.equal(
+                    (await house.call('POST', '/api/v1/auth/github-oidc', { body })).status,
+                    400,
+                );
         });
 
         it('audits the exchange with the claims, never with the token', async () => {
@@ -150,7 +226,8 @@ for (const kind of databases) {
             other = await house.repo('other');
         });
         after(() => house.close());
-        const look = (token?: string) => house.call('GET', '/api/v1/repositories', token === undefined ? {} : { token });
+        const look = (token?: string) =>
+            house.call('GET', '/api/v1/repositories', token === undefined ? {} : { token });
 
         it('refuses every session that was changed', async () => {
             const session = await house.session(repo);
@@ -164,7 +241,9 @@ for (const kind of databases) {
                 `${head}.${body}.${mark.slice(0, -4)}AAAA`,
                 `${head}.${body}`,
                 `${head}.${body}.${mark}.`,
-                `${encoded({ alg: 'HS256' })}.${body}.${createHmac('sha256', '').update(`${encoded({ alg: 'HS256' })}.${body}`).digest('base64url')}`,
+                `${encoded({ alg: 'HS256' })}.${body}.${createHmac('sha256', '')
+                    .update(`${encoded({ alg: 'HS256' })}.${body}`)
+                    .digest('base64url')}`,
                 `${encoded({ alg: 'HS512' })}.${body}.${mark}`,
             ];
             assert.equal((await look(session)).status, 200);
@@ -187,12 +266,27 @@ for (const kind of databases) {
 
         it('shows a session its own repository and nothing of the others', async () => {
             const session = await house.session(repo);
-            await house.ok('POST', '/api/v1/instances', { repo_owner: 'acme', repo_name: 'other', instances: [{ component: 'secret', stack: 'dev' }] });
-            assert.deepEqual((await look(session)).data['items'].map((one: Value) => one['name']), ['mine']);
+            await house.ok('POST', '/api/v1/instances', {
+                repo_owner: 'acme',
+                repo_name: 'other',
+                instances: [{ component: 'secret', stack: 'dev' }],
+            });
+            assert.deepEqual(
+                (await look(session)).data['items'].map((one: Value) => one['name']),
+                ['mine'],
+            );
             const { data } = await house.call('GET', '/api/v1/instances', { token: session });
             assert.deepEqual(data['items'], []);
-            assert.equal((await house.call('GET', `/api/v1/repositories/${other.lane}`, { token: session })).status, 404);
-            assert.equal((await house.call('GET', `/api/v1/instances?repo=acme/other`, { token: session })).status, 404);
+            assert.equal(
+                (await house.call('GET', `/api/v1/repositories/${other.lane}`, { token: session }))
+                    .status,
+                404,
+            );
+            assert.equal(
+                (await house.call('GET', `/api/v1/instances?repo=acme/other`, { token: session }))
+                    .status,
+                404,
+            );
         });
 
         it('accepts a static token until it is revoked, and counts its use', async () => {
@@ -201,42 +295,132 @@ for (const kind of databases) {
             assert.equal((await look(made.token)).status, 200);
             await house.ok('DELETE', `/api/v1/tokens/${made.id}`);
             assert.equal((await look(made.token)).status, 401);
-            assert.equal((await house.call('DELETE', `/api/v1/tokens/${made.id}`, { token: house.admin })).status, 404);
+            assert.equal(
+                (await house.call('DELETE', `/api/v1/tokens/${made.id}`, { token: house.admin }))
+                    .status,
+                404,
+            );
             const row = (await house.all('/api/v1/tokens')).find((one) => one['id'] === made.id)!;
             assert.ok(row['revokedAt']);
             assert.equal(row['token'], undefined);
-            const actions = (await house.all('/api/v1/audit')).filter((one) => one['target'].id === made.id).map((one) => one['action']);
+            const actions = (await house.all('/api/v1/audit'))
+                .filter((one) => one['target'].id === made.id)
+                .map((one) => one['action']);
             assert.deepEqual(actions.sort(), ['token.created', 'token.revoked']);
         });
 
         it('holds a static token of one repository to that repository', async () => {
             const made = await house.token({ repositoryId: repo.lane });
-            assert.deepEqual((await look(made.token)).data['items'].map((one: Value) => one['name']), ['mine']);
-            assert.equal((await house.call('POST', '/api/v1/affected-stacks', { token: made.token, body: upload(repo, []) })).status, 200);
-            assert.equal((await house.call('POST', '/api/v1/affected-stacks', { token: made.token, body: upload(other, []) })).status, 403);
+            assert.deepEqual(
+                (await look(made.token)).data['items'].map((one: Value) => one['name']),
+                ['mine'],
+            );
+            assert.equal(
+                (
+                    await house.call('POST', '/api/v1/affected-stacks', {
+                        token: made.token,
+                        body: upload(repo, []),
+                    })
+                ).status,
+                200,
+            );
+            assert.equal(
+                (
+                    await house.call('POST', '/api/v1/affected-stacks', {
+                        token: made.token,
+                        body: upload(other, []),
+                    })
+                ).status,
+                403,
+            );
             const at = `/api/v1/repos/acme/other/instances?stack=dev&component=secret`;
-            assert.equal((await house.call('PATCH', at, { token: made.token, body: { command: 'plan', exit_code: 0 } })).status, 403);
-            const dispatch = { repo: 'acme/other', stack: 'a', component: 'b', workflow: 'c.yaml', dryRun: true };
-            assert.equal((await house.call('POST', '/api/v1/dispatch', { token: made.token, body: dispatch })).status, 404);
+            assert.equal(
+                (
+                    await house.call('PATCH', at, {
+                        token: made.token,
+                        body: { command: 'plan', exit_code: 0 },
+                    })
+                ).status,
+                403,
+            );
+            const dispatch = {
+                repo: 'acme/other',
+                stack: 'a',
+                component: 'b',
+                workflow: 'c.yaml',
+                dryRun: true,
+            };
+            assert.equal(
+                (
+                    await house.call('POST', '/api/v1/dispatch', {
+                        token: made.token,
+                        body: dispatch,
+                    })
+                ).status,
+                404,
+            );
         });
 
         it("does not let one repository's admin make a token of the whole workspace", async () => {
             const small = await house.token({ role: 'admin', repositoryId: repo.lane });
-            const ask = (body: Value) => house.call('POST', '/api/v1/tokens', { token: small.token, body, isSecret: true });
+            const ask = (body: Value) =>
+                house.call('POST', '/api/v1/tokens', { token: small.token, body, isSecret: true });
             assert.equal((await ask({ name: 'x', role: 'admin' })).status, 403);
-            assert.equal((await ask({ name: 'x', role: 'admin', repositoryId: other.lane })).status, 404);
+            assert.equal(
+                (await ask({ name: 'x', role: 'admin', repositoryId: other.lane })).status,
+                404,
+            );
             const own = await ask({ name: 'x', repositoryId: repo.lane });
             assert.equal(own.status, 201);
-            assert.equal((await house.call('POST', '/api/v1/repositories', { token: small.token, body: { owner: 'a', name: 'b', forgeId: 5 } })).status, 403);
+            assert.equal(
+                (
+                    await house.call('POST', '/api/v1/repositories', {
+                        token: small.token,
+                        body: { owner: 'a', name: 'b', forgeId: 5 },
+                    })
+                ).status,
+                403,
+            );
         });
 
         it('knows no token that was cut, changed or made up', async () => {
             const made = await house.token();
-            const bad = [made.token.slice(0, -1), `${made.token}a`, made.token.toUpperCase(), 'sbx_', 'sbx__', 'sbx_x_y', `sbx_${'a'.repeat(5000)}_b`, ` ${made.token} x`];
+            const bad = [
+                made.token.slice(0, -1),
+                `${made.token}a`,
+                made.token.toUpperCase(),
+                'sbx_',
+                'sbx__',
+                'sbx_x_y',
+                `sbx_${'a'.repeat(5000)}_b`,
+                ` ${made.token} x`,
+            ];
             for (const token of bad) assert.equal((await look(token)).status, 401, token);
-            for (const authorization of ['', 'Bearer', 'Bearer ', `Basic ${made.token}`, made.token, `Token ${made.token}`])
-                assert.equal((await house.call('GET', '/api/v1/repositories', { headers: { authorization } })).status, 401, authorization);
-            assert.equal((await house.call('GET', '/api/v1/repositories', { headers: { authorization: `bearer  ${made.token}` } })).status, 200);
+            for (const authorization of [
+                '',
+                'Bearer',
+                'Bearer ',
+                `Basic ${made.token}`,
+                made.token,
+                `Token ${made.token}`,
+            ])
+                assert.equal(
+                    (
+                        await house.call('GET', '/api/v1/repositories', {
+                            headers: { authorization },
+                        })
+                    ).status,
+                    401,
+                    authorization,
+                );
+            assert.equal(
+                (
+                    await house.call('GET', '/api/v1/repositories', {
+                        headers: { authorization: `bearer  ${made.token}` },
+                    })
+                ).status,
+                200,
+            );
         });
 
         it('asks 401 callers for a bearer, without telling what exists', async () => {
@@ -255,7 +439,13 @@ for (const kind of databases) {
         });
         after(() => house.close());
 
-        const pull: RunnerOrder = { event_name: 'pull_request', ref: 'refs/pull/7/merge', head_ref: 'feature/x', base_ref: 'main', workflow: 'plan.yaml' };
+        const pull: RunnerOrder = {
+            event_name: 'pull_request',
+            ref: 'refs/pull/7/merge',
+            head_ref: 'feature/x',
+            base_ref: 'main',
+            workflow: 'plan.yaml',
+        };
         const cases: [string, Value, RunnerOrder, boolean][] = [
             ['any row', {}, pull, true],
             ['the workflow', { workflow: 'plan.yaml' }, pull, true],
@@ -266,19 +456,59 @@ for (const kind of databases) {
             ['not its head', { branch: 'feature/x' }, pull, false],
             ['a list of branches', { branch: '^(main|develop)$' }, pull, true],
             ['another branch', { branch: 'develop' }, pull, false],
-            ['the branch of a push', { branch: 'main' }, { event_name: 'push', ref: 'refs/heads/main' }, true],
-            ['the branch of another push', { branch: 'main' }, { event_name: 'push', ref: 'refs/heads/mainly' }, false],
-            ['the base of a merge queue', { branch: 'main' }, { event_name: 'merge_group', ref: `refs/heads/gh-readonly-queue/main/pr-1-${'d'.repeat(40)}` }, true],
-            ['the environment', { environment: 'prod.*' }, { ...pull, environment: 'production' }, true],
-            ['another environment', { environment: 'prod.*' }, { ...pull, environment: 'staging' }, false],
+            [
+                'the branch of a push',
+                { branch: 'main' },
+                { event_name: 'push', ref: 'refs/heads/main' },
+                true,
+            ],
+            [
+                'the branch of another push',
+                { branch: 'main' },
+                { event_name: 'push', ref: 'refs/heads/mainly' },
+                false,
+            ],
+            [
+                'the base of a merge queue',
+                { branch: 'main' },
+                {
+                    event_name: 'merge_group',
+                    ref: `refs/heads/gh-readonly-queue/main/pr-1-${'d'.repeat(40)}`,
+                },
+                true,
+            ],
+            [
+                'the environment',
+                { environment: 'prod.*' },
+                { ...pull, environment: 'production' },
+                true,
+            ],
+            [
+                'another environment',
+                { environment: 'prod.*' },
+                { ...pull, environment: 'staging' },
+                false,
+            ],
             ['no environment at all', { environment: 'prod.*' }, pull, false],
             ['an empty environment pattern means any', { environment: '*' }, pull, true],
-            ['all three at once', { workflow: 'plan.yaml', branch: 'main', environment: 'prod' }, { ...pull, environment: 'prod' }, true],
-            ['two of three', { workflow: 'plan.yaml', branch: 'main', environment: 'prod' }, { ...pull, environment: 'dev' }, false],
+            [
+                'all three at once',
+                { workflow: 'plan.yaml', branch: 'main', environment: 'prod' },
+                { ...pull, environment: 'prod' },
+                true,
+            ],
+            [
+                'two of three',
+                { workflow: 'plan.yaml', branch: 'main', environment: 'prod' },
+                { ...pull, environment: 'dev' },
+                false,
+            ],
         ];
         const rowsAt = () => `/api/v1/repositories/${repo.lane}/permissions`;
         const clear = async (name: string) => {
-            for (const row of await house.all(rowsAt())) if (row['name'] === name) await house.ok('DELETE', `${rowsAt()}/${String(row['id'])}`);
+            for (const row of await house.all(rowsAt()))
+                if (row['name'] === name)
+                    await house.ok('DELETE', `${rowsAt()}/${String(row['id'])}`);
         };
 
         for (const [title, row, runner, isAllowed] of cases)
@@ -286,7 +516,10 @@ for (const kind of databases) {
                 await clear('Affected Stacks Create');
                 await house.ok('POST', rowsAt(), { name: 'Affected Stacks Create', ...row });
                 const body = upload(repo, [affected('vpc', 'dev')]);
-                const reply = await house.call('POST', '/api/v1/affected-stacks', { token: await house.session(repo, runner), body });
+                const reply = await house.call('POST', '/api/v1/affected-stacks', {
+                    token: await house.session(repo, runner),
+                    body,
+                });
                 assert.equal(reply.status, isAllowed ? 200 : 403, reply.text);
                 if (isAllowed) return;
                 assert.equal(reply.body['errorTag'], 'PermissionDenied');
@@ -294,10 +527,30 @@ for (const kind of databases) {
             });
 
         const guarded: [string, string, string, Value][] = [
-            ['Affected Stacks Create', 'POST', '/api/v1/affected-stacks', { head_sha: 'a', base_sha: 'b', stacks: [] }],
-            ['Instances Create', 'POST', '/api/v1/instances', { instances: [{ component: 'vpc', stack: 'dev' }] }],
-            ['Instances Update', 'PATCH', '/api/v1/repos/acme/rows/instances?stack=dev&component=vpc', { command: 'plan', exit_code: 0 }],
-            ['Instances Update', 'PATCH', '/api/v1/repos/acme/rows/instances/dev/vpc', { command: 'plan', exit_code: 0 }],
+            [
+                'Affected Stacks Create',
+                'POST',
+                '/api/v1/affected-stacks',
+                { head_sha: 'a', base_sha: 'b', stacks: [] },
+            ],
+            [
+                'Instances Create',
+                'POST',
+                '/api/v1/instances',
+                { instances: [{ component: 'vpc', stack: 'dev' }] },
+            ],
+            [
+                'Instances Update',
+                'PATCH',
+                '/api/v1/repos/acme/rows/instances?stack=dev&component=vpc',
+                { command: 'plan', exit_code: 0 },
+            ],
+            [
+                'Instances Update',
+                'PATCH',
+                '/api/v1/repos/acme/rows/instances/dev/vpc',
+                { command: 'plan', exit_code: 0 },
+            ],
             ['Locks Create', 'POST', '/api/v1/locks', { key: 'k', ttl: 30 }],
             ['Locks Create', 'POST', '/api/locks', { key: 'k', ttl: 30 }],
             ['Locks Delete', 'DELETE', '/api/v1/locks', { key: 'k' }],
@@ -312,27 +565,59 @@ for (const kind of databases) {
                 assert.equal(refused.status, 403, refused.text);
                 assert.notEqual((await house.call(method, path, { token, body })).status, 403);
                 await house.ok('POST', rowsAt(), { name });
-                assert.notEqual((await house.call(method, path, { token: session, body })).status, 403);
+                assert.notEqual(
+                    (await house.call(method, path, { token: session, body })).status,
+                    403,
+                );
             });
 
         it('one of several rows is enough', async () => {
             await clear('Instances Create');
             await house.ok('POST', rowsAt(), { name: 'Instances Create', branch: 'develop' });
             await house.ok('POST', rowsAt(), { name: 'Instances Create', branch: 'main' });
-            await house.ok('POST', '/api/v1/instances', { instances: [{ component: 'a', stack: 'b' }] }, { token: await house.session(repo) });
+            await house.ok(
+                'POST',
+                '/api/v1/instances',
+                { instances: [{ component: 'a', stack: 'b' }] },
+                { token: await house.session(repo) },
+            );
         });
 
         it('takes no row that could never be used', async () => {
-            for (const bad of [{ name: 'Everything' }, { name: 'Locks Create', branch: '(' }, { name: 'Locks Create', branch: 'x'.repeat(201) }, { name: '' }, { name: 'Locks Create', more: 1 }])
-                assert.equal((await house.call('POST', rowsAt(), { token: house.admin, body: bad })).status, 400, JSON.stringify(bad));
+            for (const bad of [
+                { name: 'Everything' },
+                { name: 'Locks Create', branch: '(' },
+                { name: 'Locks Create', branch: 'x'.repeat(201) },
+                { name: '' },
+                { name: 'Locks Create', more: 1 },
+            ])
+                assert.equal(
+                    (await house.call('POST', rowsAt(), { token: house.admin, body: bad })).status,
+                    400,
+                    JSON.stringify(bad),
+                );
         });
 
         it('audits rows that come and go', async () => {
             const { data } = await house.ok('POST', rowsAt(), { name: 'Deployments Create' });
             await house.ok('DELETE', `${rowsAt()}/${String(data['id'])}`);
-            assert.equal((await house.call('DELETE', `${rowsAt()}/${String(data['id'])}`, { token: house.admin })).status, 404);
-            const actions = (await house.all('/api/v1/audit?category=permission')).map((row) => row['action'] as string);
-            for (const action of ['permission.assigned', 'permission.removed', 'permission.default_created']) assert.ok(actions.includes(action), action);
+            assert.equal(
+                (
+                    await house.call('DELETE', `${rowsAt()}/${String(data['id'])}`, {
+                        token: house.admin,
+                    })
+                ).status,
+                404,
+            );
+            const actions = (await house.all('/api/v1/audit?category=permission')).map(
+                (row) => row['action'] as string,
+            );
+            for (const action of [
+                'permission.assigned',
+                'permission.removed',
+                'permission.default_created',
+            ])
+                assert.ok(actions.includes(action), action);
         });
     });
 }

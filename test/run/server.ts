@@ -2,7 +2,12 @@
  * A real `signalbox serve` for tests in TypeScript, on an embedded database or on a PostgreSQL of its own, wired to the stand-in for
  * GitHub. It is killed by its process id only, and what it wrote to its log is kept.
  */
-import { execFileSync, spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
+import {
+    execFileSync,
+    spawn,
+    type ChildProcess,
+    type ChildProcessByStdio,
+} from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -50,7 +55,8 @@ export class PgRig {
     private async ask(word: string, want?: string): Promise<string> {
         this.child.stdin.write(`${word}\n`);
         const answer = await this.line();
-        if (want !== undefined && answer !== want) throw new Error(`pg-rig answered "${answer}" to ${word}`);
+        if (want !== undefined && answer !== want)
+            throw new Error(`pg-rig answered "${answer}" to ${word}`);
         return answer;
     }
 
@@ -98,7 +104,10 @@ const sqlite: DatabaseKind = {
     open: async () => {
         const dir = folder();
         const url = join(dir, 'signalbox.db');
-        const files = () => readdirSync(dir).filter((file) => file.startsWith('signalbox.db') && !file.endsWith('.key'));
+        const files = () =>
+            readdirSync(dir).filter(
+                (file) => file.startsWith('signalbox.db') && !file.endsWith('.key'),
+            );
         return {
             kind: sqlite,
             url,
@@ -111,8 +120,14 @@ const sqlite: DatabaseKind = {
 };
 
 function pgDump(url: string): Buffer {
-    const binary = ['15', '16', '17'].map((n) => `/usr/lib/postgresql/${n}/bin/pg_dump`).find((path) => existsSync(path)) ?? 'pg_dump';
-    return execFileSync(binary, ['--data-only', '--inserts', url], { maxBuffer: 256 << 20, stdio: ['ignore', 'pipe', 'pipe'] });
+    const binary =
+        ['15', '16', '17']
+            .map((n) => `/usr/lib/postgresql/${n}/bin/pg_dump`)
+            .find((path) => existsSync(path)) ?? 'pg_dump';
+    return execFileSync(binary, ['--data-only', '--inserts', url], {
+        maxBuffer: 256 << 20,
+        stdio: ['ignore', 'pipe', 'pipe'],
+    });
 }
 
 const postgres: DatabaseKind = {
@@ -175,12 +190,17 @@ export class Server {
     }
 
     private args(more: Record<string, string> = {}): string[] {
-        return Object.entries({ ...this.settings, ...more }).map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`);
+        return Object.entries({ ...this.settings, ...more }).map(
+            ([name, value]) => `--${name.replaceAll('_', '-')}=${value}`,
+        );
     }
 
     /** An admin token, straight into the database. An embedded database has to be free for that. */
     bootstrap(): string {
-        return execFileSync(program, ['bootstrap', ...this.args()], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+        return execFileSync(program, ['bootstrap', ...this.args()], {
+            encoding: 'utf8',
+            stdio: ['ignore', 'pipe', 'pipe'],
+        }).trim();
     }
 
     get pid(): number {
@@ -190,7 +210,10 @@ export class Server {
 
     private spawn(): ChildProcess {
         const command = [...this.prefix, program, 'serve', ...this.args()];
-        const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.database.dir });
+        const child = spawn(command[0]!, command.slice(1), {
+            stdio: ['ignore', 'pipe', 'pipe'],
+            cwd: this.database.dir,
+        });
         for (const stream of [child.stdout!, child.stderr!])
             stream.setEncoding('utf8').on('data', (text: string) => {
                 this.log += text;
@@ -218,8 +241,10 @@ export class Server {
                 this.settings['listen'] = this.url.replace(/^http:\/\//, '');
                 return;
             }
-            if (child.exitCode !== null || child.signalCode !== null) throw new Error(`serve ended at once:\n${this.log.slice(from)}`);
-            if (Date.now() > end) throw new Error(`serve was not ready in time:\n${this.log.slice(from)}`);
+            if (child.exitCode !== null || child.signalCode !== null)
+                throw new Error(`serve ended at once:\n${this.log.slice(from)}`);
+            if (Date.now() > end)
+                throw new Error(`serve was not ready in time:\n${this.log.slice(from)}`);
             await new Promise((done) => setTimeout(done, 10));
         }
     }
@@ -255,7 +280,13 @@ export class Server {
 
     /** What the sanitizers or an assertion had to say. */
     complaints(): string[] {
-        return this.log.split('\n').filter((line) => /ERROR: (Address|Leak)Sanitizer|runtime error:|Assertion .* failed|SUMMARY: /.test(line));
+        return this.log
+            .split('\n')
+            .filter((line) =>
+                /ERROR: (Address|Leak)Sanitizer|runtime error:|Assertion .* failed|SUMMARY: /.test(
+                    line,
+                ),
+            );
     }
 }
 
