@@ -355,9 +355,15 @@ export class Box {
     async session(order: UploadOrder = {}): Promise<string> {
         const { event_name = 'pull_request', ref, head_ref, run_id, head_sha } = order;
         const runner = { event_name, ref, head_ref, base_ref: 'main', sha: head_sha, run_id, workflow: 'affected.yaml' };
-        const token = await this.sim.mintOidc({ repo: this.repo, runner });
-        const answer = await call<{ token: string }>(this.serve.url, '', 'POST', '/api/v1/auth/github-oidc', { token, workspaceId: this.workspace });
-        return answer.token;
+        /* A token is consumed by the first exchange, also when its answer is lost: the CLI's job would mint another. */
+        for (let tries = 3; ; tries--)
+            try {
+                const token = await this.sim.mintOidc({ repo: this.repo, runner });
+                const path = '/api/v1/auth/github-oidc';
+                return (await call<{ token: string }>(this.serve.url, '', 'POST', path, { token, workspaceId: this.workspace })).token;
+            } catch (error) {
+                if (tries === 0 || !(error instanceof Refused)) throw error;
+            }
     }
 
     /** What `atmos describe affected --upload` does. */
