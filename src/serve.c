@@ -170,7 +170,9 @@ static bool start_forge(struct serve *s, struct err *e)
     struct http_client_config client = { .ca_file = c->ca_file.len ? arena_z(s->mem, c->ca_file) : NULL,
                                          .user_agent = "signalbox/" SIGNALBOX_VERSION, .per_host_max = 100 };
     struct github_config github = { .api_base = c->github_api, .api_version = c->github_api_version, .app_id = s->app_id,
-                                    .app_slug = s->app_slug, .private_key_pem = s->private_key, .now_ms = now_ms };
+                                    .app_slug = s->app_slug, .private_key_pem = s->private_key, .now_ms = now_ms,
+                                    .points = config_number(c->github_points),
+                                    .window_ms = config_number(c->github_points_window_ms) };
     struct oidc_config oidc = { .issuers = issuers, .audiences = audiences };
     if (!http_client_start(&client, &s->client, e))
         return false;

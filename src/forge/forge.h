@@ -179,6 +179,8 @@ struct github_config {
     int64_t  app_id; str app_slug;
     str      private_key_pem;
     int64_t (*now_ms)(void *); void *now_self;
+    int64_t  points, window_ms;     /* what calls of one installation may cost in such a time
+                                       (a change 5, a read 1); 0: no pace of ours */
 };
 struct github;
 /* Secrets may be replaced while running (set-up page, rotation). Without app_id and key: every call

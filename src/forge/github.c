@@ -152,6 +152,8 @@ bool github_new(const struct github_config *c, struct github **out, struct err *
     g->api_version = arena_copy(g->mem, c->api_version.len ? c->api_version : STR("2022-11-28"));
     g->now_ms = c->now_ms ? c->now_ms : real_now;
     g->now_self = c->now_self;
+    g->points = c->window_ms > 0 ? c->points : 0;
+    g->window_ms = c->window_ms;
     g->bot_login = text_new(STR(""));
     pthread_mutex_init(&g->identity, NULL);
     /* Without an App yet: the set-up page makes one (forges.md §2.3). */

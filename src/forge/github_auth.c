@@ -38,6 +38,7 @@ void auth_free(struct github *g)
         for (struct party *p = g->parties[i], *next; p; p = next) {
             next = p->next;
             wipe(&p->token, &p->token_len);
+            free(p->pace);
             free(p);
         }
 }

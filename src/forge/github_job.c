@@ -15,7 +15,7 @@
 #define RESULT_MAX_BYTES ((size_t)60 << 20)
 enum { MESSAGE_MAX_BYTES = 2000 };
 
-static void job_depart(struct job *j, const struct party *p);
+static void job_depart(struct job *j, struct party *p);
 
 /* ---- begin and end ---- */
 

@@ -139,6 +139,18 @@ static void ground_all(struct http_client *c)
         }
 }
 
+static void ring(struct http_client *c, bool stopping)
+{
+    c->alarm_ms = 0;
+    c->rang(c->rang_ctx, stopping);
+}
+
+static int poll_ms(struct http_client *c)
+{
+    int64_t left_ms = c->alarm_ms ? c->alarm_ms - clock_mono_ms() : POLL_MS;
+    return left_ms < 0 ? 0 : left_ms < POLL_MS ? (int)left_ms : POLL_MS;
+}
+
 static void *fly(void *arg)
 {
     struct http_client *c = arg;
@@ -156,8 +168,12 @@ static void *fly(void *arg)
         curl_multi_perform(c->multi, &running);
         finished_take(c);
         int events;
-        curl_multi_poll(c->multi, NULL, 0, POLL_MS, &events);
+        curl_multi_poll(c->multi, NULL, 0, poll_ms(c), &events);
+        if (c->alarm_ms && clock_mono_ms() >= c->alarm_ms)
+            ring(c, false);
     }
+    if (c->alarm_ms)
+        ring(c, true);
     ground_all(c);
     for (size_t i = 0; i < c->handle_count; i++)
         curl_easy_cleanup(c->handles[i]);
@@ -265,6 +281,15 @@ void http_call_start(struct http_client *c, const struct http_call *call)
     if (first)
         curl_multi_wakeup(c->multi);
     pthread_mutex_unlock(&c->lock);
+}
+
+void http_client_alarm(struct http_client *c, int64_t at_mono_ms,
+                       void (*rang)(void *ctx, bool stopping), void *ctx)
+{
+    assert(pthread_equal(pthread_self(), c->thread));
+    c->alarm_ms = at_mono_ms > 0 ? at_mono_ms : 1;
+    c->rang = rang;
+    c->rang_ctx = ctx;
 }
 
 struct waiter {

@@ -52,6 +52,9 @@ struct http_client {
     bool      stop;                       /* under lock */
 
     struct flight *flying;                /* the thread's own */
+    int64_t   alarm_ms;                   /* the thread's own; 0: none */
+    void    (*rang)(void *ctx, bool stopping);
+    void     *rang_ctx;
     CURL     *handles[HANDLES_KEPT];
     size_t    handle_count;
 };

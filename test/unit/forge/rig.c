@@ -63,9 +63,11 @@ static str number_of(const char *name)
 
 str rig_jwk(const char *kid)
 {
-    return arena_print(rig.mem, "{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"%s\",\"n\":\"" PRI_STR
-                       "\",\"e\":\"" PRI_STR "\"}", kid, FMT_STR(number_of(OSSL_PKEY_PARAM_RSA_N)),
-                       FMT_STR(number_of(OSSL_PKEY_PARAM_RSA_E)));
+    return arena_print(
+        rig.mem,
+        "{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"%s\",\"n\":\"" PRI_STR
+        "\",\"e\":\"" PRI_STR "\"}",
+        kid, FMT_STR(number_of(OSSL_PKEY_PARAM_RSA_N)), FMT_STR(number_of(OSSL_PKEY_PARAM_RSA_E)));
 }
 
 str rig_token(const char *kid, const char *claims_json)
@@ -136,7 +138,8 @@ static struct rule rule_for(const char *method, const char *target)
     if (strncmp(target, "/app/installations/", 19) == 0 && strcmp(method, "POST") == 0) {
         struct arena *mem = arena_new(1 << 16, 1 << 20);
         str ends = rfc3339_write(mem, atomic_load(&rig.now_ms) + 3600000);
-        snprintf(token, sizeof token, "{\"token\":\"ghs_token%d\",\"expires_at\":\"%.*s\"}", ++tokens_made, FMT_STR(ends));
+        snprintf(token, sizeof token, "{\"token\":\"ghs_token%d\",\"expires_at\":\"%.*s\"}",
+                 ++tokens_made, FMT_STR(ends));
         r = (struct rule){ .status = 201, .body = token };
         arena_free(mem);
     }
@@ -151,8 +154,9 @@ static void answer(int fd, const char *method, const char *target)
         return;
     char *body = filled(r.body ? r.body : ""), *headers = filled(r.headers ? r.headers : "");
     char head[1024];
-    int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %zu\r\n", r.status,
-                     r.status == 304 ? 0 : strlen(body));
+    int n =
+        snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %zu\r\n",
+                 r.status, r.status == 304 ? 0 : strlen(body));
     write_all(fd, head, (size_t)n);
     write_all(fd, headers, strlen(headers));
     write_all(fd, "\r\n", 2);
@@ -172,7 +176,8 @@ static void one_request(int fd)
         len += (size_t)n;
         if (!end && (end = strstr(text, "\r\n\r\n"))) {
             const char *length = strstr(text, "Content-Length: ");
-            want = (size_t)(end + 4 - text) + (length && length < end ? strtoul(length + 16, NULL, 10) : 0);
+            want = (size_t)(end + 4 - text) +
+                   (length && length < end ? strtoul(length + 16, NULL, 10) : 0);
         }
     }
     if (!end) {
@@ -231,7 +236,8 @@ int rig_setup(void **state)
     tokens_made = 0;
     rig_forget();
     listen_start();
-    if (!http_client_start(&(struct http_client_config){ .user_agent = "signalbox-test" }, &rig.client, &e))
+    if (!http_client_start(&(struct http_client_config){.user_agent = "signalbox-test"},
+                           &rig.client, &e))
         fail_msg("%s", e.text);
     struct github_config c = { .client = rig.client, .api_base = str_of(rig.base), .app_id = 4242,
                                .app_slug = STR("signalbox-test"), .private_key_pem = str_of(pem),
@@ -341,7 +347,8 @@ struct forge_answer rig_ask_other(struct github_config config, struct forge_call
     struct github *g = NULL;
     struct forge_port before = rig.forge;
     config.now_ms = virtual_now;
-    if (!http_client_start(&(struct http_client_config){ .user_agent = "other" }, &config.client, &e) ||
+    if (!http_client_start(&(struct http_client_config){.user_agent = "other"}, &config.client,
+                           &e) ||
         !github_new(&config, &g, &e))
         fail_msg("%s", e.text);
     rig.forge = github_port(g);

@@ -61,7 +61,10 @@ struct rig {
 };
 extern struct rig rig;
 
-/* Fixtures for cmocka: the key is made once a program; each test has a server and a port of its own. */
+/*
+ * Fixtures for cmocka: the key is made once a program; each test has a server and a port of its
+ * own.
+ */
 int  rig_group_setup(void **state);
 int  rig_group_teardown(void **state);
 int  rig_setup(void **state);

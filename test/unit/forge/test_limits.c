@@ -11,7 +11,8 @@ enum { NOW_S = 1767225600 };
 #define NOW_MS ((int64_t)NOW_S * 1000)
 
 static const char REPO_BODY[] = "{\"id\":1,\"name\":\"infra\"}";
-static const char SECONDARY[] = "{\"message\":\"You have exceeded a secondary rate limit. Please wait a few minutes.\"}";
+static const char SECONDARY[] =
+    "{\"message\":\"You have exceeded a secondary rate limit. Please wait a few minutes.\"}";
 
 static const struct {
     const char *name;
@@ -20,26 +21,31 @@ static const struct {
     enum forge_outcome outcome;
     int64_t wait_ms;
 } TOLD[] = {
-    { "403 with retry-after", 403, SECONDARY, "Retry-After: 17\r\n", FORGE_LIMITED, 17000 },
-    { "429 with retry-after", 429, "{}", "Retry-After: 17\r\n", FORGE_LIMITED, 17000 },
-    { "429 with nothing", 429, "", "", FORGE_LIMITED, 60000 },
-    { "429 in HTML", 429, "<html>slow", "", FORGE_LIMITED, 60000 },
-    { "403 with retry-after of nothing", 403, "{}", "Retry-After: 0\r\n", FORGE_LIMITED, 1000 },
-    { "403, quota used up", 403, "{\"message\":\"API rate limit exceeded for installation.\"}",
-      "X-RateLimit-Limit: 5000\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225700\r\n", FORGE_LIMITED, 101000 },
-    { "403, retry-after wins over reset", 403, SECONDARY,
-      "Retry-After: 5\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225700\r\n", FORGE_LIMITED, 5000 },
-    { "403, quota used up, reset in the past", 403, "{}",
-      "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225000\r\n", FORGE_LIMITED, 60000 },
-    { "403, quota used up, reset absurd", 403, "{}",
-      "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 99999999999999\r\n", FORGE_LIMITED, 60000 },
-    { "403, quota used up, reset next year", 403, "{}",
-      "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1798761600\r\n", FORGE_LIMITED, 60000 },
-    { "403, negative retry-after, but it says so", 403, SECONDARY, "Retry-After: -5\r\n", FORGE_LIMITED, 60000 },
-    { "403, the words alone", 403, SECONDARY, "", FORGE_LIMITED, 60000 },
-    { "403, older words", 403, "{\"message\":\"You have triggered an abuse detection mechanism.\"}", "", FORGE_LIMITED, 60000 },
-    { "403 that is no limit", 403, "{\"message\":\"Resource not accessible by integration\"}",
-      "X-RateLimit-Limit: 5000\r\nX-RateLimit-Remaining: 4999\r\nX-RateLimit-Reset: 1767225700\r\n", FORGE_NO_ACCESS, 0 },
+    {"403 with retry-after", 403, SECONDARY, "Retry-After: 17\r\n", FORGE_LIMITED, 17000},
+    {"429 with retry-after", 429, "{}", "Retry-After: 17\r\n", FORGE_LIMITED, 17000},
+    {"429 with nothing", 429, "", "", FORGE_LIMITED, 60000},
+    {"429 in HTML", 429, "<html>slow", "", FORGE_LIMITED, 60000},
+    {"403 with retry-after of nothing", 403, "{}", "Retry-After: 0\r\n", FORGE_LIMITED, 1000},
+    {"403, quota used up", 403, "{\"message\":\"API rate limit exceeded for installation.\"}",
+     "X-RateLimit-Limit: 5000\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225700\r\n",
+     FORGE_LIMITED, 101000},
+    {"403, retry-after wins over reset", 403, SECONDARY,
+     "Retry-After: 5\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225700\r\n",
+     FORGE_LIMITED, 5000},
+    {"403, quota used up, reset in the past", 403, "{}",
+     "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225000\r\n", FORGE_LIMITED, 60000},
+    {"403, quota used up, reset absurd", 403, "{}",
+     "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 99999999999999\r\n", FORGE_LIMITED, 60000},
+    {"403, quota used up, reset next year", 403, "{}",
+     "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1798761600\r\n", FORGE_LIMITED, 60000},
+    {"403, negative retry-after, but it says so", 403, SECONDARY, "Retry-After: -5\r\n",
+     FORGE_LIMITED, 60000},
+    {"403, the words alone", 403, SECONDARY, "", FORGE_LIMITED, 60000},
+    {"403, older words", 403, "{\"message\":\"You have triggered an abuse detection mechanism.\"}",
+     "", FORGE_LIMITED, 60000},
+    {"403 that is no limit", 403, "{\"message\":\"Resource not accessible by integration\"}",
+     "X-RateLimit-Limit: 5000\r\nX-RateLimit-Remaining: 4999\r\nX-RateLimit-Reset: 1767225700\r\n",
+     FORGE_NO_ACCESS, 0},
 };
 
 static void limits_are_recognised_in_all_their_forms(void **state)
@@ -53,7 +59,8 @@ static void limits_are_recognised_in_all_their_forms(void **state)
         struct forge_answer a = rig_ask(DISPATCH);
         int64_t wait_ms = a.not_before_ms ? a.not_before_ms - NOW_MS : 0;
         if (a.outcome != TOLD[i].outcome || wait_ms != TOLD[i].wait_ms)
-            fail_msg("%s: %s, wait %lld ms", TOLD[i].name, forge_outcome_name(a.outcome), (long long)wait_ms);
+            fail_msg("%s: %s, wait %lld ms", TOLD[i].name, forge_outcome_name(a.outcome),
+                     (long long)wait_ms);
     }
 }
 
@@ -82,7 +89,8 @@ struct crowd { atomic_int answered, good, limited; };
 static void crowd_done(void *ctx, const struct forge_answer *a)
 {
     struct crowd *c = ctx;
-    atomic_fetch_add(a->outcome == FORGE_OK ? &c->good : &c->limited, a->outcome == FORGE_OK || a->outcome == FORGE_LIMITED);
+    atomic_fetch_add(a->outcome == FORGE_OK ? &c->good : &c->limited,
+                     a->outcome == FORGE_OK || a->outcome == FORGE_LIMITED);
     atomic_fetch_add(&c->answered, 1);
 }
 
@@ -90,7 +98,8 @@ static void of_a_thousand_calls_only_those_on_their_way_meet_the_limit(void **st
 {
     enum { MANY = 1000, GOOD = 10 };
     struct crowd crowd = { 0 };
-    struct forge_call c = { .kind = FORGE_READ_REPO, .owner = STR("acme"), .name = STR("infra"), .installation_id = 5 };
+    struct forge_call c = {
+        .kind = FORGE_READ_REPO, .owner = STR("acme"), .name = STR("infra"), .installation_id = 5};
     rig_when("GET", "/repos", 200, REPO_BODY, .times = GOOD);
     rig_when("GET", "/repos", 403, SECONDARY);
     for (int i = 0; i < MANY; i++)
@@ -108,9 +117,10 @@ static void of_a_thousand_calls_only_those_on_their_way_meet_the_limit(void **st
 
 static void a_limit_between_two_pages_stops_there(void **state)
 {
-    rig_when("GET", "=/repos/acme/infra/pulls?state=open&per_page=100", 200, "[]",
-             "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225700\r\n"
-             "Link: <{BASE}/page2>; rel=\"next\"\r\n");
+    rig_when(
+        "GET", "=/repos/acme/infra/pulls?state=open&per_page=100", 200, "[]",
+        "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225700\r\n"
+        "Link: <{BASE}/page2>; rel=\"next\"\r\n");
     struct forge_answer a = rig_ask((struct forge_call){ .kind = FORGE_LIST_PULLS });
     assert_int_equal(a.outcome, FORGE_LIMITED);
     assert_int_equal(a.not_before_ms, NOW_MS + 101000);
@@ -128,7 +138,8 @@ static void without_a_hint_the_wait_doubles_up_to_a_quarter_of_an_hour(void **st
         assert_int_equal(a.not_before_ms - now_ms, waits_ms[i]);
         atomic_store(&rig.now_ms, a.not_before_ms);
     }
-    refuse->times = 1;                          /* used up: the next one passes, and all is forgiven */
+    /* used up: the next one passes, and all is forgiven */
+    refuse->times = 1;
     assert_int_equal(rig_ask(READ).outcome, FORGE_OK);
     refuse->times = 0;
     int64_t now_ms = atomic_load(&rig.now_ms);
@@ -146,16 +157,32 @@ static void refusals_of_one_moment_are_one_strike(void **state)
     assert_int_equal(party_told(&p, &told, false, 62000), 181000);      /* the later one stands */
 }
 
-static const struct { const char *name, *headers; bool known; int64_t limit, remaining, reset_ms; } QUOTAS[] = {
-    { "as documented", "X-RateLimit-Limit: 5000\r\nX-RateLimit-Remaining: 4321\r\nX-RateLimit-Reset: 1767229200\r\n"
-                       "X-RateLimit-Resource: core\r\n", true, 5000, 4321, 1767229200000 },
-    { "none", "", false, 0, 0, 0 },
-    { "negative", "X-RateLimit-Limit: 5000\r\nX-RateLimit-Remaining: -1\r\nX-RateLimit-Reset: 1767229200\r\n", false, 0, 0, 0 },
-    { "more left than there is", "X-RateLimit-Limit: 50\r\nX-RateLimit-Remaining: 51\r\nX-RateLimit-Reset: 1767229200\r\n", false, 0, 0, 0 },
-    { "reset long ago", "X-RateLimit-Limit: 50\r\nX-RateLimit-Remaining: 5\r\nX-RateLimit-Reset: 1767220000\r\n", false, 0, 0, 0 },
-    { "reset far away", "X-RateLimit-Limit: 50\r\nX-RateLimit-Remaining: 5\r\nX-RateLimit-Reset: 1798761600\r\n", false, 0, 0, 0 },
-    { "no number", "X-RateLimit-Limit: many\r\nX-RateLimit-Remaining: 5\r\nX-RateLimit-Reset: 1767229200\r\n", false, 0, 0, 0 },
-    { "overflow", "X-RateLimit-Limit: 99999999999999999999\r\nX-RateLimit-Remaining: 5\r\nX-RateLimit-Reset: 1767229200\r\n", false, 0, 0, 0 },
+static const struct { const char *name, *headers; bool known; int64_t limit, remaining, reset_ms;
+} QUOTAS[] = {
+    {"as documented",
+     "X-RateLimit-Limit: 5000\r\nX-RateLimit-Remaining: 4321\r\nX-RateLimit-Reset: 1767229200\r\n"
+     "X-RateLimit-Resource: core\r\n",
+     true, 5000, 4321, 1767229200000},
+    {"none", "", false, 0, 0, 0},
+    {"negative",
+     "X-RateLimit-Limit: 5000\r\nX-RateLimit-Remaining: -1\r\nX-RateLimit-Reset: 1767229200\r\n",
+     false, 0, 0, 0},
+    {"more left than there is",
+     "X-RateLimit-Limit: 50\r\nX-RateLimit-Remaining: 51\r\nX-RateLimit-Reset: 1767229200\r\n",
+     false, 0, 0, 0},
+    {"reset long ago",
+     "X-RateLimit-Limit: 50\r\nX-RateLimit-Remaining: 5\r\nX-RateLimit-Reset: 1767220000\r\n",
+     false, 0, 0, 0},
+    {"reset far away",
+     "X-RateLimit-Limit: 50\r\nX-RateLimit-Remaining: 5\r\nX-RateLimit-Reset: 1798761600\r\n",
+     false, 0, 0, 0},
+    {"no number",
+     "X-RateLimit-Limit: many\r\nX-RateLimit-Remaining: 5\r\nX-RateLimit-Reset: 1767229200\r\n",
+     false, 0, 0, 0},
+    {"overflow",
+     "X-RateLimit-Limit: 99999999999999999999\r\nX-RateLimit-Remaining: 5\r\nX-RateLimit-Reset: "
+     "1767229200\r\n",
+     false, 0, 0, 0},
 };
 
 static void the_quota_is_known_only_from_numbers_that_make_sense(void **state)
@@ -164,16 +191,19 @@ static void the_quota_is_known_only_from_numbers_that_make_sense(void **state)
         rig_forget();
         rig_when("GET", "/repos", 200, REPO_BODY, QUOTAS[i].headers);
         struct forge_quota q = rig_ask(READ).quota;
-        if (q.known != QUOTAS[i].known || q.limit != QUOTAS[i].limit || q.remaining != QUOTAS[i].remaining ||
-            q.reset_ms != QUOTAS[i].reset_ms || (q.known && !str_eq(q.resource, STR("core"))))
-            fail_msg("%s: known %d, %lld of %lld", QUOTAS[i].name, q.known, (long long)q.remaining, (long long)q.limit);
+        if (q.known != QUOTAS[i].known || q.limit != QUOTAS[i].limit ||
+            q.remaining != QUOTAS[i].remaining || q.reset_ms != QUOTAS[i].reset_ms ||
+            (q.known && !str_eq(q.resource, STR("core"))))
+            fail_msg("%s: known %d, %lld of %lld", QUOTAS[i].name, q.known, (long long)q.remaining,
+                     (long long)q.limit);
     }
 }
 
 static void the_last_call_of_a_quota_stops_the_next_one(void **state)
 {
-    rig_when("GET", "/repos", 200, REPO_BODY,
-             "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225700\r\n");
+    rig_when(
+        "GET", "/repos", 200, REPO_BODY,
+        "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225700\r\n");
     assert_int_equal(rig_ask(READ).outcome, FORGE_OK);
     assert_int_equal(rig_ask(READ).outcome, FORGE_LIMITED);
     assert_int_equal(rig_seen("GET /repos"), 1);
@@ -184,7 +214,8 @@ static void the_last_call_of_a_quota_stops_the_next_one(void **state)
 static void the_end_of_another_resource_stops_nobody(void **state)
 {
     rig_when("GET", "/repos", 200, REPO_BODY,
-             "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1767225700\r\nX-RateLimit-Resource: search\r\n");
+             "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: "
+             "1767225700\r\nX-RateLimit-Resource: search\r\n");
     assert_int_equal(rig_ask(READ).outcome, FORGE_OK);
     assert_int_equal(rig_ask(READ).outcome, FORGE_OK);
 }

@@ -1,5 +1,6 @@
 /*
- * OIDC tokens of workflow runs (atmos-pro.md §6.1, forges.md §2.11). The issuer is the rig's server.
+ * OIDC tokens of workflow runs (atmos-pro.md §6.1, forges.md §2.11). The issuer is the rig's
+ * server.
  */
 #include "forge/oidc_inside.h"
 #include "rig.h"
@@ -13,8 +14,12 @@ static struct oidc *oidc;
 static void serve_keys(const char *kid)
 {
     rig_when("GET", "=" DISCOVERY, 200, "{\"issuer\":\"{BASE}\",\"jwks_uri\":\"{BASE}/keys\"}");
-    rig_when("GET", "=/keys", 200, arena_print(rig.mem, "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"ec\"},{\"kty\":\"RSA\",\"kid\":\"bad\",\"n\":\"!\"},"
-                                                        PRI_STR "]}", FMT_STR(rig_jwk(kid))).ptr);
+    rig_when("GET", "=/keys", 200,
+             arena_print(rig.mem,
+                         "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"ec\"},{\"kty\":\"RSA\",\"kid\":"
+                         "\"bad\",\"n\":\"!\"}," PRI_STR "]}",
+                         FMT_STR(rig_jwk(kid)))
+                 .ptr);
 }
 
 static int setup(void **state)
@@ -23,7 +28,11 @@ static int setup(void **state)
     rig_setup(state);
     str issuers[] = { STR("https://token.actions.githubusercontent.com"), str_of(rig.base) };
     str audiences[] = { STR("atmos-pro.com"), STR("signalbox") };
-    struct oidc_config c = { .client = rig.client, .issuers = issuers, .issuer_count = 2, .audiences = audiences, .audience_count = 2 };
+    struct oidc_config c = {.client = rig.client,
+                            .issuers = issuers,
+                            .issuer_count = 2,
+                            .audiences = audiences,
+                            .audience_count = 2};
     if (!oidc_new(&c, &oidc, &e))
         fail_msg("%s", e.text);
     return 0;
@@ -37,13 +46,15 @@ static int teardown(void **state)
 
 static str claims_of(const char *iss, const char *aud, int64_t iat, int64_t exp, const char *more)
 {
-    return arena_print(rig.mem, "{\"iss\":\"%s\",\"aud\":%s,\"iat\":%lld,\"exp\":%lld%s}", iss, aud, (long long)iat, (long long)exp, more);
+    return arena_print(rig.mem, "{\"iss\":\"%s\",\"aud\":%s,\"iat\":%lld,\"exp\":%lld%s}", iss, aud,
+                       (long long)iat, (long long)exp, more);
 }
 
 static str good_token(const char *kid)
 {
     return rig_token(kid, claims_of(rig.base, "\"atmos-pro.com\"", NOW_S - 10, NOW_S + 290,
-                                    ",\"jti\":\"j1\",\"nbf\":1767225000,\"repository_id\":\"10\"").ptr);
+                                    ",\"jti\":\"j1\",\"nbf\":1767225000,\"repository_id\":\"10\"")
+                              .ptr);
 }
 
 static struct err last;
@@ -95,7 +106,8 @@ static void every_claim_is_checked(void **state)
     };
     serve_keys("k1");
     for (size_t i = 0; i < COUNT(table); i++) {
-        str claims = claims_of(rig.base, table[i].aud, NOW_S + (int64_t)table[i].iat, NOW_S + (int64_t)table[i].exp, table[i].more);
+        str claims = claims_of(rig.base, table[i].aud, NOW_S + (int64_t)table[i].iat,
+                               NOW_S + (int64_t)table[i].exp, table[i].more);
         enum err_code code = verify(rig_token("k1", claims.ptr), NOW_MS);
         if (code != table[i].expect)
             fail_msg("%s: %s", table[i].name, err_tag(code));
@@ -105,12 +117,17 @@ static void every_claim_is_checked(void **state)
 
 static void times_must_be_there_and_be_numbers(void **state)
 {
-    static const char *const parts[] = { "", ",\"iat\":1767225600", ",\"exp\":1767225900", ",\"iat\":1767225600,\"exp\":\"1767225900\"",
-                                         ",\"iat\":1767225600,\"exp\":9223372036854775807", ",\"iat\":-5,\"exp\":1767225900",
-                                         ",\"iat\":1767225600,\"exp\":1.7e9" };
+    static const char *const parts[] = {"",
+                                        ",\"iat\":1767225600",
+                                        ",\"exp\":1767225900",
+                                        ",\"iat\":1767225600,\"exp\":\"1767225900\"",
+                                        ",\"iat\":1767225600,\"exp\":9223372036854775807",
+                                        ",\"iat\":-5,\"exp\":1767225900",
+                                        ",\"iat\":1767225600,\"exp\":1.7e9"};
     serve_keys("k1");
     for (size_t i = 0; i < COUNT(parts); i++) {
-        str claims = arena_print(rig.mem, "{\"iss\":\"%s\",\"aud\":\"signalbox\",\"jti\":\"j\"%s}", rig.base, parts[i]);
+        str claims = arena_print(rig.mem, "{\"iss\":\"%s\",\"aud\":\"signalbox\",\"jti\":\"j\"%s}",
+                                 rig.base, parts[i]);
         if (verify(rig_token("k1", claims.ptr), NOW_MS) != ERR_TOKEN)
             fail_msg("%s", parts[i]);
     }
@@ -125,7 +142,12 @@ static void only_listed_issuers_are_asked_for_keys(void **state)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
         const char *iss = arena_print(rig.mem, others[i], rig.base).ptr;
 #pragma GCC diagnostic pop
-        assert_int_equal(verify(rig_token("k1", claims_of(iss, "\"signalbox\"", NOW_S, NOW_S + 300, ",\"jti\":\"j\"").ptr), NOW_MS), ERR_TOKEN);
+        assert_int_equal(
+            verify(rig_token(
+                       "k1",
+                       claims_of(iss, "\"signalbox\"", NOW_S, NOW_S + 300, ",\"jti\":\"j\"").ptr),
+                   NOW_MS),
+            ERR_TOKEN);
     }
     assert_int_equal(rig_requests(), 0);
 }
@@ -155,7 +177,8 @@ static void only_rs256_by_the_named_key_counts(void **state)
 static void keys_are_kept_for_an_hour(void **state)
 {
     serve_keys("k1");
-    str late = rig_token("k1", claims_of(rig.base, "\"signalbox\"", NOW_S, NOW_S + 86400, ",\"jti\":\"j\"").ptr);
+    str late = rig_token(
+        "k1", claims_of(rig.base, "\"signalbox\"", NOW_S, NOW_S + 86400, ",\"jti\":\"j\"").ptr);
     assert_int_equal(verify(late, NOW_MS), ERR_NONE);
     assert_int_equal(verify(late, NOW_MS + OIDC_FRESH_MS - 1), ERR_NONE);
     assert_int_equal(rig_seen(DISCOVERY), 1);
@@ -201,7 +224,8 @@ static void issuers_that_cannot_answer_are_the_issuers_fault(void **state)
         if (str_starts(str_of(table[i].name), STR("keys elsewhere")))
             assert_has(str_of(last.text), STR("another host"));
         int before = rig_requests();
-        assert_int_equal(verify(good_token("k1"), now_ms + 1), ERR_UPSTREAM);   /* not asked again at once */
+        /* not asked again at once */
+        assert_int_equal(verify(good_token("k1"), now_ms + 1), ERR_UPSTREAM);
         assert_int_equal(rig_requests(), before);
     }
 }
@@ -209,7 +233,8 @@ static void issuers_that_cannot_answer_are_the_issuers_fault(void **state)
 static void older_keys_go_on_for_a_while_when_the_issuer_is_down(void **state)
 {
     serve_keys("k1");
-    str late = rig_token("k1", claims_of(rig.base, "\"signalbox\"", NOW_S, NOW_S + 864000, ",\"jti\":\"j\"").ptr);
+    str late = rig_token(
+        "k1", claims_of(rig.base, "\"signalbox\"", NOW_S, NOW_S + 864000, ",\"jti\":\"j\"").ptr);
     assert_int_equal(verify(late, NOW_MS), ERR_NONE);
     rig_forget();
     rig_when("GET", DISCOVERY, 503, "");
@@ -238,7 +263,9 @@ static void threads_share_the_keys_and_the_fetch(void **state)
     str token[4];
     serve_keys("k1");
     for (size_t i = 0; i < COUNT(t); i++)
-        token[i] = rig_token("k1", claims_of(rig.base, "\"signalbox\"", NOW_S, NOW_S + 864000, ",\"jti\":\"j\"").ptr);
+        token[i] = rig_token(
+            "k1",
+            claims_of(rig.base, "\"signalbox\"", NOW_S, NOW_S + 864000, ",\"jti\":\"j\"").ptr);
     for (size_t i = 0; i < COUNT(t); i++)
         pthread_create(&t[i], NULL, verify_many, &token[i]);
     for (size_t i = 0; i < COUNT(t); i++)
@@ -258,7 +285,11 @@ static void the_configuration_is_checked(void **state)
     };
     for (size_t i = 0; i < COUNT(table); i++) {
         str issuer = str_of(table[i].issuer), audience = str_of(table[i].audience);
-        struct oidc_config c = { .client = rig.client, .issuers = &issuer, .issuer_count = 1, .audiences = &audience, .audience_count = 1 };
+        struct oidc_config c = {.client = rig.client,
+                                .issuers = &issuer,
+                                .issuer_count = 1,
+                                .audiences = &audience,
+                                .audience_count = 1};
         struct oidc *o = NULL;
         struct err e = { 0 };
         if (oidc_new(&c, &o, &e) != table[i].ok)

@@ -56,7 +56,8 @@ static void crowd_done(void *ctx, const struct forge_answer *a)
 
 static void *crowd_asks(void *ctx)
 {
-    struct forge_call c = { .kind = FORGE_READ_REPO, .owner = STR("acme"), .name = STR("infra"), .installation_id = 5 };
+    struct forge_call c = {
+        .kind = FORGE_READ_REPO, .owner = STR("acme"), .name = STR("infra"), .installation_id = 5};
     for (int i = 0; i < 25; i++)
         rig.forge.call(rig.forge.self, &c, crowd_done, ctx);
     return NULL;
@@ -80,7 +81,8 @@ static void a_hundred_calls_from_four_threads_fetch_one_token(void **state)
 static void all_that_wait_are_told_when_no_token_is_to_be_had(void **state)
 {
     struct crowd crowd = { 0 };
-    rig_when("POST", "/app/installations", 403, "{\"message\":\"This installation has been suspended\"}");
+    rig_when("POST", "/app/installations", 403,
+             "{\"message\":\"This installation has been suspended\"}");
     crowd_asks(&crowd);
     while (atomic_load(&crowd.answered) < 25)
         usleep(1000);
@@ -96,7 +98,8 @@ static void calls_that_are_under_way_when_the_client_stops_are_answered(void **s
     crowd_asks(&crowd);
     http_client_stop(rig.client);
     assert_int_equal(atomic_load(&crowd.answered), 25);
-    assert_true(http_client_start(&(struct http_client_config){ .user_agent = "again" }, &rig.client, &e));
+    assert_true(
+        http_client_start(&(struct http_client_config){.user_agent = "again"}, &rig.client, &e));
 }
 
 static void after_the_stop_calls_are_answered_without_the_client(void **state)
@@ -111,7 +114,8 @@ static void after_the_stop_calls_are_answered_without_the_client(void **state)
     crowd_asks(&crowd);
     assert_int_equal(atomic_load(&crowd.answered), 75);
     struct err e = { 0 };
-    assert_true(http_client_start(&(struct http_client_config){ .user_agent = "again" }, &rig.client, &e));
+    assert_true(
+        http_client_start(&(struct http_client_config){.user_agent = "again"}, &rig.client, &e));
 }
 
 /* ---- 401 ---- */
@@ -163,7 +167,8 @@ static void what_can_go_wrong_with_a_token(void **state)
         rig_forget();
         forward_ms(3600000);
         rig_when("POST", "/app/installations", table[i].status, table[i].body);
-        struct forge_answer a = rig_ask((struct forge_call){ .kind = FORGE_DISPATCH, .file = STR("a.yaml"), .ref = STR("m") });
+        struct forge_answer a = rig_ask(
+            (struct forge_call){.kind = FORGE_DISPATCH, .file = STR("a.yaml"), .ref = STR("m")});
         if (a.outcome != table[i].outcome || rig_seen("/dispatches"))
             fail_msg("%s: %s", table[i].name, forge_outcome_name(a.outcome));
     }
@@ -171,7 +176,8 @@ static void what_can_go_wrong_with_a_token(void **state)
 
 static void a_token_that_cannot_be_sent_is_not_kept(void **state)
 {
-    rig_when("POST", "/app/installations", 201, "{\"token\":\"a\\r\\nX: y\",\"expires_at\":\"2026-01-01T01:00:00Z\"}", .times = 1);
+    rig_when("POST", "/app/installations", 201,
+             "{\"token\":\"a\\r\\nX: y\",\"expires_at\":\"2026-01-01T01:00:00Z\"}", .times = 1);
     rig_when("GET", "/repos", 200, REPO_BODY);
     assert_int_equal(rig_ask(READ).outcome, FORGE_NOT_SENT);
     assert_int_equal(rig_ask(READ).outcome, FORGE_OK);
