@@ -276,7 +276,9 @@ static size_t headers_of(struct cli *c, const struct ask *a, struct http_header 
     return n;
 }
 
-/* 503 says that nothing happened. Without an answer only what does no harm twice may be repeated. */
+/*
+ * 503 says that nothing happened. Without an answer only what does no harm twice may be repeated.
+ */
 static bool worth_another(const struct ask *a, const struct http_answer *h)
 {
     if (h->outcome == HTTP_ANSWERED)

@@ -1,4 +1,7 @@
-/* What people see: tables, records, times. Text of others is made harmless before it reaches a line. */
+/*
+ * What people see: tables, records, times. Text of others is made harmless before it reaches a
+ * line.
+ */
 #include "cli/inside.h"
 
 #include <stdarg.h>

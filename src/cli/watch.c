@@ -1,6 +1,7 @@
 /*
- * watch: a batch until it has ended. On a terminal one line is drawn again and again, and what changed is written above it; in a pipe
- * there are only the changes. A wave of two thousand nodes is a line, not two thousand.
+ * watch: a batch until it has ended. On a terminal one line is drawn again and again, and what
+ * changed is written above it; in a pipe there are only the changes. A wave of two thousand nodes
+ * is a line, not two thousand.
  */
 #include "base/buf.h"
 #include "base/rfc3339.h"

@@ -27,7 +27,8 @@ static void read_event(struct arena *mem, str event, str text)
     assert(v.head_sha.ptr && v.key.ptr && v.activity.ptr && v.run_path.ptr && v.repo.owner.ptr);
     assert(v.number >= 0 && v.run_id >= 0 && v.installation_id >= 0 && v.at_ms >= 0);
     assert(str_find(v.run_path, '/', 0) == v.run_path.len);
-    assert(v.kind != FORGE_PULL_REQUEST || (v.number && v.key.len && v.head_sha.len && v.activity.len));
+    assert(v.kind != FORGE_PULL_REQUEST ||
+           (v.number && v.key.len && v.head_sha.len && v.activity.len));
     assert(v.kind != FORGE_RUN || (v.run_id && v.run_attempt));
     assert(v.kind != FORGE_MERGE_GROUP || (v.number && str_eq(v.key, v.head_sha)));
     for (size_t i = 0; i < v.repo_count; i++)

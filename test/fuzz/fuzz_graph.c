@@ -13,7 +13,7 @@ static void plan_check(struct arena *mem, const struct graph *g)
     struct plan p;
     uint32_t *loop;
     size_t length = graph_cycle(mem, g, &loop);
-    if (!plan_make(mem, g, (struct trigger){ STR("merge_group"), STR("checks_requested") }, &p, &e)) {
+    if (!plan_make(mem, g, (struct trigger){STR("merge_group"), STR("checks_requested")}, &p, &e)) {
         assert(e.code == ERR_LIMIT || (e.code == ERR_CONFLICT && length >= 2));
         return;
     }

@@ -1,4 +1,7 @@
-/* A pattern, a NUL, and a text: it compiles or says why not, matches itself, and comes to an end soon. */
+/*
+ * A pattern, a NUL, and a text: it compiles or says why not, matches itself, and comes to an end
+ * soon.
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,7 @@
-/* A workflow file, a NUL, and configured inputs: what is sent is declared, whole and small, or there is a sentence that says why not. */
+/*
+ * A workflow file, a NUL, and configured inputs: what is sent is declared, whole and small, or
+ * there is a sentence that says why not.
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +15,8 @@ static void inputs_check(struct arena *mem, const struct workflow *w, struct jso
     struct instance in = { .stack = STR("prod"), .component = STR("vpc"), .stage = STR("s") };
     struct dispatch_inputs out;
     str why;
-    enum dispatch_error d = workflow_inputs(mem, w, &in, configured, STR("5ha"), STR("run_1"), 25, &out, &why);
+    enum dispatch_error d =
+        workflow_inputs(mem, w, &in, configured, STR("5ha"), STR("run_1"), 25, &out, &why);
     assert((d == DISPATCH_OK) == (why.len == 0));
     if (d != DISPATCH_OK)
         return;

@@ -1,4 +1,7 @@
-/* What happens next: a hostile time in which everything does, then kind days in which all must come to an end. */
+/*
+ * What happens next: a hostile time in which everything does, then kind days in which all must come
+ * to an end.
+ */
 #include <assert.h>
 
 #include "world.h"
@@ -23,11 +26,16 @@ static void fill_batch(struct batch_row *b)
     b->count = 1 + roll(NODES);
     b->strict = roll(3) == 0;
     for (uint32_t i = 0; i < b->count; i++) {
-        b->node[i] = (struct node_row){ .state = roll(9) ? NODE_WAITING : NODE_INERT, .expected_ms = 1 + roll(20),
-            .run_class = mix < 4 ? RUN_APPLY : mix < 5 ? RUN_PLAN : roll(2) ? RUN_APPLY : RUN_PLAN,
-            .instance = roll(INSTANCES) };
+        b->node[i] = (struct node_row){.state = roll(9) ? NODE_WAITING : NODE_INERT,
+                                       .expected_ms = 1 + roll(20),
+                                       .run_class = mix < 4   ? RUN_APPLY
+                                                    : mix < 5 ? RUN_PLAN
+                                                    : roll(2) ? RUN_APPLY
+                                                              : RUN_PLAN,
+                                       .instance = roll(INSTANCES)};
         b->may_run[i] = 1;
-        uint32_t k = roll(i + 1);               /* parents need not stand before their children in the table */
+        /* parents need not stand before their children in the table */
+        uint32_t k = roll(i + 1);
         place[i] = place[k];
         place[k] = i;
     }
@@ -53,7 +61,8 @@ void world_new_batch(struct world *w)
     tell(w, "batch %u: %u nodes, %zu edges%s", k, b->count, b->edges, b->strict ? ", strict" : "");
     engine_put_fact(w, (struct fact){ .kind = roll(4) ? FACT_START : FACT_HOLD, .batch = k });
     if (k > 0 && roll(3) == 0)
-        engine_put_fact(w, (struct fact){ .kind = roll(3) ? FACT_SUPERSEDE : FACT_STOP_AND_SUPERSEDE, .batch = roll(k) });
+        engine_put_fact(w, (struct fact){.kind = roll(3) ? FACT_SUPERSEDE : FACT_STOP_AND_SUPERSEDE,
+                                         .batch = roll(k)});
 }
 
 static void a_person(struct world *w)
@@ -71,7 +80,11 @@ static void a_person(struct world *w)
     else if (dice < 63)
         f.event = NODE_SUPERSEDE;
     else
-        f.kind = dice < 72 ? FACT_RETRY : dice < 75 ? FACT_CANCEL : dice < 83 ? FACT_HOLD : dice < 98 ? FACT_START : FACT_SUPERSEDE;
+        f.kind = dice < 72   ? FACT_RETRY
+                 : dice < 75 ? FACT_CANCEL
+                 : dice < 83 ? FACT_HOLD
+                 : dice < 98 ? FACT_START
+                             : FACT_SUPERSEDE;
     if (!tired || (f.kind != FACT_RETRY && f.event != NODE_RERUN))
         engine_put_fact(w, f);
 }
@@ -199,7 +212,8 @@ void world_run(struct world *w)
         w->step++;
         MUST(++days < 1000, "every batch ends, or says what it waits for", days, 0);
         if (all_quiet(w))
-            sweep_all(w);                       /* the last chance of what the network had dropped */
+            /* the last chance of what the network had dropped */
+            sweep_all(w);
     } while (!all_quiet(w));
     check_end(w);
 }

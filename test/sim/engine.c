@@ -10,12 +10,15 @@ static struct batch *hot(struct world *w, uint32_t k)
     const struct batch_row *row = &w->batch[k];
     struct batch_node       node[NODES] = { 0 };
     for (uint32_t i = 0; i < row->count; i++)
-        node[i] = (struct batch_node){ .state = row->node[i].state, .run_class = row->node[i].run_class,
-            .attempt = row->node[i].attempt, .expected_ms = row->node[i].expected_ms,
-            .cancel_wanted = row->node[i].cancel_wanted, .not_before_ms = row->node[i].not_before_ms };
+        node[i] = (struct batch_node){.state = row->node[i].state,
+                                      .run_class = row->node[i].run_class,
+                                      .attempt = row->node[i].attempt,
+                                      .expected_ms = row->node[i].expected_ms,
+                                      .cancel_wanted = row->node[i].cancel_wanted,
+                                      .not_before_ms = row->node[i].not_before_ms};
     w->hot_mem[k] = arena_new(1 << 24, 1 << 28);
-    w->hot[k] = batch_load(w->hot_mem[k], node, row->count, row->edge, row->edges, row->strict, row->state,
-                           row->cancelled, row->superseded);
+    w->hot[k] = batch_load(w->hot_mem[k], node, row->count, row->edge, row->edges, row->strict,
+                           row->state, row->cancelled, row->superseded);
     return w->hot[k];
 }
 
@@ -38,9 +41,11 @@ static void add_effect(struct world *w, bool stop, uint32_t batch, uint32_t node
 {
     assert(w->effects < EFFECTS);
     for (uint32_t e = 0; !stop && e < w->effects; e++)
-        MUST(w->effect[e].stop || w->effect[e].batch != batch || w->effect[e].node != node || w->effect[e].attempt != attempt,
+        MUST(w->effect[e].stop || w->effect[e].batch != batch || w->effect[e].node != node ||
+                 w->effect[e].attempt != attempt,
              "an attempt is dispatched once", node, attempt);
-    w->effect[w->effects++] = (struct effect){ .stop = stop, .batch = batch, .node = node, .attempt = attempt };
+    w->effect[w->effects++] =
+        (struct effect){.stop = stop, .batch = batch, .node = node, .attempt = attempt};
 }
 
 static void save_node(struct world *w, uint32_t batch, uint32_t i)
@@ -73,7 +78,8 @@ static void save_batch(struct world *w, uint32_t batch)
 }
 
 /* One transaction: all of the decisions, or (a crash before the commit) none. */
-static bool commit(struct world *w, uint32_t batch, const struct decisions *out, uint32_t run_attempt, uint32_t of_node)
+static bool commit(struct world *w, uint32_t batch, const struct decisions *out,
+                   uint32_t run_attempt, uint32_t of_node)
 {
     struct batch_row was = w->batch[batch];
 
@@ -103,11 +109,20 @@ static struct decisions no_decisions(struct world *w)
     return (struct decisions){ .mem = w->turn_mem };
 }
 
-static enum node_verdict step(struct world *w, const struct fact *f, enum node_event event, struct decisions *out)
+static enum node_verdict step(struct world *w, const struct fact *f, enum node_event event,
+                              struct decisions *out)
 {
-    enum node_verdict v = batch_step(hot(w, f->batch), (struct node_message){ .event = event, .node = f->node,
-        .attempt = f->attempt, .now_ms = w->now_ms, .not_before_ms = f->not_before_ms }, out);
-    tell(w, "  %s: %s", node_event_name(event), v == NODE_MOVE ? "moves" : v == NODE_STALE ? "stale" : "illegal");
+    enum node_verdict v = batch_step(hot(w, f->batch),
+                                     (struct node_message){.event = event,
+                                                           .node = f->node,
+                                                           .attempt = f->attempt,
+                                                           .now_ms = w->now_ms,
+                                                           .not_before_ms = f->not_before_ms},
+                                     out);
+    tell(w, "  %s: %s", node_event_name(event),
+         v == NODE_MOVE    ? "moves"
+         : v == NODE_STALE ? "stale"
+                           : "illegal");
     if (v == NODE_MOVE)
         w->moves++;
     else
@@ -115,12 +130,14 @@ static enum node_verdict step(struct world *w, const struct fact *f, enum node_e
     return v;
 }
 
-/* News of a later run_attempt mean that somebody re-ran it over there; news of an earlier one are old. Two turns of the
- * domain may be one transaction. */
+/*
+ * News of a later run_attempt mean that somebody re-ran it over there; news of an earlier one are
+ * old. Two turns of the domain may be one transaction.
+ */
 static bool take_node_fact(struct world *w, const struct fact *f)
 {
     const struct node_row *row = &w->batch[f->batch].node[f->node];
-    bool                   forge = node_sender(f->event) == BY_FORGE, mine = forge && f->attempt == row->attempt;
+    bool forge = node_sender(f->event) == BY_FORGE, mine = forge && f->attempt == row->attempt;
     struct decisions       out = no_decisions(w);
 
     if (mine && f->run_attempt && f->run_attempt < row->run_attempt)
@@ -136,7 +153,8 @@ static bool take_node_fact(struct world *w, const struct fact *f)
     if (!commit(w, f->batch, &out, 0, 0))
         return false;
     if (f->event == NODE_CANCEL && v == NODE_MOVE)
-        MUST(row_ended(row->state) || row->state == NODE_CANCELLING || row->cancel_wanted, "a cancel shows", f->node, row->state);
+        MUST(row_ended(row->state) || row->state == NODE_CANCELLING || row->cancel_wanted,
+             "a cancel shows", f->node, row->state);
     if (f->event == NODE_RERUN && v == NODE_MOVE)
         MUST(before != row->state, "a re-run goes somewhere", f->node, row->state);
     return true;
@@ -173,14 +191,16 @@ void engine_put_fact(struct world *w, struct fact f)
 
 void engine_take_fact(struct world *w)
 {
-    static const char *const kinds[] = { "node", "start", "hold", "cancel", "supersede", "stop and supersede", "retry" };
+    static const char *const kinds[] = {
+        "node", "start", "hold", "cancel", "supersede", "stop and supersede", "retry"};
 
     if (w->inbox_head == w->inbox_count)
         return;
     struct fact f = w->inbox[w->inbox_head];
     w->cause = f;
-    tell(w, "fact %llu: %s %s, batch %u node %u attempt %u.%u", (unsigned long long)f.id, kinds[f.kind],
-         f.kind == FACT_NODE ? node_event_name(f.event) : "", f.batch, f.node, f.attempt, f.run_attempt);
+    tell(w, "fact %llu: %s %s, batch %u node %u attempt %u.%u", (unsigned long long)f.id,
+         kinds[f.kind], f.kind == FACT_NODE ? node_event_name(f.event) : "", f.batch, f.node,
+         f.attempt, f.run_attempt);
     if (f.kind == FACT_NODE ? take_node_fact(w, &f) : take_order(w, &f))
         w->inbox_head++;
 }
@@ -199,7 +219,8 @@ static void say(struct world *w, uint32_t batch, uint32_t node, enum node_event 
 
 static bool lock_gate_open(const struct world *w, uint32_t batch, uint32_t node)
 {
-    return w->lock_until_ms[w->batch[batch].node[node].instance] <= w->now_ms && !instance_taken(w, batch, node);
+    return w->lock_until_ms[w->batch[batch].node[node].instance] <= w->now_ms &&
+           !instance_taken(w, batch, node);
 }
 
 static uint32_t live_rows(const struct world *w)
@@ -250,10 +271,13 @@ void engine_confused(struct world *w)
 
     MUST(step(w, &f, core[roll(4)], &out) == NODE_ILLEGAL, "core events are the core's", k, i);
     if (row->state != BATCH_RUNNING || row->node[i].state != NODE_READY)
-        MUST(step(w, &f, NODE_SEND, &out) == NODE_ILLEGAL, "only ready nodes of a running batch are sent", k, i);
+        MUST(step(w, &f, NODE_SEND, &out) == NODE_ILLEGAL,
+             "only ready nodes of a running batch are sent", k, i);
     if (row->superseded)
-        MUST(step(w, &f, NODE_RERUN, &out) != NODE_MOVE, "nothing is re-run after a newer head", k, i);
-    if (row->node[i].attempt > 1) {             /* a late word of an earlier attempt, whatever it says */
+        MUST(step(w, &f, NODE_RERUN, &out) != NODE_MOVE, "nothing is re-run after a newer head", k,
+             i);
+    /* a late word of an earlier attempt, whatever it says */
+    if (row->node[i].attempt > 1) {
         f.attempt = roll(row->node[i].attempt);
         f.event = (enum node_event)(NODE_ACCEPTED + roll(NODE_RUN_AGAIN - NODE_ACCEPTED + 1));
         MUST(step(w, &f, f.event, &out) == NODE_STALE, "the fence", f.attempt, f.event);

@@ -13,10 +13,14 @@ bool run_live(const struct run *r) { return r->state != RUN_NONE && r->state != 
 
 static struct fact news(uint32_t batch, uint32_t node, uint32_t attempt, const struct run *r)
 {
-    static const enum node_event says[] = { [RUN_IS_QUEUED] = NODE_RUN_QUEUED, [RUN_IS_APPROVAL] = NODE_RUN_APPROVAL,
-                                            [RUN_IS_RUNNING] = NODE_RUN_STARTED };
-    return (struct fact){ .event = r->state == RUN_IS_ENDED ? r->end : says[r->state], .batch = batch, .node = node,
-                          .attempt = attempt, .run_attempt = r->run_attempt };
+    static const enum node_event says[] = {[RUN_IS_QUEUED] = NODE_RUN_QUEUED,
+                                           [RUN_IS_APPROVAL] = NODE_RUN_APPROVAL,
+                                           [RUN_IS_RUNNING] = NODE_RUN_STARTED};
+    return (struct fact){.event = r->state == RUN_IS_ENDED ? r->end : says[r->state],
+                         .batch = batch,
+                         .node = node,
+                         .attempt = attempt,
+                         .run_attempt = r->run_attempt};
 }
 
 static void post(struct world *w, uint32_t batch, uint32_t node, uint32_t attempt)
@@ -30,7 +34,8 @@ void network_deliver(struct world *w, uint32_t at)
 {
     struct fact f = w->mail[at];
 
-    if (chance(w, 20)) {                        /* twice: under the same delivery id, or under a new one */
+    /* twice: under the same delivery id, or under a new one */
+    if (chance(w, 20)) {
         engine_put_fact(w, f);
         if (chance(w, 50))
             f.id = 0;
@@ -60,8 +65,9 @@ static void forge_create(struct world *w, const struct effect *e)
 
 static void forge_end(struct run *r)
 {
-    static const enum node_event ends[] = { NODE_RUN_SUCCEEDED, NODE_RUN_SUCCEEDED, NODE_RUN_SUCCEEDED, NODE_RUN_SUCCEEDED,
-                                            NODE_RUN_FAILED, NODE_RUN_FAILED, NODE_RUN_TIMED_OUT, NODE_RUN_CANCELLED };
+    static const enum node_event ends[] = {
+        NODE_RUN_SUCCEEDED, NODE_RUN_SUCCEEDED, NODE_RUN_SUCCEEDED, NODE_RUN_SUCCEEDED,
+        NODE_RUN_FAILED,    NODE_RUN_FAILED,    NODE_RUN_TIMED_OUT, NODE_RUN_CANCELLED};
     r->state = RUN_IS_ENDED;
     r->end = r->stop && roll(3) ? NODE_RUN_CANCELLED : ends[roll(8)];
     r->ends_seen |= 1u << r->end;
@@ -112,8 +118,12 @@ static void answer(struct world *w, struct effect *e, enum node_event event)
 {
     int64_t later = event == NODE_PUT_BACK && roll(2) ? w->now_ms + 1000 + roll(60000) : 0;
 
-    engine_put_fact(w, (struct fact){ .event = event, .batch = e->batch, .node = e->node, .attempt = e->attempt,
-                                      .run_attempt = event == NODE_ACCEPTED, .not_before_ms = later });
+    engine_put_fact(w, (struct fact){.event = event,
+                                     .batch = e->batch,
+                                     .node = e->node,
+                                     .attempt = e->attempt,
+                                     .run_attempt = event == NODE_ACCEPTED,
+                                     .not_before_ms = later});
     e->state = EFFECT_DONE;
 }
 
@@ -132,8 +142,8 @@ static void perform_dispatch(struct world *w, struct effect *e)
 
     if (found_before(w, e))
         return;
-    MUST(row->state == NODE_DISPATCHING && row->attempt == e->attempt, "an unanswered dispatch keeps its node dispatching",
-         e->node, row->state);
+    MUST(row->state == NODE_DISPATCHING && row->attempt == e->attempt,
+         "an unanswered dispatch keeps its node dispatching", e->node, row->state);
     if ((row->cancel_wanted && chance(w, 50)) || chance(w, 8)) {     /* surely no effect: give up */
         answer(w, e, NODE_PUT_BACK);
         return;

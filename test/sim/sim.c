@@ -15,9 +15,12 @@
 struct world *world_now;
 
 /* Unbuffered and before abort: what is in a buffer then is lost. */
-_Noreturn void world_broken(const char *file, int line, const char *what, const char *why, long long a, long long b)
+_Noreturn void world_broken(const char *file, int line, const char *what, const char *why,
+                            long long a, long long b)
 {
-    dprintf(STDERR_FILENO, "seed %llu, step %u: %s is not so (%s; %lld, %lld) at %s:%d\n  again: sim --seed %llu --trace\n",
+    dprintf(STDERR_FILENO,
+            "seed %llu, step %u: %s is not so (%s; %lld, %lld) at %s:%d\n  again: sim --seed %llu "
+            "--trace\n",
             (unsigned long long)world_now->seed, world_now->step, why, what, a, b, file, line,
             (unsigned long long)world_now->seed);
     fflush(stdout);
@@ -30,7 +33,8 @@ static void say_seed(void)
 {
     if (world_now)
         dprintf(STDERR_FILENO, "seed %llu, step %u: stopped here; again: sim --seed %llu --trace\n",
-                (unsigned long long)world_now->seed, world_now->step, (unsigned long long)world_now->seed);
+                (unsigned long long)world_now->seed, world_now->step,
+                (unsigned long long)world_now->seed);
 }
 
 static void on_signal(int sig)
@@ -119,7 +123,8 @@ int main(int argc, char **argv)
     catch_ends();
     for (uint64_t seed = from; seed <= to; seed++)
         run_seed(seed, trace, &sums);
-    printf("%llu worlds: %llu runs, %llu moves, %llu messages in vain, %llu crashes, %llu re-runs over there\n", sums.worlds,
-           sums.runs, sums.moves, sums.stales, sums.crashes, sums.reruns);
+    printf("%llu worlds: %llu runs, %llu moves, %llu messages in vain, %llu crashes, %llu re-runs "
+           "over there\n",
+           sums.worlds, sums.runs, sums.moves, sums.stales, sums.crashes, sums.reruns);
     return 0;
 }

@@ -23,8 +23,8 @@ void http_reply(struct http_request *r, const struct http_response *a)
     x->a.type = a->content_type.len ? arena_copy(r->mem, a->content_type) : STR("application/json");
     x->a.headers = STR("");
     for (size_t i = 0; i < a->header_count; i++)
-        x->a.headers = arena_print(r->mem, PRI_STR PRI_STR ": " PRI_STR "\n", FMT_STR(x->a.headers), FMT_STR(a->headers[i].name),
-                                   FMT_STR(a->headers[i].value));
+        x->a.headers = arena_print(r->mem, PRI_STR PRI_STR ": " PRI_STR "\n", FMT_STR(x->a.headers),
+                                   FMT_STR(a->headers[i].name), FMT_STR(a->headers[i].value));
     if (!json_parse(r->mem, x->a.text, 0, &x->a.body, &e))
         x->a.body = (struct json){ 0 };
 }
@@ -37,7 +37,8 @@ void http_server_counts(const struct http_server *s, struct http_counts *out)
 
 /* --- the pretend engine: one body, one transaction --- */
 
-static bool run_body(struct engine *en, engine_body *body, struct arena *mem, void *arg, struct err *e)
+static bool run_body(struct engine *en, engine_body *body, struct arena *mem, void *arg,
+                     struct err *e)
 {
     if (en->database_gone)
         return fail(e, ERR_STORAGE, "the database is gone: start it again");
@@ -66,11 +67,16 @@ bool engine_write_wait(struct engine *en, engine_body *body, void *arg, struct e
     return ok;
 }
 
-bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem, const struct fact_new *f, enum fact_fate *fate, int64_t *id,
-                       struct err *e)
+bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,
+                       const struct fact_new *f, enum fact_fate *fate, int64_t *id, struct err *e)
 {
-    struct fact row = { .lane = f->lane, .kind = str_of(f->kind), .key = f->key, .body = pack(mem, f->body), .actor = f->actor,
-                        .trace = f->trace, .received_ms = en->now_ms };
+    struct fact row = {.lane = f->lane,
+                       .kind = str_of(f->kind),
+                       .key = f->key,
+                       .body = pack(mem, f->body),
+                       .actor = f->actor,
+                       .trace = f->trace,
+                       .received_ms = en->now_ms};
     if (!facts_add(db, mem, &row, id, e))
         return false;
     *fate = *id ? FACT_STORED : FACT_DUPLICATE;
@@ -96,9 +102,14 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
 
 void engine_poke(struct engine *en, int64_t lane) { en->pokes++; en->poked_lane = lane; }
 
-void engine_settings_changed(struct engine *en, int64_t lane) { (void)lane; en->settings_changes++; }
+void engine_settings_changed(struct engine *en, int64_t lane)
+{
+    (void)lane;
+    en->settings_changes++;
+}
 
-bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, struct arena *mem, str *note, bool *refused)
+bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, struct arena *mem,
+                      str *note, bool *refused)
 {
     (void)fact_id, (void)timeout_ms, (void)mem;
     *note = str_of(en->note ? en->note : "");
@@ -106,7 +117,11 @@ bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, st
     return en->note != NULL;
 }
 
-void engine_lock_changed(struct engine *en, str workspace_id, str folded) { (void)workspace_id, (void)folded; en->lock_changes++; }
+void engine_lock_changed(struct engine *en, str workspace_id, str folded)
+{
+    (void)workspace_id, (void)folded;
+    en->lock_changes++;
+}
 
 struct db *engine_read(struct engine *en, struct err *e)
 {
@@ -117,12 +132,20 @@ struct db *engine_read(struct engine *en, struct err *e)
 
 void engine_read_done(struct engine *en, struct db *db) { (void)en, (void)db; }
 int64_t engine_now_ms(struct engine *en) { return en->now_ms; }
-void engine_health(struct engine *en, struct engine_health *out) { *out = (struct engine_health){ .database_ok = !en->database_gone }; }
-void engine_counts(struct engine *en, struct engine_counts *out) { (void)en; *out = (struct engine_counts){ .facts = 3 }; }
+void engine_health(struct engine *en, struct engine_health *out)
+{
+    *out = (struct engine_health){.database_ok = !en->database_gone};
+}
+void engine_counts(struct engine *en, struct engine_counts *out)
+{
+    (void)en;
+    *out = (struct engine_counts){.facts = 3};
+}
 
 /* --- the pretend forge --- */
 
-bool oidc_verify(struct oidc *o, struct arena *mem, str token, int64_t now_ms, struct json *claims, struct err *e)
+bool oidc_verify(struct oidc *o, struct arena *mem, str token, int64_t now_ms, struct json *claims,
+                 struct err *e)
 {
     (void)o, (void)now_ms;
     if (str_eq(token, STR("keys-unreachable")))
@@ -139,7 +162,10 @@ bool github_signature_ok(str header, str body, const str *secrets, size_t count)
     for (size_t i = 0; i < count; i++) {
         uint8_t mac[SHA256_BYTES];
         hmac_sha256(secrets[i], body, mac);
-        ok = ok || str_eq(header, arena_print(mem, "sha256=" PRI_STR, FMT_STR(hex_write(mem, (str){ (const char *)mac, sizeof mac }))));
+        ok = ok ||
+             str_eq(header,
+                    arena_print(mem, "sha256=" PRI_STR,
+                                FMT_STR(hex_write(mem, (str){(const char *)mac, sizeof mac}))));
     }
     arena_free(mem);
     return ok;
@@ -147,21 +173,30 @@ bool github_signature_ok(str header, str body, const str *secrets, size_t count)
 
 bool github_form_payload(struct arena *mem, str body, str *payload)
 {
-    return str_starts(body, STR("payload=")) && http_decode(mem, str_sub(body, 8, body.len), true, payload);
+    return str_starts(body, STR("payload=")) &&
+           http_decode(mem, str_sub(body, 8, body.len), true, payload);
 }
 
 str github_manifest(struct arena *mem, str app_name, str public_url)
 {
-    return arena_print(mem, "{\"name\":\"" PRI_STR "\",\"url\":\"" PRI_STR "\"}", FMT_STR(app_name), FMT_STR(public_url));
+    return arena_print(mem, "{\"name\":\"" PRI_STR "\",\"url\":\"" PRI_STR "\"}", FMT_STR(app_name),
+                       FMT_STR(public_url));
 }
 
 void github_manifest_exchange(struct github *g, str code, forge_done *done, void *ctx)
 {
-    struct forge_answer a = { .outcome = FORGE_OK, .status = 201, .result = STR("{\"id\":77,\"slug\":\"sbx\",\"client_id\":\"Iv1\",\"client_secret\":\"cs\","
-                              "\"webhook_secret\":\"fresh-secret\",\"pem\":\"PEM\",\"html_url\":\"https://github.test/apps/sbx\"}") };
+    struct forge_answer a = {
+        .outcome = FORGE_OK,
+        .status = 201,
+        .result = STR("{\"id\":77,\"slug\":\"sbx\",\"client_id\":\"Iv1\",\"client_secret\":\"cs\","
+                      "\"webhook_secret\":\"fresh-secret\",\"pem\":\"PEM\",\"html_url\":\"https://"
+                      "github.test/apps/sbx\"}")};
     (void)g;
     if (!str_eq(code, STR("good")))
-        a = (struct forge_answer){ .outcome = FORGE_NOT_FOUND, .status = 404, .message = STR("Not Found"), .result = STR("{}") };
+        a = (struct forge_answer){.outcome = FORGE_NOT_FOUND,
+                                  .status = 404,
+                                  .message = STR("Not Found"),
+                                  .result = STR("{}")};
     done(ctx, &a);
 }
 
@@ -173,13 +208,22 @@ bool github_reconfigure(struct github *g, int64_t app_id, str slug, str pem, str
 
 /* --- asking --- */
 
-struct answer ask_with(struct rig *g, const char *method, const char *path, const struct http_header *headers, size_t header_count, str body)
+struct answer ask_with(struct rig *g, const char *method, const char *path,
+                       const struct http_header *headers, size_t header_count, str body)
 {
-    static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
+    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
     struct asked *x = arena_make(g->mem, struct asked, 1);
     str query, p = str_cut(str_of(path), '?', &query);
-    x->r = (struct http_request){ .method = HTTP_OTHER, .method_text = str_of(method), .target = str_of(path), .path = p, .query = query,
-                                  .headers = headers, .header_count = header_count, .body = body, .peer = STR("127.0.0.1"), .mem = g->mem };
+    x->r = (struct http_request){.method = HTTP_OTHER,
+                                 .method_text = str_of(method),
+                                 .target = str_of(path),
+                                 .path = p,
+                                 .query = query,
+                                 .headers = headers,
+                                 .header_count = header_count,
+                                 .body = body,
+                                 .peer = STR("127.0.0.1"),
+                                 .mem = g->mem};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i], method) == 0)
             x->r.method = (enum http_method)i;
@@ -193,31 +237,41 @@ struct answer ask_with(struct rig *g, const char *method, const char *path, cons
 
 struct answer ask(struct rig *g, const char *method, const char *path, str token, const char *body)
 {
-    struct http_header h[4] = { { STR("Host"), STR("signalbox.test") }, { STR("User-Agent"), str_of(g->agent) } };
+    struct http_header h[4] = {{STR("Host"), STR("signalbox.test")},
+                               {STR("User-Agent"), str_of(g->agent)}};
     size_t n = 2;
     if (body)
         h[n++] = (struct http_header){ STR("Content-Type"), STR("application/json") };
     if (token.len)
-        h[n++] = (struct http_header){ STR("Authorization"), arena_print(g->mem, "Bearer " PRI_STR, FMT_STR(token)) };
+        h[n++] = (struct http_header){STR("Authorization"),
+                                      arena_print(g->mem, "Bearer " PRI_STR, FMT_STR(token))};
     return ask_with(g, method, path, h, n, body ? str_of(body) : STR(""));
 }
 
-struct answer deliver(struct rig *g, const char *event, const char *guid, const char *secret, const char *payload)
+struct answer deliver(struct rig *g, const char *event, const char *guid, const char *secret,
+                      const char *payload)
 {
     uint8_t mac[SHA256_BYTES];
     hmac_sha256(str_of(secret), str_of(payload), mac);
     const struct http_header h[] = {
-        { STR("Content-Type"), STR("application/json") }, { STR("X-GitHub-Event"), str_of(event) }, { STR("X-GitHub-Delivery"), str_of(guid) },
-        { STR("X-Hub-Signature-256"), arena_print(g->mem, "sha256=" PRI_STR, FMT_STR(hex_write(g->mem, (str){ (const char *)mac, sizeof mac }))) } };
+        {STR("Content-Type"), STR("application/json")},
+        {STR("X-GitHub-Event"), str_of(event)},
+        {STR("X-GitHub-Delivery"), str_of(guid)},
+        {STR("X-Hub-Signature-256"),
+         arena_print(g->mem, "sha256=" PRI_STR,
+                     FMT_STR(hex_write(g->mem, (str){(const char *)mac, sizeof mac})))}};
     return ask_with(g, "POST", "/webhooks/github", h, sizeof h / sizeof h[0], str_of(payload));
 }
 
 str oidc_token(struct rig *g, const char *jti, const char *more)
 {
-    return arena_print(g->mem, "oidc:{\"jti\":\"%s\",\"exp\":%lld,\"repository\":\"acme/infra\",\"repository_id\":\"9001\",\"repository_owner\":\"acme\","
-                       "\"actor\":\"octocat\",\"run_id\":\"555\",\"run_attempt\":\"1\",\"event_name\":\"push\","
-                       "\"workflow_ref\":\"acme/infra/.github/workflows/atmos.yaml@refs/heads/main\"%s}", jti,
-                       (long long)(g->engine.now_ms / 1000 + 300), more);
+    return arena_print(
+        g->mem,
+        "oidc:{\"jti\":\"%s\",\"exp\":%lld,\"repository\":\"acme/"
+        "infra\",\"repository_id\":\"9001\",\"repository_owner\":\"acme\","
+        "\"actor\":\"octocat\",\"run_id\":\"555\",\"run_attempt\":\"1\",\"event_name\":\"push\","
+        "\"workflow_ref\":\"acme/infra/.github/workflows/atmos.yaml@refs/heads/main\"%s}",
+        jti, (long long)(g->engine.now_ms / 1000 + 300), more);
 }
 
 str session_of(struct rig *g, const char *jti, const char *more)
@@ -239,13 +293,16 @@ void expect_(struct answer a, int status, const char *tag, const char *file, int
 {
     struct arena *mem = arena_new(1 << 20, 1 << 24);
     str got = json_str(json_get(a.body, STR("errorTag")), mem);
-    bool enveloped = json_i64_or(json_get(a.body, STR("status")), 0) == a.status && json_str(json_get(a.body, STR("traceId")), mem).len
-                  && json_bool_or(json_get(a.body, STR("success")), false) == (a.status < 400);
-    bool ok = a.status == status && (!str_eq(a.type, STR("application/json")) || enveloped) && (!tag || str_eq(got, str_of(tag)));
+    bool enveloped = json_i64_or(json_get(a.body, STR("status")), 0) == a.status &&
+                     json_str(json_get(a.body, STR("traceId")), mem).len &&
+                     json_bool_or(json_get(a.body, STR("success")), false) == (a.status < 400);
+    bool ok = a.status == status && (!str_eq(a.type, STR("application/json")) || enveloped) &&
+              (!tag || str_eq(got, str_of(tag)));
     arena_free(mem);
     if (ok)
         return;
-    print_error("wanted %d %s, got %d: " PRI_STR "\n", status, tag ? tag : "", a.status, FMT_STR(str_sub(a.text, 0, 2000)));
+    print_error("wanted %d %s, got %d: " PRI_STR "\n", status, tag ? tag : "", a.status,
+                FMT_STR(str_sub(a.text, 0, 2000)));
     _fail(file, line);
 }
 
@@ -263,18 +320,28 @@ int64_t num(struct answer a, const char *dotted)
 
 static str make_token(struct rig *g, const char *name, const char *role, int64_t repository_id)
 {
-    struct token t = { .workspace_id = STR(WS), .name = str_of(name), .role = str_of(role), .repository_id = repository_id };
+    struct token t = {.workspace_id = STR(WS),
+                      .name = str_of(name),
+                      .role = str_of(role),
+                      .repository_id = repository_id};
     str text;
     good(g->b, tokens_create(g->b->db, g->mem, &t, g->engine.now_ms, &text, &g->b->e));
     return text;
 }
 
-static int64_t make_repository(struct rig *g, const char *workspace, const char *name, int64_t forge_id)
+static int64_t make_repository(struct rig *g, const char *workspace, const char *name,
+                               int64_t forge_id)
 {
-    struct repository r = { .workspace_id = str_of(workspace), .forge = STR("github"), .forge_id = forge_id, .host = STR("github.com"),
-                            .owner = STR("acme"), .name = str_of(name), .default_branch = STR("main") };
+    struct repository r = {.workspace_id = str_of(workspace),
+                           .forge = STR("github"),
+                           .forge_id = forge_id,
+                           .host = STR("github.com"),
+                           .owner = STR("acme"),
+                           .name = str_of(name),
+                           .default_branch = STR("main")};
     bool is_new;
-    good(g->b, repositories_import(g->b->db, g->mem, &r, STR("system"), STR("test"), g->engine.now_ms, &is_new, &g->b->e));
+    good(g->b, repositories_import(g->b->db, g->mem, &r, STR("system"), STR("test"),
+                                   g->engine.now_ms, &is_new, &g->b->e));
     assert_true(is_new);
     return r.id;
 }
@@ -291,15 +358,25 @@ static int begin(void **state)
     good(g->b, secret_start(&g->b->e));
     good(g->b, db_migrate(g->b->db, g->engine.now_ms, &g->b->e));
     good(g->b, workspaces_ensure(g->b->db, STR(WS), STR("acme"), g->engine.now_ms, &g->b->e));
-    good(g->b, workspaces_ensure(g->b->db, STR(WS_OTHER), STR("other"), g->engine.now_ms, &g->b->e));
+    good(g->b,
+         workspaces_ensure(g->b->db, STR(WS_OTHER), STR("other"), g->engine.now_ms, &g->b->e));
     good(g->b, jwt_key_from_secret(STR("0123456789abcdef0123456789abcdef"), &g->key, &g->b->e));
-    good(g->b, jwt_key_from_secret(STR("fedcba9876543210fedcba9876543210"), &g->key_before, &g->b->e));
+    good(g->b,
+         jwt_key_from_secret(STR("fedcba9876543210fedcba9876543210"), &g->key_before, &g->b->e));
     static const str secrets[] = { STR_INIT("new-secret"), STR_INIT("old-secret") };
     static const uint8_t seal[SECRET_KEY_BYTES] = { 1, 2, 3 };
-    struct api_config c = { .engine = &g->engine, .oidc = (struct oidc *)(void *)g, .github = (struct github *)(void *)g, .session_key = g->key,
-                            .session_key_before = g->key_before, .seal_key = seal, .webhook_secrets = secrets, .webhook_secret_count = 2,
-                            .default_workspace = STR(WS), .public_url = STR("https://signalbox.test"), .version = STR("test"),
-                            .setup_code = STR("c0de") };
+    struct api_config c = {.engine = &g->engine,
+                           .oidc = (struct oidc *)(void *)g,
+                           .github = (struct github *)(void *)g,
+                           .session_key = g->key,
+                           .session_key_before = g->key_before,
+                           .seal_key = seal,
+                           .webhook_secrets = secrets,
+                           .webhook_secret_count = 2,
+                           .default_workspace = STR(WS),
+                           .public_url = STR("https://signalbox.test"),
+                           .version = STR("test"),
+                           .setup_code = STR("c0de")};
     good(g->b, api_new(&c, &g->api, &g->b->e));
     g->hooks = api_hooks(g->api);
     g->repo = make_repository(g, WS, "infra", 9001);

@@ -1,6 +1,7 @@
 /*
- * rig: the whole API over a real database (SQLite and PostgreSQL), with a pretend engine, forge and server around it. Time stands still until
- * a test moves it. A request is a function call; its answer is there when the call returns.
+ * rig: the whole API over a real database (SQLite and PostgreSQL), with a pretend engine, forge and
+ * server around it. Time stands still until a test moves it. A request is a function call; its
+ * answer is there when the call returns.
  */
 #ifndef SIGNALBOX_TEST_API_RIG_H
 #define SIGNALBOX_TEST_API_RIG_H
@@ -51,9 +52,11 @@ int  rig_end(void **state);
 
 /* token empty: none. body NULL: none. */
 struct answer ask(struct rig *g, const char *method, const char *path, str token, const char *body);
-struct answer ask_with(struct rig *g, const char *method, const char *path, const struct http_header *headers, size_t header_count, str body);
+struct answer ask_with(struct rig *g, const char *method, const char *path,
+                       const struct http_header *headers, size_t header_count, str body);
 /* A delivery of GitHub's, signed with this secret. */
-struct answer deliver(struct rig *g, const char *event, const char *guid, const char *secret, const char *payload);
+struct answer deliver(struct rig *g, const char *event, const char *guid, const char *secret,
+                      const char *payload);
 
 /* An OIDC token of the pretend GitHub: claims as JSON. */
 str oidc_token(struct rig *g, const char *jti, const char *more_claims);

@@ -8,12 +8,18 @@
 
 static void add_batch(struct rig *g, const char *id, int64_t repository_id)
 {
-    run(g->b, "insert into batch (id, repository_id, event, activity, head_sha, state, node_count, dispatchable, edges, created_ms, updated_ms)"
-              " values ($1, $2, 'pull_request', 'opened', 'abc', 'running', 3, 3, $3, 1, 1)",
-        ARGS(A(str_of(id)), A(repository_id), arg_blob(pack(g->mem, (str){ "\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\1\0\0\0\2\0\0\0", 24 }))));
+    run(g->b,
+        "insert into batch (id, repository_id, event, activity, head_sha, state, node_count, "
+        "dispatchable, edges, created_ms, updated_ms)"
+        " values ($1, $2, 'pull_request', 'opened', 'abc', 'running', 3, 3, $3, 1, 1)",
+        ARGS(
+            A(str_of(id)), A(repository_id),
+            arg_blob(pack(g->mem, (str){"\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\1\0\0\0\2\0\0\0", 24}))));
     for (int i = 0; i < 3; i++)
-        run(g->b, "insert into node (batch_seq, position, stack, component, workflow, state, run_class, changed_ms)"
-                  " select seq, $2, 'dev', $3, 'plan.yaml', 'waiting', 0, 1 from batch where id = $1",
+        run(g->b,
+            "insert into node (batch_seq, position, stack, component, workflow, state, run_class, "
+            "changed_ms) select seq, $2, 'dev', $3, 'plan.yaml', 'waiting', 0, 1 from batch where "
+            "id = $1",
             ARGS(A(str_of(id)), A(i), A(i == 2 ? STR("b") : STR("a"))));
 }
 
@@ -21,7 +27,9 @@ static str command_body(struct rig *g)
 {
     struct db_rows r;
     str plain;
-    good(g->b, db_query(g->b->db, g->mem, &g->b->e, &r, "select body from fact where kind = 'command' order by id desc limit 1", NO_ARGS));
+    good(g->b, db_query(g->b->db, g->mem, &g->b->e, &r,
+                        "select body from fact where kind = 'command' order by id desc limit 1",
+                        NO_ARGS));
     assert_int_equal(r.count, 1);
     good(g->b, unpack(g->mem, db_at(&r, 0, 0)->s, 1 << 20, &plain, &g->b->e));
     return plain;
@@ -35,7 +43,8 @@ static void test_a_command_is_a_fact_whose_outcome_is_the_answer(void **state)
     struct answer a = ask(g, "POST", "/api/v1/batches/batch_1/cancel", g->member, NULL);
     expect(a, 200, NULL);
     assert_int_equal(num(a, "data.live"), 2);
-    assert_text(command_body(g), "{\"command\":\"cancel\",\"actor\":\"laptop\",\"actorType\":\"token\",\"batch\":\"batch_1\"}");
+    assert_text(command_body(g), "{\"command\":\"cancel\",\"actor\":\"laptop\",\"actorType\":"
+                                 "\"token\",\"batch\":\"batch_1\"}");
     assert_int_equal(g->engine.poked_lane, g->repo);
     g->engine.refused = true;
     g->engine.note = "the batch has ended (success); there is nothing to cancel";
@@ -53,14 +62,19 @@ static void test_an_idempotency_key_makes_it_one_command(void **state)
     struct rig *g = *state;
     add_batch(g, "batch_1", g->repo);
     g->engine.note = "{\"again\":2}";
-    struct http_header h[] = { { STR("Authorization"), arena_print(g->mem, "Bearer " PRI_STR, FMT_STR(g->member)) }, { STR("Idempotency-Key"), STR("k1") } };
+    struct http_header h[] = {
+        {STR("Authorization"), arena_print(g->mem, "Bearer " PRI_STR, FMT_STR(g->member))},
+        {STR("Idempotency-Key"), STR("k1")}};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(num(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), "data.again"), 2);
+        assert_int_equal(
+            num(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), "data.again"),
+            2);
     assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'command'"), 1);
     h[1].value = STR("k2");
     expect(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), 200, NULL);
     h[1].value = STR("a\tb");
-    expect(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), 400, "ValidationError");
+    expect(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), 400,
+           "ValidationError");
     assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'command'"), 2);
 }
 
@@ -71,12 +85,20 @@ static void test_reruns_name_their_node(void **state)
     g->engine.note = "{}";
     expect(ask(g, "POST", "/api/v1/batches/batch_1/nodes/2/rerun", g->member, NULL), 200, NULL);
     assert_true(str_has(command_body(g), STR("\"node\":2")));
-    expect(ask(g, "POST", "/api/v1/batches/batch_1/nodes/3/rerun", g->member, NULL), 404, "NotFound");
-    expect(ask(g, "POST", "/api/v1/batches/batch_2/nodes/0/rerun", g->member, NULL), 404, "NotFound");
-    expect(ask(g, "POST", "/api/v1/batches/batch_1/rerun", g->member, "{\"stack\":\"dev\",\"component\":\"b\"}"), 200, NULL);
+    expect(ask(g, "POST", "/api/v1/batches/batch_1/nodes/3/rerun", g->member, NULL), 404,
+           "NotFound");
+    expect(ask(g, "POST", "/api/v1/batches/batch_2/nodes/0/rerun", g->member, NULL), 404,
+           "NotFound");
+    expect(ask(g, "POST", "/api/v1/batches/batch_1/rerun", g->member,
+               "{\"stack\":\"dev\",\"component\":\"b\"}"),
+           200, NULL);
     assert_true(str_has(command_body(g), STR("\"node\":2")));
-    expect(ask(g, "POST", "/api/v1/batches/batch_1/rerun", g->member, "{\"stack\":\"dev\",\"component\":\"a\"}"), 400, "ValidationError");
-    expect(ask(g, "POST", "/api/v1/batches/batch_1/rerun", g->member, "{\"stack\":\"dev\",\"component\":\"c\"}"), 404, "NotFound");
+    expect(ask(g, "POST", "/api/v1/batches/batch_1/rerun", g->member,
+               "{\"stack\":\"dev\",\"component\":\"a\"}"),
+           400, "ValidationError");
+    expect(ask(g, "POST", "/api/v1/batches/batch_1/rerun", g->member,
+               "{\"stack\":\"dev\",\"component\":\"c\"}"),
+           404, "NotFound");
 }
 
 static void test_another_workspaces_batch_does_not_exist(void **state)
@@ -86,11 +108,14 @@ static void test_another_workspaces_batch_does_not_exist(void **state)
     expect(ask(g, "GET", "/api/v1/batches/batch_1", g->member, NULL), 200, NULL);
     expect(ask(g, "GET", "/api/v1/batches/batch_1", g->repo_member, NULL), 404, NULL);
     expect(ask(g, "POST", "/api/v1/batches/batch_1/cancel", g->repo_member, NULL), 404, NULL);
-    run(g->b, "update repository set workspace_id = $1 where id = $2", ARGS(A(STR(WS_OTHER)), A(g->repo_other)));
+    run(g->b, "update repository set workspace_id = $1 where id = $2",
+        ARGS(A(STR(WS_OTHER)), A(g->repo_other)));
     expect(ask(g, "GET", "/api/v1/batches/batch_1", g->member, NULL), 404, NULL);
     expect(ask(g, "GET", "/api/v1/batches/batch_1/nodes", g->member, NULL), 404, NULL);
     expect(ask(g, "POST", "/api/v1/batches/batch_1/cancel", g->admin, NULL), 404, NULL);
-    assert_int_equal(json_count(json_path(ask(g, "GET", "/api/v1/batches", g->admin, NULL).body, "data.items")), 0);
+    assert_int_equal(
+        json_count(json_path(ask(g, "GET", "/api/v1/batches", g->admin, NULL).body, "data.items")),
+        0);
 }
 
 static void test_nodes_say_what_they_wait_for(void **state)
@@ -100,12 +125,18 @@ static void test_nodes_say_what_they_wait_for(void **state)
     struct answer a = ask(g, "GET", "/api/v1/batches/batch_1/nodes?limit=2", g->member, NULL);
     expect(a, 200, NULL);
     assert_true(str_has(a.text, STR("\"position\":0")) && str_has(a.text, STR("\"position\":1")));
-    assert_true(str_has(a.text, STR("\"waitsFor\":[]")) && str_has(a.text, STR("\"waitsFor\":[0]")));
-    struct answer rest = ask(g, "GET", arena_print(g->mem, "/api/v1/batches/batch_1/nodes?limit=2&cursor=" PRI_STR, FMT_STR(at(g, a, "data.nextCursor"))).ptr,
-                             g->member, NULL);
+    assert_true(str_has(a.text, STR("\"waitsFor\":[]")) &&
+                str_has(a.text, STR("\"waitsFor\":[0]")));
+    struct answer rest =
+        ask(g, "GET",
+            arena_print(g->mem, "/api/v1/batches/batch_1/nodes?limit=2&cursor=" PRI_STR,
+                        FMT_STR(at(g, a, "data.nextCursor")))
+                .ptr,
+            g->member, NULL);
     assert_true(str_has(rest.text, STR("\"waitsFor\":[0,1]")));
     assert_int_equal(json_kind(json_path(rest.body, "data.nextCursor")), JSON_NULL);
-    assert_int_equal(num(ask(g, "GET", "/api/v1/batches/batch_1", g->member, NULL), "data.counts.waiting"), 3);
+    assert_int_equal(
+        num(ask(g, "GET", "/api/v1/batches/batch_1", g->member, NULL), "data.counts.waiting"), 3);
 }
 
 static void test_pages_show_each_row_once(void **state)
@@ -116,7 +147,10 @@ static void test_pages_show_each_row_once(void **state)
         add_batch(g, arena_print(g->mem, "batch_%d", i).ptr, i % 2 ? g->repo : g->repo_other);
     str cursor = STR("");
     for (int page = 0; page < 10; page++) {
-        struct answer a = ask(g, "GET", arena_print(g->mem, "/api/v1/batches?limit=3&cursor=" PRI_STR, FMT_STR(cursor)).ptr, g->member, NULL);
+        struct answer a =
+            ask(g, "GET",
+                arena_print(g->mem, "/api/v1/batches?limit=3&cursor=" PRI_STR, FMT_STR(cursor)).ptr,
+                g->member, NULL);
         expect(a, 200, NULL);
         seen += (int)json_count(json_path(a.body, "data.items"));
         cursor = at(g, a, "data.nextCursor");
@@ -124,14 +158,34 @@ static void test_pages_show_each_row_once(void **state)
             break;
     }
     assert_int_equal(seen, 7);
-    assert_int_equal(json_count(json_path(ask(g, "GET", "/api/v1/batches?repo=acme/infra", g->member, NULL).body, "data.items")), 3);
-    assert_int_equal(json_count(json_path(ask(g, "GET", "/api/v1/batches", g->session, NULL).body, "data.items")), 3);     /* its own repository */
-    assert_int_equal(json_count(json_path(ask(g, "GET", "/api/v1/batches?state=ended", g->member, NULL).body, "data.items")), 0);
+    assert_int_equal(
+        json_count(json_path(ask(g, "GET", "/api/v1/batches?repo=acme/infra", g->member, NULL).body,
+                             "data.items")),
+        3);
+    /* its own repository */
+    assert_int_equal(json_count(json_path(ask(g, "GET", "/api/v1/batches", g->session, NULL).body,
+                                          "data.items")),
+                     3);
+    assert_int_equal(
+        json_count(json_path(ask(g, "GET", "/api/v1/batches?state=ended", g->member, NULL).body,
+                             "data.items")),
+        0);
     expect(ask(g, "GET", "/api/v1/batches?repo=acme/none", g->member, NULL), 404, NULL);
-    static const char *const lists[] = { "workspaces", "repositories", "runs", "instances", "locks", "uploads", "facts", "facts?kind=webhook.&state=applied",
-                                         "audit?action=token.created", "tokens", "runs?stack=a&component=b&state=success&command=plan&batch=x" };
+    static const char *const lists[] = {
+        "workspaces",
+        "repositories",
+        "runs",
+        "instances",
+        "locks",
+        "uploads",
+        "facts",
+        "facts?kind=webhook.&state=applied",
+        "audit?action=token.created",
+        "tokens",
+        "runs?stack=a&component=b&state=success&command=plan&batch=x"};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-        expect(ask(g, "GET", arena_print(g->mem, "/api/v1/%s", lists[i]).ptr, g->admin, NULL), 200, NULL);
+        expect(ask(g, "GET", arena_print(g->mem, "/api/v1/%s", lists[i]).ptr, g->admin, NULL), 200,
+               NULL);
 }
 
 static void test_dispatch_by_hand_is_checked_first(void **state)
@@ -149,7 +203,8 @@ static void test_dispatch_by_hand_is_checked_first(void **state)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         expect(ask(g, "POST", "/api/v1/dispatch", g->member, table[i].body), table[i].status, NULL);
     assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'command'"), 1);
-    assert_true(str_has(command_body(g), STR("\"inputs\":{\"a\":1,\"b\":\"x\"}")) && str_has(command_body(g), STR("\"dryRun\":true")));
+    assert_true(str_has(command_body(g), STR("\"inputs\":{\"a\":1,\"b\":\"x\"}")) &&
+                str_has(command_body(g), STR("\"dryRun\":true")));
 }
 
 static void test_settings(void **state)
@@ -158,7 +213,8 @@ static void test_settings(void **state)
     const char *where = path(g, "/api/v1/repositories/%lld/settings", g->repo);
     struct answer a = ask(g, "GET", where, g->member, NULL);
     assert_int_equal(num(a, "data.dispatch_concurrency"), 20);
-    expect(ask(g, "PATCH", where, g->admin, "{\"dispatch_concurrency\":5,\"reviews\":true}"), 200, NULL);
+    expect(ask(g, "PATCH", where, g->admin, "{\"dispatch_concurrency\":5,\"reviews\":true}"), 200,
+           NULL);
     a = ask(g, "PATCH", where, g->admin, "{\"comment\":false}");
     expect(a, 200, NULL);
     assert_int_equal(num(a, "data.dispatch_concurrency"), 5);
@@ -166,9 +222,15 @@ static void test_settings(void **state)
     expect(a, 400, "ValidationError");
     assert_int_equal(json_count(json_path(a.body, "data.validationErrors")), 2);
     assert_int_equal(num(ask(g, "GET", where, g->member, NULL), "data.dispatch_concurrency"), 5);
-    assert_int_equal(count_rows(g, "select count(*) from audit where action = 'repository.settings_changed'"), 2);
-    assert_int_equal(g->engine.settings_changes, 2);       /* the lane, which keeps them in memory, was told */
-    assert_int_equal(count_rows(g, "select count(*) from repository where settings = '{\"dispatch_concurrency\":5,\"reviews\":true,\"comment\":false}'"), 1);
+    assert_int_equal(
+        count_rows(g, "select count(*) from audit where action = 'repository.settings_changed'"),
+        2);
+    /* the lane, which keeps them in memory, was told */
+    assert_int_equal(g->engine.settings_changes, 2);
+    assert_int_equal(
+        count_rows(g, "select count(*) from repository where settings = "
+                      "'{\"dispatch_concurrency\":5,\"reviews\":true,\"comment\":false}'"),
+        1);
 }
 
 static void test_permission_rows(void **state)
@@ -177,10 +239,14 @@ static void test_permission_rows(void **state)
     const char *where = path(g, "/api/v1/repositories/%lld/permissions", g->repo);
     struct answer a = ask(g, "GET", where, g->member, NULL);
     assert_int_equal(json_count(json_path(a.body, "data.items")), 5);       /* the default ones */
-    assert_int_equal(count_rows(g, "select count(*) from audit where action = 'permission.default_created'"), 10);
-    a = ask(g, "POST", where, g->admin, "{\"name\":\"Locks Create\",\"branch\":\"^(main|develop)$\"}");
+    assert_int_equal(
+        count_rows(g, "select count(*) from audit where action = 'permission.default_created'"),
+        10);
+    a = ask(g, "POST", where, g->admin,
+            "{\"name\":\"Locks Create\",\"branch\":\"^(main|develop)$\"}");
     expect(a, 201, NULL);
-    expect(ask(g, "POST", where, g->admin, "{\"name\":\"Locks Create\",\"branch\":\"(\"}"), 400, "ValidationError");
+    expect(ask(g, "POST", where, g->admin, "{\"name\":\"Locks Create\",\"branch\":\"(\"}"), 400,
+           "ValidationError");
     expect(ask(g, "POST", where, g->admin, "{\"name\":\"Everything\"}"), 400, "ValidationError");
     const char *one = arena_print(g->mem, "%s/%lld", where, (long long)num(a, "data.id")).ptr;
     expect(ask(g, "DELETE", one, g->admin, NULL), 200, NULL);
@@ -191,26 +257,40 @@ static void test_permission_rows(void **state)
 static void test_importing_again_changes_the_same_repository(void **state)
 {
     struct rig *g = *state;
-    struct answer a = ask(g, "POST", "/api/v1/repositories", g->admin, "{\"owner\":\"acme\",\"name\":\"fresh\",\"forgeId\":4242}");
+    struct answer a = ask(g, "POST", "/api/v1/repositories", g->admin,
+                          "{\"owner\":\"acme\",\"name\":\"fresh\",\"forgeId\":4242}");
     expect(a, 201, NULL);
-    struct answer again = ask(g, "POST", "/api/v1/repositories", g->admin, "{\"owner\":\"acme\",\"name\":\"renamed\",\"forgeId\":4242,\"defaultBranch\":\"trunk\"}");
+    struct answer again = ask(
+        g, "POST", "/api/v1/repositories", g->admin,
+        "{\"owner\":\"acme\",\"name\":\"renamed\",\"forgeId\":4242,\"defaultBranch\":\"trunk\"}");
     expect(again, 201, NULL);
     assert_int_equal(num(a, "data.id"), num(again, "data.id"));
     assert_text(at(g, again, "data.name"), "renamed");
-    assert_int_equal(count_rows(g, "select count(*) from permission p join repository r on r.id = p.repository_id where r.forge_id = 4242"), 5);
-    expect(ask(g, "POST", "/api/v1/repositories", g->admin, "{\"owner\":\"a/b\",\"name\":\"x\",\"forgeId\":1}"), 400, NULL);
+    assert_int_equal(count_rows(g, "select count(*) from permission p join repository r on r.id = "
+                                   "p.repository_id where r.forge_id = 4242"),
+                     5);
+    expect(ask(g, "POST", "/api/v1/repositories", g->admin,
+               "{\"owner\":\"a/b\",\"name\":\"x\",\"forgeId\":1}"),
+           400, NULL);
 }
 
 static void test_tokens_are_shown_once(void **state)
 {
     struct rig *g = *state;
-    struct answer a = ask(g, "POST", "/api/v1/tokens", g->admin, arena_print(g->mem, "{\"name\":\"ci\",\"role\":\"member\",\"repositoryId\":%lld}", (long long)g->repo).ptr);
+    struct answer a =
+        ask(g, "POST", "/api/v1/tokens", g->admin,
+            arena_print(g->mem, "{\"name\":\"ci\",\"role\":\"member\",\"repositoryId\":%lld}",
+                        (long long)g->repo)
+                .ptr);
     expect(a, 201, NULL);
     str token = at(g, a, "data.token");
     expect(ask(g, "GET", "/api/v1/repositories", token, NULL), 200, NULL);
-    assert_false(str_has(ask(g, "GET", "/api/v1/tokens", g->admin, NULL).text, str_after_last(token, '_')));
-    expect(ask(g, "POST", "/api/v1/tokens", g->admin, "{\"name\":\"x\",\"role\":\"owner\"}"), 400, NULL);
-    expect(ask(g, "POST", "/api/v1/tokens", g->admin, "{\"name\":\"x\",\"repositoryId\":99999}"), 404, NULL);
+    assert_false(
+        str_has(ask(g, "GET", "/api/v1/tokens", g->admin, NULL).text, str_after_last(token, '_')));
+    expect(ask(g, "POST", "/api/v1/tokens", g->admin, "{\"name\":\"x\",\"role\":\"owner\"}"), 400,
+           NULL);
+    expect(ask(g, "POST", "/api/v1/tokens", g->admin, "{\"name\":\"x\",\"repositoryId\":99999}"),
+           404, NULL);
 }
 
 static void test_a_fact_can_be_applied_again(void **state)
@@ -218,7 +298,9 @@ static void test_a_fact_can_be_applied_again(void **state)
     struct rig *g = *state;
     (void)deliver(g, "push", "f1", "new-secret", "{\"repository\":{\"id\":9001}}");
     int64_t id = count_rows(g, "select id from fact where key = 'github:f1'");
-    expect(ask(g, "POST", path(g, "/api/v1/facts/%lld/replay", id), g->admin, NULL), 409, "Conflict");      /* still to be applied */
+    /* still to be applied */
+    expect(ask(g, "POST", path(g, "/api/v1/facts/%lld/replay", id), g->admin, NULL), 409,
+           "Conflict");
     run(g->b, "update fact set state = 2, note = 'odd' where id = $1", ARGS(A(id)));
     expect(ask(g, "POST", path(g, "/api/v1/facts/%lld/replay", id), g->admin, NULL), 200, NULL);
     assert_int_equal(count_rows(g, "select state from fact where key = 'github:f1'"), 0);
@@ -228,11 +310,17 @@ static void test_a_fact_can_be_applied_again(void **state)
 static void test_execution_records_and_their_large_part(void **state)
 {
     struct rig *g = *state;
-    struct answer d = ask(g, "POST", "/api/v1/atmos/exec/data", g->session, "{\"execution_id\":\"e1\",\"data\":{\"version\":1,\"components\":[]}}");
+    struct answer d = ask(g, "POST", "/api/v1/atmos/exec/data", g->session,
+                          "{\"execution_id\":\"e1\",\"data\":{\"version\":1,\"components\":[]}}");
     expect(d, 200, NULL);
     str url = at(g, d, "url");
     assert_true(str_starts(url, STR("https://signalbox.test/api/v1/atmos/exec/data/exd_")));
-    const char *body = arena_print(g->mem, "{\"execution_id\":\"e1\",\"command\":\"terraform plan\",\"exit_code\":2,\"metrics\":{},\"data\":\"" PRI_STR "\"}", FMT_STR(url)).ptr;
+    const char *body =
+        arena_print(g->mem,
+                    "{\"execution_id\":\"e1\",\"command\":\"terraform "
+                    "plan\",\"exit_code\":2,\"metrics\":{},\"data\":\"" PRI_STR "\"}",
+                    FMT_STR(url))
+            .ptr;
     for (int i = 0; i < 2; i++)
         expect(ask(g, "POST", "/api/v1/atmos/exec", g->session, body), 200, NULL);
     assert_int_equal(count_rows(g, "select count(*) from exec_record"), 1);
@@ -241,8 +329,16 @@ static void test_execution_records_and_their_large_part(void **state)
     expect(back, 200, NULL);
     assert_int_equal(num(back, "data.data.version"), 1);
     /* The first shape: no execution id, items in chunks. */
-    expect(ask(g, "POST", "/api/v1/atmos/exec", g->repo_member, "{\"command\":\"atmos terraform plan\",\"exit_code\":0,\"batch_id\":\"b\",\"batch_index\":0,\"batch_total\":2,\"data_items\":[{}]}"), 200, NULL);
-    expect(ask(g, "POST", "/api/v1/atmos/exec", g->repo_member, "{\"command\":\"atmos terraform plan\",\"exit_code\":0,\"batch_id\":\"b\",\"batch_index\":1,\"batch_total\":2,\"data_items\":[{}]}"), 200, NULL);
+    expect(ask(g, "POST", "/api/v1/atmos/exec", g->repo_member,
+               "{\"command\":\"atmos terraform "
+               "plan\",\"exit_code\":0,\"batch_id\":\"b\",\"batch_index\":0,\"batch_total\":2,"
+               "\"data_items\":[{}]}"),
+           200, NULL);
+    expect(ask(g, "POST", "/api/v1/atmos/exec", g->repo_member,
+               "{\"command\":\"atmos terraform "
+               "plan\",\"exit_code\":0,\"batch_id\":\"b\",\"batch_index\":1,\"batch_total\":2,"
+               "\"data_items\":[{}]}"),
+           200, NULL);
     assert_int_equal(count_rows(g, "select count(*) from exec_record"), 3);
     expect(ask(g, "POST", "/api/v1/atmos/exec", g->session, "{\"command\":\"x\",\"exit_code\":0,\"data\":\"http://169.254.169.254/\"}"), 400, "ValidationError");
 }
@@ -250,7 +346,8 @@ static void test_execution_records_and_their_large_part(void **state)
 static void test_the_set_up_page_makes_one_app(void **state)
 {
     struct rig *g = *state;
-    expect(ask(g, "GET", "/setup", STR(""), NULL), 403, "PermissionDenied");           /* the code stands in the server's log */
+    /* the code stands in the server's log */
+    expect(ask(g, "GET", "/setup", STR(""), NULL), 403, "PermissionDenied");
     expect(ask(g, "GET", "/setup?code=wrong", STR(""), NULL), 403, "PermissionDenied");
     struct answer page = ask(g, "GET", "/setup?code=c0de", STR(""), NULL);
     assert_int_equal(page.status, 200);
@@ -265,15 +362,25 @@ static void test_the_set_up_page_makes_one_app(void **state)
     while (!str_starts(str_sub(page.headers, from, page.headers.len), STR("sbx_setup=")))
         from++;
     cookie = str_cut(str_sub(page.headers, from, page.headers.len), ';', &rest);
-    const struct http_header mine[] = { { STR("Cookie"), cookie } }, other[] = { { STR("Cookie"), STR("sbx_setup=00000000000000000000000000000000") } };
-    const char *good_code = arena_print(g->mem, "/setup/callback?code=good&state=" PRI_STR, FMT_STR(state_text)).ptr;
-    expect(ask_with(g, "GET", good_code, other, 1, STR("")), 400, "ValidationError");       /* another browser */
+    const struct http_header mine[] = {{STR("Cookie"), cookie}},
+                             other[] = {{STR("Cookie"),
+                                         STR("sbx_setup=00000000000000000000000000000000")}};
+    const char *good_code =
+        arena_print(g->mem, "/setup/callback?code=good&state=" PRI_STR, FMT_STR(state_text)).ptr;
+    /* another browser */
+    expect(ask_with(g, "GET", good_code, other, 1, STR("")), 400, "ValidationError");
     expect(ask_with(g, "GET", good_code, NULL, 0, STR("")), 400, "ValidationError");
-    expect(ask_with(g, "GET", arena_print(g->mem, "/setup/callback?code=bad&state=" PRI_STR, FMT_STR(state_text)).ptr, mine, 1, STR("")), 502, "UpstreamError");
+    expect(
+        ask_with(
+            g, "GET",
+            arena_print(g->mem, "/setup/callback?code=bad&state=" PRI_STR, FMT_STR(state_text)).ptr,
+            mine, 1, STR("")),
+        502, "UpstreamError");
     assert_int_equal(count_rows(g, "select count(*) from app_value"), 0);
     assert_int_equal(ask_with(g, "GET", good_code, mine, 1, STR("")).status, 200);
     assert_int_equal(count_rows(g, "select count(*) from app_value where secret = 1"), 4);
-    expect(deliver(g, "push", "1", "fresh-secret", "{}"), 202, NULL);       /* the new secret counts at once */
+    /* the new secret counts at once */
+    expect(deliver(g, "push", "1", "fresh-secret", "{}"), 202, NULL);
     expect(ask(g, "GET", "/setup", STR(""), NULL), 409, "Conflict");
     expect(ask_with(g, "GET", good_code, mine, 1, STR("")), 409, "Conflict");
 }

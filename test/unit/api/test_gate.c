@@ -1,4 +1,7 @@
-/* The gate: whatever is asked, by whomever, the answer is one envelope with a status that tells what to do. */
+/*
+ * The gate: whatever is asked, by whomever, the answer is one envelope with a status that tells
+ * what to do.
+ */
 #include "rig.h"
 
 #include "base/io.h"
@@ -34,7 +37,8 @@ static void test_every_error_has_the_envelope(void **state)
         struct answer a = ask(g, table[i].method, table[i].path, g->member, table[i].body);
         expect(a, table[i].status, table[i].tag);
         assert_true(at(g, a, "errorMessage").len > 0);
-        assert_true(json_kind(json_get(a.body, STR("data"))) == JSON_NULL || json_kind(json_get(a.body, STR("data"))) == JSON_OBJECT);
+        assert_true(json_kind(json_get(a.body, STR("data"))) == JSON_NULL ||
+                    json_kind(json_get(a.body, STR("data"))) == JSON_OBJECT);
     }
     assert_int_equal(count_rows(g, "select count(*) from lock"), 0);
 }
@@ -53,10 +57,12 @@ static void test_only_json_is_read(void **state)
         { "application/json", 200 }, { "application/json; charset=utf-8", 200 }, { "application/vnd.x+json", 200 },
         { "text/plain", 415 }, { "application/x-www-form-urlencoded", 415 } };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        const struct http_header h[] = { { STR("Content-Type"), str_of(table[i].type) },
-                                         { STR("Authorization"), arena_print(g->mem, "Bearer " PRI_STR, FMT_STR(g->member)) } };
+        const struct http_header h[] = {
+            {STR("Content-Type"), str_of(table[i].type)},
+            {STR("Authorization"), arena_print(g->mem, "Bearer " PRI_STR, FMT_STR(g->member))}};
         str body = arena_print(g->mem, "{\"key\":\"k%zu\",\"ttl\":60}", i);
-        expect(ask_with(g, "POST", "/api/v1/locks", h, 2, body), table[i].status, table[i].status == 415 ? "UnsupportedMediaType" : NULL);
+        expect(ask_with(g, "POST", "/api/v1/locks", h, 2, body), table[i].status,
+               table[i].status == 415 ? "UnsupportedMediaType" : NULL);
     }
 }
 
@@ -89,7 +95,8 @@ static void test_every_route_refuses_strangers(void **state)
         const char *method = methods[routes[i].method];
         if (routes[i].needs != RIGHT_NOTHING) {
             expect(ask(g, method, buf_str(&b).ptr, STR(""), "{}"), 401, "InvalidToken");
-            expect(ask(g, method, buf_str(&b).ptr, STR("sbx_tok_nonsense"), "{}"), 401, "InvalidToken");
+            expect(ask(g, method, buf_str(&b).ptr, STR("sbx_tok_nonsense"), "{}"), 401,
+                   "InvalidToken");
         }
         if (routes[i].needs >= RIGHT_OPERATE)
             expect(ask(g, method, buf_str(&b).ptr, g->session, "{}"), 403, "PermissionDenied");
@@ -101,8 +108,12 @@ static void test_every_route_refuses_strangers(void **state)
 static void test_what_is_no_request_gets_the_envelope_too(void **state)
 {
     struct rig *g = *state;
-    const struct { int status; const char *tag; } table[] = {
-        { 400, "ValidationError" }, { 408, "RequestTimeout" }, { 413, "PayloadTooLarge" }, { 431, "HeadersTooLarge" }, { 414, "HeadersTooLarge" } };
+    const struct { int status; const char *tag;
+    } table[] = {{400, "ValidationError"},
+                 {408, "RequestTimeout"},
+                 {413, "PayloadTooLarge"},
+                 {431, "HeadersTooLarge"},
+                 {414, "HeadersTooLarge"}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct http_response r = { 0 };
         struct err e = { 0 };
@@ -121,7 +132,8 @@ static void test_a_lost_database_is_503_and_readiness_false(void **state)
     expect(ask(g, "GET", "/readyz", STR(""), NULL), 503, "StorageUnavailable");
     expect(ask(g, "GET", "/healthz", STR(""), NULL), 200, NULL);
     expect(ask(g, "GET", "/api/v1/batches", g->session, NULL), 503, "StorageUnavailable");
-    expect(ask(g, "POST", "/api/v1/locks", g->session, "{\"key\":\"a\",\"ttl\":5}"), 503, "StorageUnavailable");
+    expect(ask(g, "POST", "/api/v1/locks", g->session, "{\"key\":\"a\",\"ttl\":5}"), 503,
+           "StorageUnavailable");
     g->engine.database_gone = false;
     expect(ask(g, "GET", "/readyz", STR(""), NULL), 200, NULL);
 }
@@ -132,8 +144,10 @@ static void test_metrics_count_requests_and_deliveries(void **state)
     (void)deliver(g, "watch", "d-1", "new-secret", "{}");
     struct answer a = ask(g, "GET", "/metrics", STR(""), NULL);
     assert_int_equal(a.status, 200);
-    assert_true(str_has(a.text, STR("signalbox_webhook_deliveries_total{event=\"other\",fate=\"dropped\"} 1\n")));
-    assert_true(str_has(a.text, STR("signalbox_http_requests_total{method=\"POST\",route=\"/webhooks/github\",status=\"2xx\"} 1\n")));
+    assert_true(str_has(
+        a.text, STR("signalbox_webhook_deliveries_total{event=\"other\",fate=\"dropped\"} 1\n")));
+    assert_true(str_has(a.text, STR("signalbox_http_requests_total{method=\"POST\",route=\"/"
+                                    "webhooks/github\",status=\"2xx\"} 1\n")));
     assert_true(str_has(a.text, STR("signalbox_facts_total 3\n")));
 }
 
@@ -160,7 +174,8 @@ static void test_the_description_lists_exactly_the_routes(void **state)
         if (json_kind(op) != JSON_OBJECT)
             stop_test("not described: %s %s\n", methods[routes[i].method], routes[i].path);
         if (!str_eq(json_str(json_get(op, STR("x-needs")), g->mem), str_of(needs[routes[i].needs])))
-            stop_test("described with other needs: %s %s\n", methods[routes[i].method], routes[i].path);
+            stop_test("described with other needs: %s %s\n", methods[routes[i].method],
+                      routes[i].path);
     }
     assert_int_equal(described, route_count);
 }

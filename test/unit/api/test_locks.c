@@ -7,7 +7,9 @@
 static struct answer take(struct rig *g, const char *key, int ttl_s, const char *message)
 {
     return ask(g, "POST", LOCKS, g->member,
-               arena_print(g->mem, "{\"key\":\"%s\",\"ttl\":%d,\"lockMessage\":\"%s\"}", key, ttl_s, message).ptr);
+               arena_print(g->mem, "{\"key\":\"%s\",\"ttl\":%d,\"lockMessage\":\"%s\"}", key, ttl_s,
+                           message)
+                   .ptr);
 }
 
 static struct answer release(struct rig *g, const char *key)
@@ -26,7 +28,8 @@ static void test_a_lock_is_answered_as_the_cli_reads_it(void **state)
     assert_text(at(g, a, "data.createdAt"), "2026-09-21T14:13:20Z");
     assert_text(at(g, a, "data.expiresAt"), "2026-09-21T15:13:20Z");
     assert_true(str_starts(at(g, a, "data.id"), STR("lock_")));
-    assert_int_equal(json_kind(json_path(a.body, "data.deletedAt")), JSON_NULL);    /* never "": Go could not read it */
+    /* never "": Go could not read it */
+    assert_int_equal(json_kind(json_path(a.body, "data.deletedAt")), JSON_NULL);
     assert_int_equal(num(a, "data.token"), 1);
     assert_int_equal(g->engine.lock_changes, 1);
 }
@@ -35,7 +38,8 @@ static void test_the_loser_sees_message_expiry_and_actor(void **state)
 {
     struct rig *g = *state;
     expect(take(g, KEY, 3600, "db migration"), 200, NULL);
-    struct answer a = ask(g, "POST", LOCKS, g->session, "{\"key\":\"" KEY "\",\"ttl\":60,\"lockMessage\":\"me too\"}");
+    struct answer a = ask(g, "POST", LOCKS, g->session,
+                          "{\"key\":\"" KEY "\",\"ttl\":60,\"lockMessage\":\"me too\"}");
     expect(a, 409, "LockAlreadyExists");
     assert_true(str_has(at(g, a, "errorMessage"), STR("db migration")));
     assert_true(str_has(at(g, a, "errorMessage"), STR("laptop")));
@@ -59,7 +63,8 @@ static void test_an_expired_lock_is_absent(void **state)
     struct answer second = take(g, KEY, 10, "late");
     expect(second, 200, NULL);
     assert_false(str_eq(at(g, first, "data.id"), at(g, second, "data.id")));
-    assert_int_equal(num(second, "data.token"), 2);     /* a refused call gives no token: the counter went back */
+    /* a refused call gives no token: the counter went back */
+    assert_int_equal(num(second, "data.token"), 2);
 }
 
 static void test_unlocking_frees_the_key_once(void **state)
@@ -84,14 +89,16 @@ static void test_owner_and_repository_are_compared_without_case(void **state)
     struct rig *g = *state;
     expect(take(g, "Acme/Infra/dev/vpc", 60, ""), 200, NULL);
     expect(take(g, "acme/infra/dev/vpc", 60, ""), 409, NULL);
-    expect(take(g, "acme/infra/Dev/vpc", 60, ""), 200, NULL);       /* a stack is a name of its own */
+    /* a stack is a name of its own */
+    expect(take(g, "acme/infra/Dev/vpc", 60, ""), 200, NULL);
 }
 
 static void test_another_workspace_has_keys_of_its_own(void **state)
 {
     struct rig *g = *state;
     expect(take(g, KEY, 60, ""), 200, NULL);
-    run(g->b, "update api_token set workspace_id = $1 where name = 'laptop'", ARGS(A(STR(WS_OTHER))));
+    run(g->b, "update api_token set workspace_id = $1 where name = 'laptop'",
+        ARGS(A(STR(WS_OTHER))));
     api_forget_cached(g->api);
     expect(take(g, KEY, 60, ""), 200, NULL);
     assert_int_equal(count_rows(g, "select count(*) from lock where deleted_ms is null"), 2);
@@ -117,7 +124,8 @@ static void test_the_older_form_works_under_both_paths(void **state)
 {
     struct rig *g = *state;
     struct answer a = ask(g, "POST", "/api/locks", g->member,
-                          "{\"key\":\"weekend\",\"ttl\":172800,\"message\":\"frozen\",\"properties\":[{\"key\":\"by\",\"value\":\"ana\"}]}");
+                          "{\"key\":\"weekend\",\"ttl\":172800,\"message\":\"frozen\","
+                          "\"properties\":[{\"key\":\"by\",\"value\":\"ana\"}]}");
     expect(a, 200, NULL);
     assert_text(at(g, a, "data.lockMessage"), "frozen");
     assert_text(at(g, a, "data.properties.by"), "ana");
@@ -137,8 +145,14 @@ static void test_active_locks_are_listed_with_their_token(void **state)
     expect(a, 200, NULL);
     assert_int_equal(json_count(json_path(a.body, "data.items")), 1);
     assert_true(str_has(a.text, STR("\"lockMessage\":\"two\"")));
-    assert_int_equal(json_count(json_path(ask(g, "GET", LOCKS "?key=acme%2Finfra%2Fdev%2Fb", g->member, NULL).body, "data.items")), 1);
-    assert_int_equal(json_count(json_path(ask(g, "GET", LOCKS "?prefix=acme%2Finfra%2Fprod", g->member, NULL).body, "data.items")), 0);
+    assert_int_equal(json_count(json_path(
+                         ask(g, "GET", LOCKS "?key=acme%2Finfra%2Fdev%2Fb", g->member, NULL).body,
+                         "data.items")),
+                     1);
+    assert_int_equal(json_count(json_path(
+                         ask(g, "GET", LOCKS "?prefix=acme%2Finfra%2Fprod", g->member, NULL).body,
+                         "data.items")),
+                     0);
 }
 
 static void test_a_workflow_needs_the_permission_row(void **state)
@@ -156,9 +170,11 @@ static void test_a_workflow_needs_the_permission_row(void **state)
 static void test_only_known_tokens_stay_on_the_loop(void **state)
 {
     struct rig *g = *state;
-    const struct http_header h[] = { { STR("Authorization"), arena_print(g->mem, "Bearer " PRI_STR, FMT_STR(g->admin)) },
-                                     { STR("Content-Length"), STR("30") } };
-    struct http_request r = { .method = HTTP_POST, .path = STR(LOCKS), .headers = h, .header_count = 2 };
+    const struct http_header h[] = {
+        {STR("Authorization"), arena_print(g->mem, "Bearer " PRI_STR, FMT_STR(g->admin))},
+        {STR("Content-Length"), STR("30")}};
+    struct http_request r = {
+        .method = HTTP_POST, .path = STR(LOCKS), .headers = h, .header_count = 2};
     struct http_class before = { 0 }, after = { 0 }, large = { 0 };
     g->hooks.classify(g->hooks.app, &r, &before);
     expect(ask(g, "GET", LOCKS, g->admin, NULL), 200, NULL);

@@ -1,4 +1,6 @@
-/* Who is let in (atmos-pro.md §6): sessions of workflows, static tokens, and what neither may do. */
+/*
+ * Who is let in (atmos-pro.md §6): sessions of workflows, static tokens, and what neither may do.
+ */
 #include "rig.h"
 
 #include "store/tokens.h"
@@ -25,7 +27,10 @@ static void test_a_token_is_exchanged_once(void **state)
     expect(exchange(g, token, WS), 200, NULL);
     expect(exchange(g, token, WS), 401, "TokenReplayed");
     assert_int_equal(count_rows(g, "select count(*) from oidc_used where jti = 'once'"), 1);
-    assert_int_equal(count_rows(g, "select count(*) from audit where action = 'auth.oidc_token_exchange_failure'"), 1);
+    assert_int_equal(
+        count_rows(g,
+                   "select count(*) from audit where action = 'auth.oidc_token_exchange_failure'"),
+        1);
 }
 
 static void test_the_session_is_a_jwt_with_a_numeric_end(void **state)
@@ -53,8 +58,10 @@ static void test_who_is_not_let_in(void **state)
         { STR(""), WS, 400, "ValidationError" }, { oidc_token(g, "j3", ""), "", 400, "ValidationError" },
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        expect(exchange(g, table[i].token, table[i].workspace), table[i].status, table[i].status == 503 ? NULL : table[i].tag);
-    assert_int_equal(count_rows(g, "select count(*) from oidc_used"), 1);       /* that of the rig's own session: a refusal uses nothing up */
+        expect(exchange(g, table[i].token, table[i].workspace), table[i].status,
+               table[i].status == 503 ? NULL : table[i].tag);
+    /* that of the rig's own session: a refusal uses nothing up */
+    assert_int_equal(count_rows(g, "select count(*) from oidc_used"), 1);
 }
 
 static void test_sessions_end_and_keys_rotate(void **state)
@@ -62,13 +69,18 @@ static void test_sessions_end_and_keys_rotate(void **state)
     struct rig *g = *state;
     str now, before, bad, token;
     struct jwt_key *other;
-    str claims = arena_print(g->mem, "{\"typ\":\"ws:gh:action\",\"exp\":%lld,\"workspace\":\"" WS "\",\"repository\":%lld,\"github\":{}}",
+    str claims = arena_print(g->mem,
+                             "{\"typ\":\"ws:gh:action\",\"exp\":%lld,\"workspace\":\"" WS
+                             "\",\"repository\":%lld,\"github\":{}}",
                              (long long)(g->engine.now_ms / 1000 + 60), (long long)g->repo);
     good(g->b, jwt_key_from_secret(STR("another secret of 32 bytes ....."), &other, &g->b->e));
     good(g->b, jwt_sign(g->mem, g->key, STR(""), claims, &now, &g->b->e));
     good(g->b, jwt_sign(g->mem, g->key_before, STR(""), claims, &before, &g->b->e));
     good(g->b, jwt_sign(g->mem, other, STR(""), claims, &bad, &g->b->e));
-    good(g->b, jwt_sign(g->mem, g->key, STR(""), arena_print(g->mem, "{\"typ\":\"other\",\"exp\":%lld}", (long long)(g->engine.now_ms / 1000 + 60)), &token, &g->b->e));
+    good(g->b, jwt_sign(g->mem, g->key, STR(""),
+                        arena_print(g->mem, "{\"typ\":\"other\",\"exp\":%lld}",
+                                    (long long)(g->engine.now_ms / 1000 + 60)),
+                        &token, &g->b->e));
     expect(ask(g, "GET", "/api/v1/runs", now, NULL), 200, NULL);
     expect(ask(g, "GET", "/api/v1/runs", before, NULL), 200, NULL);
     expect(ask(g, "GET", "/api/v1/runs", bad, NULL), 401, "InvalidToken");
@@ -84,9 +96,13 @@ static void test_a_revoked_token_is_refused_at_once(void **state)
     str id, secret;
     assert_true(token_split(g->member, &id, &secret));
     expect(ask(g, "GET", "/api/v1/runs", g->member, NULL), 200, NULL);
-    expect(ask(g, "DELETE", arena_print(g->mem, "/api/v1/tokens/" PRI_STR, FMT_STR(id)).ptr, g->admin, NULL), 200, NULL);
+    expect(ask(g, "DELETE", arena_print(g->mem, "/api/v1/tokens/" PRI_STR, FMT_STR(id)).ptr,
+               g->admin, NULL),
+           200, NULL);
     expect(ask(g, "GET", "/api/v1/runs", g->member, NULL), 401, "InvalidToken");
-    expect(ask(g, "DELETE", arena_print(g->mem, "/api/v1/tokens/" PRI_STR, FMT_STR(id)).ptr, g->admin, NULL), 404, "NotFound");
+    expect(ask(g, "DELETE", arena_print(g->mem, "/api/v1/tokens/" PRI_STR, FMT_STR(id)).ptr,
+               g->admin, NULL),
+           404, "NotFound");
 }
 
 static void test_a_wrong_secret_is_no_token(void **state)

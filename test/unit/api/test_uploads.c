@@ -1,4 +1,7 @@
-/* POST /affected-stacks (atmos-pro.md §4.3, §4.14): one fact for one upload, whatever the network does. */
+/*
+ * POST /affected-stacks (atmos-pro.md §4.3, §4.14): one fact for one upload, whatever the network
+ * does.
+ */
 #include "rig.h"
 
 #include "base/pack.h"
@@ -8,20 +11,29 @@
 
 static const char *doc(struct rig *g, const char *stacks, const char *more)
 {
-    return arena_print(g->mem, "{\"head_sha\":\"" HEAD_A "\",\"base_sha\":\"" BASE_A "\",\"repo_url\":\"https://github.com/acme/infra\","
-                       "\"repo_name\":\"infra\",\"repo_owner\":\"acme\",\"repo_host\":\"github.com\",\"stacks\":%s%s}", stacks, more).ptr;
+    return arena_print(g->mem,
+                       "{\"head_sha\":\"" HEAD_A "\",\"base_sha\":\"" BASE_A
+                       "\",\"repo_url\":\"https://github.com/acme/infra\","
+                       "\"repo_name\":\"infra\",\"repo_owner\":\"acme\",\"repo_host\":\"github."
+                       "com\",\"stacks\":%s%s}",
+                       stacks, more)
+        .ptr;
 }
 
 static const char *chunk(struct rig *g, const char *id, int index, int total, const char *stacks)
 {
-    return doc(g, stacks, arena_print(g->mem, ",\"batch_id\":\"%s\",\"batch_index\":%d,\"batch_total\":%d", id, index, total).ptr);
+    return doc(g, stacks,
+               arena_print(g->mem, ",\"batch_id\":\"%s\",\"batch_index\":%d,\"batch_total\":%d", id,
+                           index, total)
+                   .ptr);
 }
 
 static str stored_stacks(struct rig *g)
 {
     struct db_rows r;
     str plain;
-    good(g->b, db_query(g->b->db, g->mem, &g->b->e, &r, "select body from upload where state = 'complete'", NO_ARGS));
+    good(g->b, db_query(g->b->db, g->mem, &g->b->e, &r,
+                        "select body from upload where state = 'complete'", NO_ARGS));
     assert_int_equal(r.count, 1);
     good(g->b, unpack(g->mem, db_at(&r, 0, 0)->s, 1 << 20, &plain, &g->b->e));
     return plain;
@@ -38,7 +50,8 @@ static void test_an_upload_becomes_a_row_and_a_fact_in_its_lane(void **state)
     assert_int_equal(g->engine.poked_lane, g->repo);
     struct answer l = ask(g, "GET", "/api/v1/uploads", g->member, NULL);
     assert_true(str_has(l.text, STR("\"affected\":1")));
-    assert_true(str_has(l.text, STR("\"run_id\":\"555\"")));            /* the session's claims are kept */
+    /* the session's claims are kept */
+    assert_true(str_has(l.text, STR("\"run_id\":\"555\"")));
 }
 
 static void test_a_byte_identical_retry_is_the_same_upload(void **state)
@@ -61,17 +74,21 @@ static void test_chunks_count_when_all_are_there(void **state)
 {
     struct rig *g = *state;
     expect(ask(g, "POST", PATH, g->session, chunk(g, "id-1", 0, 3, "[" ENTRY("a") "]")), 200, NULL);
-    expect(ask(g, "POST", PATH, g->session, chunk(g, "id-1", 1, 3, "[" ENTRY("lost answer") "]")), 200, NULL);
-    struct answer again = ask(g, "POST", PATH, g->session, chunk(g, "id-1", 1, 3, "[" ENTRY("b") "]"));
+    expect(ask(g, "POST", PATH, g->session, chunk(g, "id-1", 1, 3, "[" ENTRY("lost answer") "]")),
+           200, NULL);
+    struct answer again =
+        ask(g, "POST", PATH, g->session, chunk(g, "id-1", 1, 3, "[" ENTRY("b") "]"));
     assert_text(at(g, again, "data.state"), "waiting_for_chunks");
     assert_int_equal(count_rows(g, "select count(*) from upload"), 0);
-    struct answer last = ask(g, "POST", PATH, g->session, chunk(g, "id-1", 2, 3, "[" ENTRY("c") "]"));
+    struct answer last =
+        ask(g, "POST", PATH, g->session, chunk(g, "id-1", 2, 3, "[" ENTRY("c") "]"));
     expect(last, 200, NULL);
     assert_text(at(g, last, "data.state"), "stored");
     assert_text(stored_stacks(g), "[[" ENTRY("a") "],[" ENTRY("b") "],[" ENTRY("c") "]]");
     assert_int_equal(count_rows(g, "select count(*) from upload_chunk"), 0);
     /* The answer was lost: the last chunk comes again and leaves nothing behind. */
-    struct answer late = ask(g, "POST", PATH, g->session, chunk(g, "id-1", 2, 3, "[" ENTRY("c") "]"));
+    struct answer late =
+        ask(g, "POST", PATH, g->session, chunk(g, "id-1", 2, 3, "[" ENTRY("c") "]"));
     assert_text(at(g, late, "data.state"), "duplicate");
     assert_int_equal(count_rows(g, "select count(*) from upload_chunk"), 0);
     assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'upload.affected'"), 1);
@@ -80,7 +97,8 @@ static void test_chunks_count_when_all_are_there(void **state)
 static void test_a_restart_under_a_new_id_leaves_no_residue(void **state)
 {
     struct rig *g = *state;
-    expect(ask(g, "POST", PATH, g->session, chunk(g, "given-up", 0, 2, "[" ENTRY("a") "]")), 200, NULL);
+    expect(ask(g, "POST", PATH, g->session, chunk(g, "given-up", 0, 2, "[" ENTRY("a") "]")), 200,
+           NULL);
     expect(ask(g, "POST", PATH, g->session, chunk(g, "anew", 0, 1, "[" ENTRY("a") "]")), 200, NULL);
     assert_int_equal(count_rows(g, "select count(*) from upload_chunk"), 0);
     assert_int_equal(count_rows(g, "select count(*) from upload"), 1);
@@ -102,8 +120,11 @@ static void test_chunks_that_disagree_are_a_mismatch(void **state)
     expect(ask(g, "POST", PATH, g->session, chunk(g, "id", 1, 4, "[]")), 409, "BatchMismatch");
     expect(ask(g, "POST", PATH, g->session, "{\"head_sha\":\"3333\",\"base_sha\":\"" BASE_A "\",\"stacks\":[],\"batch_id\":\"id\",\"batch_index\":1,\"batch_total\":3}"),
            409, "BatchMismatch");
-    expect(ask(g, "POST", PATH, g->member, "{\"head_sha\":\"" HEAD_A "\",\"base_sha\":\"" BASE_A "\",\"repo_owner\":\"acme\",\"repo_name\":\"other\",\"stacks\":[],"
-               "\"batch_id\":\"id\",\"batch_index\":1,\"batch_total\":3}"), 409, "BatchMismatch");
+    expect(ask(g, "POST", PATH, g->member,
+               "{\"head_sha\":\"" HEAD_A "\",\"base_sha\":\"" BASE_A
+               "\",\"repo_owner\":\"acme\",\"repo_name\":\"other\",\"stacks\":[],"
+               "\"batch_id\":\"id\",\"batch_index\":1,\"batch_total\":3}"),
+           409, "BatchMismatch");
     assert_int_equal(count_rows(g, "select count(*) from upload_chunk"), 1);
 }
 
@@ -118,11 +139,20 @@ static void test_what_is_wrong_is_refused_and_nothing_is_stored(void **state)
     for (int i = 0; i < 100; i++)
         buf_add(&deep, STR("}]"));
     const char *const table[] = {
-        "{\"base_sha\":\"x\",\"stacks\":[]}", "{\"head_sha\":\"x\",\"base_sha\":\"y\"}", "{\"head_sha\":\"\",\"base_sha\":\"y\",\"stacks\":[]}",
-        doc(g, "{}", ""), doc(g, "[{}]", ""), doc(g, "[{\"component\":\"vpc\"}]", ""), doc(g, "[{\"component\":\"\",\"stack\":\"dev\"}]", ""),
-        doc(g, "[{\"component\":\"a\\u0001\",\"stack\":\"dev\"}]", ""), doc(g, "[7]", ""), doc(g, "[]", ",\"batch_index\":0,\"batch_total\":2"),
-        doc(g, "[]", ",\"batch_id\":\"x\",\"batch_index\":2,\"batch_total\":2"), doc(g, "[]", ",\"batch_id\":\"x\",\"batch_index\":-1,\"batch_total\":2"),
-        doc(g, "[]", ",\"batch_id\":\"x\",\"batch_index\":0,\"batch_total\":0"), doc(g, "[]", ",\"batch_id\":\"x\",\"batch_index\":0"),
+        "{\"base_sha\":\"x\",\"stacks\":[]}",
+        "{\"head_sha\":\"x\",\"base_sha\":\"y\"}",
+        "{\"head_sha\":\"\",\"base_sha\":\"y\",\"stacks\":[]}",
+        doc(g, "{}", ""),
+        doc(g, "[{}]", ""),
+        doc(g, "[{\"component\":\"vpc\"}]", ""),
+        doc(g, "[{\"component\":\"\",\"stack\":\"dev\"}]", ""),
+        doc(g, "[{\"component\":\"a\\u0001\",\"stack\":\"dev\"}]", ""),
+        doc(g, "[7]", ""),
+        doc(g, "[]", ",\"batch_index\":0,\"batch_total\":2"),
+        doc(g, "[]", ",\"batch_id\":\"x\",\"batch_index\":2,\"batch_total\":2"),
+        doc(g, "[]", ",\"batch_id\":\"x\",\"batch_index\":-1,\"batch_total\":2"),
+        doc(g, "[]", ",\"batch_id\":\"x\",\"batch_index\":0,\"batch_total\":0"),
+        doc(g, "[]", ",\"batch_id\":\"x\",\"batch_index\":0"),
         doc(g, buf_str(&deep).ptr, ""),
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
@@ -140,7 +170,8 @@ static void test_an_empty_set_is_an_upload_too(void **state)
 {
     struct rig *g = *state;
     expect(ask(g, "POST", PATH, g->session, doc(g, "[]", "")), 200, NULL);
-    expect(ask(g, "POST", PATH, g->session, doc(g, "null", "")), 200, NULL);        /* a nil slice of Go */
+    /* a nil slice of Go */
+    expect(ask(g, "POST", PATH, g->session, doc(g, "null", "")), 200, NULL);
     assert_int_equal(count_rows(g, "select count(*) from upload"), 2);
 }
 
@@ -155,8 +186,12 @@ static void test_whose_repository_it_is(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         expect(ask(g, "POST", PATH, table[i].token,
-                   arena_print(g->mem, "{\"head_sha\":\"%zu\",\"base_sha\":\"b\",\"repo_owner\":\"%s\",\"repo_name\":\"%s\",\"stacks\":[]}", i,
-                               table[i].owner, table[i].name).ptr), table[i].status, table[i].tag);
+                   arena_print(g->mem,
+                               "{\"head_sha\":\"%zu\",\"base_sha\":\"b\",\"repo_owner\":\"%s\","
+                               "\"repo_name\":\"%s\",\"stacks\":[]}",
+                               i, table[i].owner, table[i].name)
+                       .ptr),
+               table[i].status, table[i].tag);
 }
 
 static void test_rows_of_permission_say_which_workflow_and_branch(void **state)
@@ -165,11 +200,15 @@ static void test_rows_of_permission_say_which_workflow_and_branch(void **state)
     const struct { const char *workflow, *branch, *claims; int status; } table[] = {
         { "atmos.yaml", "*", "", 200 }, { "other.yaml", "*", "", 403 }, { "*", "main", ",\"ref\":\"refs/heads/main\"", 200 },
         { "*", "main", ",\"ref\":\"refs/heads/topic\"", 403 },
-        { "*", "main", ",\"ref\":\"refs/pull/7/merge\",\"head_ref\":\"topic\",\"base_ref\":\"main\"", 200 },   /* held against its base */
+        /* held against its base */
+        { "*", "main", ",\"ref\":\"refs/pull/7/merge\",\"head_ref\":\"topic\",\"base_ref\":\"main\"", 200 },
         { "*", "main", ",\"ref\":\"refs/heads/gh-readonly-queue/main/pr-7-" HEAD_A "\"", 200 },
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        run(g->b, "update permission set workflow = $1, branch = $2 where name = 'Affected Stacks Create'", ARGS(A(str_of(table[i].workflow)), A(str_of(table[i].branch))));
+        run(g->b,
+            "update permission set workflow = $1, branch = $2 where name = 'Affected Stacks "
+            "Create'",
+            ARGS(A(str_of(table[i].workflow)), A(str_of(table[i].branch))));
         str session = session_of(g, arena_print(g->mem, "perm-%zu", i).ptr, table[i].claims);
         expect(ask(g, "POST", PATH, session, doc(g, "[]", "")), table[i].status, NULL);
     }

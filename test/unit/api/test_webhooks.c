@@ -15,7 +15,8 @@ static void test_a_delivery_is_stored_as_it_came(void **state)
     struct answer a = deliver(g, "pull_request", "guid-1", "new-secret", PULL);
     expect(a, 202, NULL);
     assert_text(at(g, a, "data.state"), "stored");
-    good(g->b, db_query(g->b->db, g->mem, &g->b->e, &r, "select lane, kind, key, body, actor, trace from fact", NO_ARGS));
+    good(g->b, db_query(g->b->db, g->mem, &g->b->e, &r,
+                        "select lane, kind, key, body, actor, trace from fact", NO_ARGS));
     assert_int_equal(r.count, 1);
     assert_int_equal(db_at(&r, 0, 0)->i, g->repo);
     assert_text(db_at(&r, 0, 1)->s, "webhook.pull_request");
@@ -29,10 +30,12 @@ static void test_a_delivery_is_stored_as_it_came(void **state)
 static void test_a_duplicate_is_accepted_and_not_stored(void **state)
 {
     struct rig *g = *state;
-    for (int i = 0; i < 4; i++)         /* the first looks the lane up, the others find it in the cache */
+    /* the first looks the lane up, the others find it in the cache */
+    for (int i = 0; i < 4; i++)
         expect(deliver(g, "pull_request", "same", "new-secret", PULL), 202, NULL);
     assert_int_equal(facts(g), 1);
-    assert_text(at(g, deliver(g, "pull_request", "same", "new-secret", PULL), "data.state"), "duplicate");
+    assert_text(at(g, deliver(g, "pull_request", "same", "new-secret", PULL), "data.state"),
+                "duplicate");
     expect(deliver(g, "pull_request", "next", "new-secret", PULL), 202, NULL);
     assert_int_equal(facts(g), 2);
 }
@@ -54,8 +57,10 @@ static void test_two_secrets_during_rotation_and_no_others(void **state)
 static void test_what_is_refused_leaves_no_row(void **state)
 {
     struct rig *g = *state;
-    const struct http_header unsigned_[] = { { STR("X-GitHub-Event"), STR("push") }, { STR("X-GitHub-Delivery"), STR("1") } };
-    expect(ask_with(g, "POST", "/webhooks/github", unsigned_, 2, STR(PULL)), 401, "InvalidSignature");
+    const struct http_header unsigned_[] = {{STR("X-GitHub-Event"), STR("push")},
+                                            {STR("X-GitHub-Delivery"), STR("1")}};
+    expect(ask_with(g, "POST", "/webhooks/github", unsigned_, 2, STR(PULL)), 401,
+           "InvalidSignature");
     expect(deliver(g, "push", "a b", "new-secret", PULL), 400, "ValidationError");
     expect(deliver(g, "", "1", "new-secret", PULL), 400, "ValidationError");
     expect(deliver(g, "push\x01", "1", "new-secret", PULL), 400, "ValidationError");
@@ -68,26 +73,38 @@ static void test_what_is_refused_leaves_no_row(void **state)
 static void test_events_without_use_are_counted_and_dropped(void **state)
 {
     struct rig *g = *state;
-    const struct { const char *event, *payload; const char *fate; } table[] = {
-        { "ping", "{\"zen\":\"x\"}", "dropped" }, { "star", "{}", "dropped" }, { "workflow_job", "{\"action\":\"queued\"}", "dropped" },
-        { "workflow_job", "{\"action\":\"waiting\"}", "stored" }, { "check_run", "{\"action\":\"completed\"}", "dropped" },
-        { "check_run", "{\"action\":\"rerequested\"}", "stored" }, { "installation", "{\"action\":\"created\"}", "stored" } };
+    const struct { const char *event, *payload; const char *fate;
+    } table[] = {{"ping", "{\"zen\":\"x\"}", "dropped"},
+                 {"star", "{}", "dropped"},
+                 {"workflow_job", "{\"action\":\"queued\"}", "dropped"},
+                 {"workflow_job", "{\"action\":\"waiting\"}", "stored"},
+                 {"check_run", "{\"action\":\"completed\"}", "dropped"},
+                 {"check_run", "{\"action\":\"rerequested\"}", "stored"},
+                 {"installation", "{\"action\":\"created\"}", "stored"}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        struct answer a = deliver(g, table[i].event, arena_print(g->mem, "d%zu", i).ptr, "new-secret", table[i].payload);
+        struct answer a = deliver(g, table[i].event, arena_print(g->mem, "d%zu", i).ptr,
+                                  "new-secret", table[i].payload);
         expect(a, 202, NULL);
         assert_text(at(g, a, "data.state"), table[i].fate);
     }
     assert_int_equal(facts(g), 3);
-    assert_int_equal(count_rows(g, "select count(*) from fact where lane <> 0"), 0);        /* none of them names a repository */
+    /* none of them names a repository */
+    assert_int_equal(count_rows(g, "select count(*) from fact where lane <> 0"), 0);
 }
 
 static void test_a_repository_in_two_workspaces_gets_it_in_both(void **state)
 {
     struct rig *g = *state;
-    struct repository r = { .workspace_id = STR(WS_OTHER), .forge = STR("github"), .forge_id = 9001, .host = STR("github.com"), .owner = STR("acme"),
-                            .name = STR("infra"), .default_branch = STR("main") };
+    struct repository r = {.workspace_id = STR(WS_OTHER),
+                           .forge = STR("github"),
+                           .forge_id = 9001,
+                           .host = STR("github.com"),
+                           .owner = STR("acme"),
+                           .name = STR("infra"),
+                           .default_branch = STR("main")};
     bool is_new;
-    good(g->b, repositories_import(g->b->db, g->mem, &r, STR("system"), STR("test"), g->engine.now_ms, &is_new, &g->b->e));
+    good(g->b, repositories_import(g->b->db, g->mem, &r, STR("system"), STR("test"),
+                                   g->engine.now_ms, &is_new, &g->b->e));
     for (int i = 0; i < 3; i++)
         expect(deliver(g, "push", "both", "new-secret", PULL), 202, NULL);
     assert_int_equal(count_rows(g, "select count(*) from fact"), 2);
@@ -101,23 +118,33 @@ static void test_an_import_counts_at_once(void **state)
 {
     struct rig *g = *state;
     expect(deliver(g, "push", "before", "new-secret", "{\"repository\":{\"id\":77}}"), 202, NULL);
-    expect(ask(g, "POST", "/api/v1/repositories", g->admin, "{\"owner\":\"acme\",\"name\":\"new\",\"forgeId\":77}"), 201, NULL);
+    expect(ask(g, "POST", "/api/v1/repositories", g->admin,
+               "{\"owner\":\"acme\",\"name\":\"new\",\"forgeId\":77}"),
+           201, NULL);
     expect(deliver(g, "push", "after", "new-secret", "{\"repository\":{\"id\":77}}"), 202, NULL);
-    assert_int_equal(count_rows(g, "select count(*) from fact f join repository r on r.id = f.lane where f.key = 'github:after' and r.name = 'new'"), 1);
+    assert_int_equal(count_rows(g, "select count(*) from fact f join repository r on r.id = f.lane "
+                                   "where f.key = 'github:after' and r.name = 'new'"),
+                     1);
 }
 
 static void test_a_form_is_accepted(void **state)
 {
     struct rig *g = *state;
-    str body = STR("payload=%7B%22action%22%3A%22opened%22%2C%22repository%22%3A%7B%22id%22%3A9001%7D%7D");
+    str body =
+        STR("payload=%7B%22action%22%3A%22opened%22%2C%22repository%22%3A%7B%22id%22%3A9001%7D%7D");
     uint8_t mac[SHA256_BYTES];
     hmac_sha256(STR("new-secret"), body, mac);
     struct http_header h[] = {
-        { STR("Content-Type"), STR("application/x-www-form-urlencoded") }, { STR("X-GitHub-Event"), STR("pull_request") },
-        { STR("X-GitHub-Delivery"), STR("form") },
-        { STR("X-Hub-Signature-256"), arena_print(g->mem, "sha256=" PRI_STR, FMT_STR(hex_write(g->mem, (str){ (const char *)mac, sizeof mac }))) } };
+        {STR("Content-Type"), STR("application/x-www-form-urlencoded")},
+        {STR("X-GitHub-Event"), STR("pull_request")},
+        {STR("X-GitHub-Delivery"), STR("form")},
+        {STR("X-Hub-Signature-256"),
+         arena_print(g->mem, "sha256=" PRI_STR,
+                     FMT_STR(hex_write(g->mem, (str){(const char *)mac, sizeof mac})))}};
     expect(ask_with(g, "POST", "/webhooks/github", h, 4, body), 202, NULL);
-    assert_int_equal(count_rows(g, "select count(*) from fact f join repository r on r.id = f.lane where r.name = 'infra'"), 1);
+    assert_int_equal(count_rows(g, "select count(*) from fact f join repository r on r.id = f.lane "
+                                   "where r.name = 'infra'"),
+                     1);
     h[0].value = STR("text/plain");
     expect(ask_with(g, "POST", "/webhooks/github", h, 4, body), 415, "UnsupportedMediaType");
 }

@@ -55,7 +55,9 @@ static const char keeper[] =
     "    echo ready\n"
     "}\n"
     "end() { [ -z \"$pid\" ] || { kill -$1 $pid $2; wait $pid; pid=; } 2>/dev/null; }\n"
-    /* A killed postmaster leaves its children to find out by themselves: the power takes them all. */
+    /*
+     * A killed postmaster leaves its children to find out by themselves: the power takes them all.
+     */
     "power_off() {\n"
     "    read -r kids </proc/$pid/task/$pid/children\n"
     "    end KILL \"$kids\"\n"

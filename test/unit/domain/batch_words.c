@@ -1,7 +1,8 @@
 #include "batch_words.h"
 
 static const char letter[] = "wrbdqoagSFCTKPEI";
-static const char batch_letter[] = { [BATCH_PREPARING] = 'p', [BATCH_HELD] = 'h', [BATCH_RUNNING] = 'r', [BATCH_ENDED] = 'e' };
+static const char batch_letter[] = {
+    [BATCH_PREPARING] = 'p', [BATCH_HELD] = 'h', [BATCH_RUNNING] = 'r', [BATCH_ENDED] = 'e'};
 
 struct given given_batch(const char *name, const char *classes, const char *edges, bool strict)
 {
@@ -22,30 +23,36 @@ struct given given_batch(const char *name, const char *classes, const char *edge
 
 void must_be_the_same(const char *name, const struct batch *a, const struct batch *b)
 {
-    bool same = a->state == b->state && a->cancelled == b->cancelled && a->superseded == b->superseded &&
-                a->ready_count == b->ready_count && memcmp(a->by_state, b->by_state, sizeof a->by_state) == 0 &&
+    bool same = a->state == b->state && a->cancelled == b->cancelled &&
+                a->superseded == b->superseded && a->ready_count == b->ready_count &&
+                memcmp(a->by_state, b->by_state, sizeof a->by_state) == 0 &&
                 memcmp(a->order, b->order, a->count * sizeof a->order[0]) == 0;
     for (uint32_t i = 0; i < a->count; i++) {
         const struct batch_node *x = &a->node[i], *y = &b->node[i];
-        same = same && x->state == y->state && x->run_class == y->run_class && x->attempt == y->attempt &&
-               x->expected_ms == y->expected_ms && x->cancel_wanted == y->cancel_wanted && x->retry == y->retry &&
+        same = same && x->state == y->state && x->run_class == y->run_class &&
+               x->attempt == y->attempt && x->expected_ms == y->expected_ms &&
+               x->cancel_wanted == y->cancel_wanted && x->retry == y->retry &&
                x->not_before_ms == y->not_before_ms && x->parents_open == y->parents_open &&
-               x->parents_bad == y->parents_bad && x->tail_ms == y->tail_ms && x->child_count == y->child_count &&
-               x->first_child == y->first_child && (x->heap_at != 0) == (y->heap_at != 0) && x->told == y->told &&
-               !x->queued && !y->queued;
+               x->parents_bad == y->parents_bad && x->tail_ms == y->tail_ms &&
+               x->child_count == y->child_count && x->first_child == y->first_child &&
+               (x->heap_at != 0) == (y->heap_at != 0) && x->told == y->told && !x->queued &&
+               !y->queued;
         for (uint32_t k = 0; same && k < x->child_count; k++)
             same = a->children[x->first_child + k] == b->children[y->first_child + k];
     }
-    uint32_t *ax = arena_make(a->mem, uint32_t, a->count + 1), *bx = arena_make(a->mem, uint32_t, a->count + 1);
+    uint32_t *ax = arena_make(a->mem, uint32_t, a->count + 1),
+             *bx = arena_make(a->mem, uint32_t, a->count + 1);
     int64_t   aw, bw;
-    uint32_t  an = batch_next(a, a->count, 1000, ax, &aw), bn = batch_next(b, a->count, 1000, bx, &bw);
+    uint32_t an = batch_next(a, a->count, 1000, ax, &aw),
+             bn = batch_next(b, a->count, 1000, bx, &bw);
     same = same && an == bn && aw == bw && memcmp(ax, bx, an * sizeof ax[0]) == 0;
     if (!same)
         print_error("%s: the loaded batch differs from the one that was stepped\n", name);
     assert_true(same);
 }
 
-struct batch *loaded(struct arena *mem, const struct batch *b, const struct batch_edge *edges, size_t n)
+struct batch *loaded(struct arena *mem, const struct batch *b, const struct batch_edge *edges,
+                     size_t n)
 {
     /* Only what is stored: whatever else is in the rows must not matter. */
     struct batch_node *rows = arena_make(mem, struct batch_node, b->count);
@@ -54,7 +61,8 @@ struct batch *loaded(struct arena *mem, const struct batch *b, const struct batc
             .attempt = b->node[i].attempt, .expected_ms = b->node[i].expected_ms,
             .cancel_wanted = b->node[i].cancel_wanted, .not_before_ms = b->node[i].not_before_ms,
             .parents_open = 77, .heap_at = 3, .tail_ms = 9 };
-    return batch_load(mem, rows, b->count, edges, n, b->strict, b->state, b->cancelled, b->superseded);
+    return batch_load(mem, rows, b->count, edges, n, b->strict, b->state, b->cancelled,
+                      b->superseded);
 }
 
 static const struct { char word; enum node_event ev; } words[] = {
@@ -68,8 +76,13 @@ enum node_verdict step(struct given *g, char word, uint32_t node, int64_t not_be
 {
     for (size_t i = 0; i < COUNT(words); i++)
         if (words[i].word == word)
-            return batch_step(g->b, (struct node_message){ .event = words[i].ev, .node = node,
-                .attempt = g->b->node[node].attempt, .now_ms = 1000, .not_before_ms = not_before_ms }, &g->out);
+            return batch_step(g->b,
+                              (struct node_message){.event = words[i].ev,
+                                                    .node = node,
+                                                    .attempt = g->b->node[node].attempt,
+                                                    .now_ms = 1000,
+                                                    .not_before_ms = not_before_ms},
+                              &g->out);
     print_error("%s: no such word: %c\n", g->name, word);
     abort();
 }

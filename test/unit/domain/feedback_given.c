@@ -1,6 +1,7 @@
 #include "feedback_given.h"
 
-static const char *const components[] = { "network/vpc", "iam/roles", "eks/cluster", "rds/main", "dns/zone", "s3/logs", "alb/public", "ecr/images" };
+static const char *const components[] = {"network/vpc", "iam/roles", "eks/cluster", "rds/main",
+                                         "dns/zone",    "s3/logs",   "alb/public",  "ecr/images"};
 static const char *const regions[] = { "ue1", "ue2", "uw2", "ew1" };
 static const char *const stages[] = { "prod", "staging", "dev" };
 
@@ -12,7 +13,8 @@ static void name_node(struct arena *mem, struct node_view *n, uint32_t i)
                            round < 12 ? "" : arena_print(mem, "-%u", round / 12).ptr);
 }
 
-static void give_parents(struct arena *mem, struct node_view *node, uint32_t i, uint32_t count, uint32_t levels)
+static void give_parents(struct arena *mem, struct node_view *node, uint32_t i, uint32_t count,
+                         uint32_t levels)
 {
     uint32_t wide = (count + levels - 1) / levels, level = i / wide;
     node[i].level = level;
@@ -25,10 +27,12 @@ static void give_parents(struct arena *mem, struct node_view *node, uint32_t i, 
     node[i].parent_count = i % 3 == 0 && parent[0] != parent[1] ? 2 : 1;
 }
 
-void given_batch(struct given *g, struct arena *mem, uint32_t count, uint32_t levels, const char *activity)
+void given_batch(struct given *g, struct arena *mem, uint32_t count, uint32_t levels,
+                 const char *activity)
 {
     bool merged = strcmp(activity, "merged") == 0;
-    *g = (struct given){ .mem = mem, .count = count, .node = arena_make(mem, struct node_view, (size_t)count + 1) };
+    *g = (struct given){
+        .mem = mem, .count = count, .node = arena_make(mem, struct node_view, (size_t)count + 1)};
     for (uint32_t i = 0; i < count; i++) {
         struct node_view *n = &g->node[i];
         name_node(mem, n, i);
@@ -38,13 +42,24 @@ void given_batch(struct given *g, struct arena *mem, uint32_t count, uint32_t le
         give_parents(mem, g->node, i, count, levels);
     }
     g->batch[0] = (struct batch_view){
-        .id = STR("bat_1"), .url = STR("https://box.example/batches/bat_1"), .kind = CHANGE_PULL_REQUEST, .activity = str_of(activity),
-        .head_sha = STR("1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"), .state = "running", .verdict = "", .node = g->node, .count = count,
+        .id = STR("bat_1"),
+        .url = STR("https://box.example/batches/bat_1"),
+        .kind = CHANGE_PULL_REQUEST,
+        .activity = str_of(activity),
+        .head_sha = STR("1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"),
+        .state = "running",
+        .verdict = "",
+        .node = g->node,
+        .count = count,
         .as_of_ms = NOON_MS,
     };
     g->change = (struct change_view){
-        .product = STR("Signalbox"), .kind = CHANGE_PULL_REQUEST, .number = 12, .title = STR("Larger cluster"),
-        .head_sha = g->batch[0].head_sha, .page_url = STR("https://box.example/changes/12"),
+        .product = STR("Signalbox"),
+        .kind = CHANGE_PULL_REQUEST,
+        .number = 12,
+        .title = STR("Larger cluster"),
+        .head_sha = g->batch[0].head_sha,
+        .page_url = STR("https://box.example/changes/12"),
     };
     given_batches(g, 1);
 }
@@ -113,7 +128,8 @@ void given_failed(struct given *g, uint32_t i, enum node_state state, const char
     skip_behind(g, i);
 }
 
-void given_counts(struct given *g, uint32_t i, int64_t create, int64_t change, int64_t replace, int64_t destroy)
+void given_counts(struct given *g, uint32_t i, int64_t create, int64_t change, int64_t replace,
+                  int64_t destroy)
 {
     struct node_view *n = &g->node[i];
     n->has_counts = true;

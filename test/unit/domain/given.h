@@ -1,4 +1,7 @@
-/* Shared by the domain's tests: an arena a test, and JSON as one would write it by hand (single quotes stand for double ones). */
+/*
+ * Shared by the domain's tests: an arena a test, and JSON as one would write it by hand (single
+ * quotes stand for double ones).
+ */
 #ifndef SIGNALBOX_TEST_DOMAIN_GIVEN_H
 #define SIGNALBOX_TEST_DOMAIN_GIVEN_H
 #include <setjmp.h>
@@ -59,13 +62,15 @@ static inline void then_text(str got, const char *want)
 static inline void then_error(const struct err *e, enum err_code code, const char *part)
 {
     if (e->code != code || !strstr(e->text, part))
-        wrong("expected %s with \"%s\", got %s: %s", err_tag(code), part, err_tag(e->code), e->text);
+        wrong("expected %s with \"%s\", got %s: %s", err_tag(code), part, err_tag(e->code),
+              e->text);
 }
 
 static inline void then_detail(const struct err *e, unsigned at, const char *part)
 {
     if (at >= e->details || !strstr(e->detail[at], part))
-        wrong("expected detail %u with \"%s\", got \"%s\"", at, part, at < e->details ? e->detail[at] : "none");
+        wrong("expected detail %u with \"%s\", got \"%s\"", at, part,
+              at < e->details ? e->detail[at] : "none");
 }
 
 /* No byte of it can break a line or turn the text around. */
@@ -74,7 +79,8 @@ static inline void then_plain(str s)
     assert_true(str_is_utf8(s));
     for (size_t i = 0; i < s.len; i++)
         assert_false((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f);
-    static const char *const hostile[] = { "\u202e", "\u2066", "\u200f", "\u2028", "\u200b", "\ufeff" };
+    static const char *const hostile[] = {"\u202e", "\u2066", "\u200f",
+                                          "\u2028", "\u200b", "\ufeff"};
     for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++)
         assert_false(str_has(s, str_of(hostile[i])));
 }

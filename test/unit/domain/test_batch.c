@@ -132,7 +132,9 @@ static void core_events_from_outside_are_refused(void **state)
     for (size_t k = 0; k < COUNT(core); k++) {
         for (uint32_t i = 0; i < 3; i++) {
             struct decisions out = { .mem = g.mem };
-            assert_int_equal(batch_step(g.b, (struct node_message){ .event = core[k], .node = i }, &out), NODE_ILLEGAL);
+            assert_int_equal(
+                batch_step(g.b, (struct node_message){.event = core[k], .node = i}, &out),
+                NODE_ILLEGAL);
             assert_int_equal(out.count, 0);
         }
     }
@@ -273,8 +275,11 @@ static void decisions_come_in_this_order(void **state)
         { "locked",           "A",   "",      "s",               "L0", "save0 report" },
         { "retry",            "AA",  "01",    "s f0",            "y",  "save0 save1 batch report" },
     };
-    static const char *const kind[] = { [DO_SAVE_NODE] = "save", [DO_DISPATCH] = "dispatch", [DO_CANCEL_RUN] = "stop",
-                                        [DO_SAVE_BATCH] = "batch", [DO_REPORT] = "report" };
+    static const char *const kind[] = {[DO_SAVE_NODE] = "save",
+                                       [DO_DISPATCH] = "dispatch",
+                                       [DO_CANCEL_RUN] = "stop",
+                                       [DO_SAVE_BATCH] = "batch",
+                                       [DO_REPORT] = "report"};
     for (size_t i = 0; i < COUNT(cases); i++) {
         char got[200] = "";
         struct given g = given_batch(cases[i].name, cases[i].classes, cases[i].edges, false);
@@ -283,7 +288,8 @@ static void decisions_come_in_this_order(void **state)
         for (size_t k = 0, at = 0; k < g.out.count; k++) {
             const struct decision *d = &g.out.at[k];
             bool of_node = d->kind != DO_SAVE_BATCH && d->kind != DO_REPORT;
-            at += (size_t)snprintf(got + at, sizeof got - at, of_node ? "%s%s%u" : "%s%s", k ? " " : "", kind[d->kind], d->node);
+            at += (size_t)snprintf(got + at, sizeof got - at, of_node ? "%s%s%u" : "%s%s",
+                                   k ? " " : "", kind[d->kind], d->node);
         }
         if (strcmp(got, cases[i].want) != 0)
             print_error("%s:\n", cases[i].name);
@@ -370,7 +376,8 @@ static void what_was_put_back_waits_for_its_time(void **state)
 static void an_end_forgets_the_time_of_a_put_back(void **state)
 {
     (void)state;        /* seed 1074 of the simulation: skipped, and revived with an old time */
-    struct given g = given_batch("put back behind a parent that failed meanwhile", "AA", "01", false);
+    struct given g =
+        given_batch("put back behind a parent that failed meanwhile", "AA", "01", false);
     play(&g, "s o0 S1 R0 f0");
     assert_int_equal(step(&g, 'b', 1, 9000), NODE_MOVE);
     then_it_is(&g, "FK e");

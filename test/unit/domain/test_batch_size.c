@@ -16,15 +16,18 @@ static uint32_t roll(uint32_t n)        /* 0 … n-1 */
 static struct node_message any_message(const struct batch *b)
 {
     uint32_t          node = roll(b->count);
-    static const enum node_event common[] = { NODE_SEND, NODE_SEND, NODE_SEND, NODE_ACCEPTED, NODE_RUN_STARTED, NODE_RUN_SUCCEEDED,
-                                              NODE_RUN_SUCCEEDED, NODE_RUN_FAILED, NODE_PUT_BACK, NODE_RERUN, NODE_RUN_AGAIN };
+    static const enum node_event common[] = {
+        NODE_SEND,        NODE_SEND,          NODE_SEND,          NODE_ACCEPTED,
+        NODE_RUN_STARTED, NODE_RUN_SUCCEEDED, NODE_RUN_SUCCEEDED, NODE_RUN_FAILED,
+        NODE_PUT_BACK,    NODE_RERUN,         NODE_RUN_AGAIN};
     return (struct node_message){
         .event = roll(4) ? common[roll(COUNT(common))] : (enum node_event)roll(NODE_EVENT_COUNT),
         .node = node, .attempt = b->node[node].attempt - (roll(8) == 0), .now_ms = 1000,
         .not_before_ms = roll(2) ? roll(2000) : 0 };
 }
 
-static enum node_verdict do_anything(struct batch *b, uint32_t dice, struct node_message m, struct decisions *out)
+static enum node_verdict do_anything(struct batch *b, uint32_t dice, struct node_message m,
+                                     struct decisions *out)
 {
     switch (dice) {
     case 0: batch_cancel(b, 1000, out); return NODE_MOVE;
@@ -36,7 +39,10 @@ static enum node_verdict do_anything(struct batch *b, uint32_t dice, struct node
     }
 }
 
-/* One batch is stepped on and on; its twin is loaded again from the rows every now and then, with the edges in another order. */
+/*
+ * One batch is stepped on and on; its twin is loaded again from the rows every now and then, with
+ * the edges in another order.
+ */
 static void a_loaded_batch_goes_on_like_the_one_that_was_stepped(void **state)
 {
     (void)state;
@@ -54,16 +60,19 @@ static void a_loaded_batch_goes_on_like_the_one_that_was_stepped(void **state)
                 edge[edges++] = (struct batch_edge){ roll(i), i };
         }
         bool strict = roll(2);
-        struct batch *a = batch_new(mem, node, count, edge, edges, strict), *b = loaded(mem, a, edge, edges);
+        struct batch *a = batch_new(mem, node, count, edge, edges, strict),
+                     *b = loaded(mem, a, edge, edges);
         for (int k = 0; k < 120; k++) {
             struct node_message m = any_message(a);
             uint32_t            dice = roll(200);
             struct decisions    oa = { .mem = mem }, ob = { .mem = mem };
-            bool same = do_anything(a, dice, m, &oa) == do_anything(b, dice, m, &ob) && oa.count == ob.count;
+            bool same = do_anything(a, dice, m, &oa) == do_anything(b, dice, m, &ob) &&
+                        oa.count == ob.count;
             for (size_t d = 0; same && d < oa.count; d++)
                 same = oa.at[d].kind == ob.at[d].kind && oa.at[d].node == ob.at[d].node;
             if (!same)
-                print_error("seed %llu, step %d: not the same decisions\n", (unsigned long long)seed, k);
+                print_error("seed %llu, step %d: not the same decisions\n",
+                            (unsigned long long)seed, k);
             assert_true(same);
             must_be_the_same("by chance", a, b);
             for (size_t x = edges; roll(4) == 0 && x > 1; x--) {
@@ -96,7 +105,8 @@ static void a_step_costs_its_dependents_not_the_batch(void **state)
     (void)state;
     enum { PARENTS = 100, CHILDREN = 99, NODES = PARENTS * (CHILDREN + 1) };
     struct arena      *mem = arena_new(1 << 30, (size_t)2 << 30);
-    struct batch_node *node = arena_make(mem, struct batch_node, NODES), *before = arena_make(mem, struct batch_node, NODES);
+    struct batch_node *node = arena_make(mem, struct batch_node, NODES),
+                      *before = arena_make(mem, struct batch_node, NODES);
     struct batch_edge *edge = arena_make(mem, struct batch_edge, NODES);
     struct decisions   out = { .mem = mem };
     size_t             edges = 0;
@@ -184,7 +194,10 @@ static void a_wide_batch_drains_in_order(void **state)
             last = b->node[next[k]].tail_ms;
             out.count = 0;
             batch_step(b, (struct node_message){ .event = NODE_SEND, .node = next[k] }, &out);
-            batch_step(b, (struct node_message){ .event = NODE_RUN_SUCCEEDED, .node = next[k], .attempt = 1 }, &out);
+            batch_step(
+                b,
+                (struct node_message){.event = NODE_RUN_SUCCEEDED, .node = next[k], .attempt = 1},
+                &out);
         }
     }
     assert_int_equal(ended, BATCH_NODES_MAX);

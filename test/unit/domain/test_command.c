@@ -60,7 +60,8 @@ static void the_badge_keeps_why_it_ran(void **state)
         { PR("merged"), COMMAND_UNKNOWN, COMMAND_UNKNOWN, COMMAND_UNKNOWN },
     };
     for (size_t i = 0; i < COUNT(cases); i++)
-        assert_int_equal(command_badge(cases[i].t, cases[i].guess, cases[i].reported), cases[i].want);
+        assert_int_equal(command_badge(cases[i].t, cases[i].guess, cases[i].reported),
+                         cases[i].want);
 }
 
 static void what_is_not_surely_a_plan_is_an_apply(void **state)
@@ -68,7 +69,8 @@ static void what_is_not_surely_a_plan_is_an_apply(void **state)
     (void)state;
     static const struct { struct trigger t; enum command guess; enum run_class want; } cases[] = {
         { PR("opened"),      COMMAND_PLAN,      RUN_PLAN },
-        { PR("synchronize"), COMMAND_APPLY,     RUN_PLAN },     /* the trigger cannot apply, whatever the file is called */
+        /* the trigger cannot apply, whatever the file is called */
+        { PR("synchronize"), COMMAND_APPLY,     RUN_PLAN },
         { PR("merged"),      COMMAND_APPLY,     RUN_APPLY },
         { PR("merged"),      COMMAND_UNKNOWN,   RUN_APPLY },
         { PR("merged"),      COMMAND_PLAN,      RUN_PLAN },
@@ -99,7 +101,13 @@ static void a_report_sets_the_drift_status(void **state)
 {
     (void)state;
     static const struct {
-        const char *name; enum drift before; bool enabled; enum command c; int64_t code; const char *legacy; bool of_default;
+        const char *name;
+        enum drift before;
+        bool enabled;
+        enum command c;
+        int64_t code;
+        const char *legacy;
+        bool of_default;
         enum drift want;
     } cases[] = {
         { "plan, same",            DRIFT_UNKNOWN, true,  COMMAND_PLAN,    0, "",        true,  DRIFT_IN_SYNC },
@@ -116,10 +124,11 @@ static void a_report_sets_the_drift_status(void **state)
         { "drift on again, PR",    DRIFT_DISABLED, true, COMMAND_PLAN,    2, "",        false, DRIFT_UNKNOWN },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        enum drift got = drift_after(cases[i].before, cases[i].enabled, cases[i].c, cases[i].code, str_of(cases[i].legacy),
-                                     cases[i].of_default);
+        enum drift got = drift_after(cases[i].before, cases[i].enabled, cases[i].c, cases[i].code,
+                                     str_of(cases[i].legacy), cases[i].of_default);
         if (got != cases[i].want)
-            print_error("%s: got %s, want %s\n", cases[i].name, drift_name(got), drift_name(cases[i].want));
+            print_error("%s: got %s, want %s\n", cases[i].name, drift_name(got),
+                        drift_name(cases[i].want));
         assert_int_equal(got, cases[i].want);
     }
 }

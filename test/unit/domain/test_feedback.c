@@ -1,4 +1,7 @@
-/* The comment as a reader sees it: golden files, one per state of the world. UPDATE_GOLDEN=1 writes them anew; read the difference before you commit it. */
+/*
+ * The comment as a reader sees it: golden files, one per state of the world. UPDATE_GOLDEN=1 writes
+ * them anew; read the difference before you commit it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +12,8 @@
 #undef fail     /* of base/err.h: cmocka has its own */
 #include <cmocka.h>
 
-static const char *const auth_error = "Error: configuring Terraform AWS Provider: no valid credential sources for profile acme_prod found.";
+static const char *const auth_error = "Error: configuring Terraform AWS Provider: no valid "
+                                      "credential sources for profile acme_prod found.";
 
 /* ---- the worlds ---- */
 
@@ -131,7 +135,8 @@ static void one_error_three_hundred_times(struct given *g, struct arena *mem)
 {
     given_batch(g, mem, 300, 1, "opened");
     for (uint32_t i = 0; i < 300; i++)
-        given_failed(g, i, i % 100 == 99 ? NODE_CANCELLED : NODE_FAILED, i % 100 == 99 ? "" : auth_error);
+        given_failed(g, i, i % 100 == 99 ? NODE_CANCELLED : NODE_FAILED,
+                     i % 100 == 99 ? "" : auth_error);
 }
 
 static void three_thousand_in_motion(struct given *g, struct arena *mem)
@@ -140,7 +145,8 @@ static void three_thousand_in_motion(struct given *g, struct arena *mem)
     for (uint32_t i = 0; i < 20; i++)
         given_failed(g, i * 16, NODE_FAILED, i % 2 ? auth_error : "");
     for (uint32_t i = 0; i < 30; i++)
-        g->node[i * 5 + 1].state = g->node[i * 5 + 1].state == NODE_WAITING ? NODE_APPROVAL : g->node[i * 5 + 1].state;
+        g->node[i * 5 + 1].state =
+            g->node[i * 5 + 1].state == NODE_WAITING ? NODE_APPROVAL : g->node[i * 5 + 1].state;
     given_progress(g, 1400, 100);
     for (uint32_t i = 0; i < 1400; i += 3)
         if (g->node[i].state == NODE_SUCCEEDED)
@@ -155,7 +161,8 @@ static void three_thousand_in_motion(struct given *g, struct arena *mem)
 static void a_loop(struct given *g, struct arena *mem)
 {
     given_batch(g, mem, 0, 1, "opened");
-    g->batch[0].error = STR("These wait for each other: network/vpc in prod → eks/cluster in prod → network/vpc in prod");
+    g->batch[0].error = STR("These wait for each other: network/vpc in prod → eks/cluster in prod "
+                            "→ network/vpc in prod");
     g->batch[0].state = "ended";
 }
 
@@ -256,8 +263,9 @@ static str check_as_text(struct arena *mem, const struct change_view *c)
 {
     struct check_view v;
     feedback_check(mem, c, &v);
-    return arena_print(mem, "%s / %s\n\n# " PRI_STR "\n\n" PRI_STR "\n\n---\n\n" PRI_STR, v.status, v.conclusion ? v.conclusion : "-",
-                       FMT_STR(v.title), FMT_STR(v.summary), FMT_STR(v.text));
+    return arena_print(mem, "%s / %s\n\n# " PRI_STR "\n\n" PRI_STR "\n\n---\n\n" PRI_STR, v.status,
+                       v.conclusion ? v.conclusion : "-", FMT_STR(v.title), FMT_STR(v.summary),
+                       FMT_STR(v.text));
 }
 
 static void checks_are_as_in_the_golden_files(void **state)
@@ -306,7 +314,8 @@ static void the_order_of_the_input_never_shows(void **state)
             struct arena *mem = fresh();
             struct given g;
             worlds[i].make(&g, mem);
-            str comment = feedback_comment(mem, &g.change), check = check_as_text(mem, &g.change), digest = feedback_digest(mem, &g.change);
+            str comment = feedback_comment(mem, &g.change), check = check_as_text(mem, &g.change),
+                digest = feedback_digest(mem, &g.change);
             given_shuffled(&g, seed);
             assert_true(str_eq(comment, feedback_comment(mem, &g.change)));
             assert_true(str_eq(check, check_as_text(mem, &g.change)));
@@ -353,7 +362,8 @@ static void a_status_is_always_an_icon_and_a_word(void **state)
                 for (size_t w = 0; pairs[p].words[w]; w++)
                     word |= given_has(line, pairs[p].words[w]);
                 if (!word)
-                    fail_msg("%s: no word beside %s: " PRI_STR, worlds[i].file, pairs[p].icon, FMT_STR(line));
+                    fail_msg("%s: no word beside %s: " PRI_STR, worlds[i].file, pairs[p].icon,
+                             FMT_STR(line));
             }
         }
         arena_free(mem);

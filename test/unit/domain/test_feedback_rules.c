@@ -9,9 +9,13 @@
 
 static struct arena *fresh(void) { return arena_new(SIZE_MAX / 4, SIZE_MAX / 4); }
 
-/* One letter per node of a chain: S succeeded, F failed, T timed out, E error, C cancelled, K skipped, U superseded, R running, Q queued,
- * A approval, L locked, Y ready, W waiting, X deleted, N no workflow. */
-static void given_letters(struct given *g, struct arena *mem, const char *letters, const char *activity)
+/*
+ * One letter per node of a chain: S succeeded, F failed, T timed out, E error, C cancelled, K
+ * skipped, U superseded, R running, Q queued, A approval, L locked, Y ready, W waiting, X deleted,
+ * N no workflow.
+ */
+static void given_letters(struct given *g, struct arena *mem, const char *letters,
+                          const char *activity)
 {
     static const struct { char letter; enum node_state state; } map[] = {
         { 'S', NODE_SUCCEEDED }, { 'F', NODE_FAILED },  { 'T', NODE_TIMED_OUT }, { 'E', NODE_ERROR },  { 'C', NODE_CANCELLED },
@@ -24,7 +28,9 @@ static void given_letters(struct given *g, struct arena *mem, const char *letter
         for (size_t k = 0; k < sizeof map / sizeof *map; k++)
             if (map[k].letter == letters[i])
                 g->node[i].state = map[k].state;
-        g->node[i].inert = letters[i] == 'X' ? STR("deleted") : letters[i] == 'N' ? STR("no_workflow") : STR_NONE;
+        g->node[i].inert = letters[i] == 'X'   ? STR("deleted")
+                           : letters[i] == 'N' ? STR("no_workflow")
+                                               : STR_NONE;
     }
 }
 
@@ -66,9 +72,11 @@ static void the_check_concludes_as_in_this_table(void **state)
         g.change.wait = rows[i].wait;
         feedback_check(mem, &g.change, &v);
         bool same = strcmp(v.status, rows[i].status) == 0 && !v.conclusion == !rows[i].conclusion &&
-                    (!v.conclusion || strcmp(v.conclusion, rows[i].conclusion) == 0) && str_eq(v.title, str_of(rows[i].title));
+                    (!v.conclusion || strcmp(v.conclusion, rows[i].conclusion) == 0) &&
+                    str_eq(v.title, str_of(rows[i].title));
         if (!same)
-            fail_msg("row %zu (%s): %s / %s / " PRI_STR, i, rows[i].nodes, v.status, v.conclusion ? v.conclusion : "-", FMT_STR(v.title));
+            fail_msg("row %zu (%s): %s / %s / " PRI_STR, i, rows[i].nodes, v.status,
+                     v.conclusion ? v.conclusion : "-", FMT_STR(v.title));
         assert_true(v.summary.len > 0);
         arena_free(mem);
     }
@@ -160,7 +168,8 @@ static void a_failed_parent_and_all_behind_it_are_one_line(void **state)
     given_failed(&g, 0, NODE_FAILED, "");
     str comment = feedback_comment(mem, &g.change);
     assert_true(given_has(comment, "### ❌ 1 failed, 40 skipped — apply of 1a2b3c4\n"));
-    assert_true(given_has(comment, "`network/vpc` in `plat-ue1-prod` failed after 3 min (exit code 1)."));
+    assert_true(
+        given_has(comment, "`network/vpc` in `plat-ue1-prod` failed after 3 min (exit code 1)."));
     assert_true(given_has(comment, "40 dependents skipped."));
     assert_true(given_visible_lines(comment) <= 6);
     arena_free(mem);
@@ -264,16 +273,21 @@ static void reviews_are_due_as_in_this_table(void **state)
         { "SC", "opened", "", WAIT_NONE, false, NULL },
         { "SU", "opened", "", WAIT_NONE, false, NULL },
         { "", "opened", "a loop", WAIT_NONE, false, "REQUEST_CHANGES" },
-        { "", "opened", "", WAIT_NONE, false, "APPROVE" },                  /* touches no component */
+        /* touches no component */
+        { "", "opened", "", WAIT_NONE, false, "APPROVE" },
         { "", "opened", "", WAIT_NOTHING_AFFECTED, false, "APPROVE" },
-        { "FF", "opened", "", WAIT_NOTHING_AFFECTED, true, "APPROVE" },     /* failures of the head before */
-        { "N", "opened", "", WAIT_NONE, false, NULL },                      /* affected, but nothing looked at it */
+        /* failures of the head before */
+        { "FF", "opened", "", WAIT_NOTHING_AFFECTED, true, "APPROVE" },
+        /* affected, but nothing looked at it */
+        { "N", "opened", "", WAIT_NONE, false, NULL },
         { "X", "opened", "", WAIT_NONE, false, NULL },
-        { "SS", "opened", "", WAIT_NONE, true, NULL },                      /* not the current head */
+        /* not the current head */
+        { "SS", "opened", "", WAIT_NONE, true, NULL },
         { "SS", "opened", "", WAIT_UPLOAD, false, NULL },
         { "", "opened", "", WAIT_NO_UPLOAD, false, NULL },
         { "", "opened", "", WAIT_FORK, false, NULL },
-        { "SS", "merged", "", WAIT_NONE, false, NULL },                     /* nobody reviews what is merged */
+        /* nobody reviews what is merged */
+        { "SS", "merged", "", WAIT_NONE, false, NULL },
         { "FF", "closed", "", WAIT_NONE, false, NULL },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -337,7 +351,8 @@ static void an_edit_is_urgent_when_what_is_told_of_a_node_changed(void **state)
         given_letters(&g, mem, "FLR", "merged");
         str before = feedback_digest(mem, &g.change);
         struct node_view *f = &g.node[0], *l = &g.node[1];
-        str *const fields[] = { &f->error_text, &f->error_code, &f->component, &f->stack, &f->workflow, &l->lock_message, &l->blocked_by };
+        str *const fields[] = {&f->error_text, &f->error_code,   &f->component, &f->stack,
+                               &f->workflow,   &l->lock_message, &l->blocked_by};
         *fields[field] = STR("something else");
         assert_false(str_eq(before, feedback_digest(mem, &g.change)));
     }
@@ -378,7 +393,8 @@ static void given_giant(struct given *g, struct arena *mem, const char *part, en
         n->state = state == NODE_STATE_COUNT ? (enum node_state)(i % NODE_STATE_COUNT) : state;
         n->component = names[i % 500];
         n->stack = names[i / 500];
-        n->error_text = n->lock_message = n->lock_actor = n->blocked_by = n->error_code = names[i * 7 % 500];
+        n->error_text = n->lock_message = n->lock_actor = n->blocked_by = n->error_code =
+            names[i * 7 % 500];
         n->run_url = STR("https://github.example/acme/infra/actions/runs/1");
         n->inert = i % 2 ? STR("deleted") : names[0];
         given_counts(g, i, i, i, i, i);
@@ -421,7 +437,10 @@ static void everything_stays_within_its_length_at_fifty_thousand_nodes(void **st
     }
 }
 
-/* Whatever the last row that fitted left over, there is room for the line that says how many more there are. */
+/*
+ * Whatever the last row that fitted left over, there is room for the line that says how many more
+ * there are.
+ */
 static void a_table_cut_by_its_bytes_says_so(void **state)
 {
     (void)state;
@@ -436,7 +455,8 @@ static void a_table_cut_by_its_bytes_says_so(void **state)
         for (uint32_t i = 0; i < 700; i++) {
             char *name = arena_make(mem, char, 64);
             memset(name, '@', 30 + extra);
-            g.node[i].component = (str){ name, (size_t)snprintf(name + 30 + extra, 8, "%03u", i) + 30 + extra };
+            g.node[i].component =
+                (str){name, (size_t)snprintf(name + 30 + extra, 8, "%03u", i) + 30 + extra};
             g.node[i].run_url = (str){ url, 300 };
         }
         g.batch[0].url = (str){ url, sizeof url };

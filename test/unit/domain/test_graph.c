@@ -33,7 +33,8 @@ static void then_edges(const struct graph *g, const char *want)
     struct buf b;
     buf_init(&b, mem, 1 << 20);
     for (size_t i = 0; i < g->edge_count; i++) {
-        str p = g->instance[g->edge[i].parent].component, c = g->instance[g->edge[i].child].component;
+        str p = g->instance[g->edge[i].parent].component,
+            c = g->instance[g->edge[i].child].component;
         buf_print(&b, "%s" PRI_STR ">" PRI_STR, i ? " " : "", FMT_STR(p), FMT_STR(c));
     }
     then_text(buf_str(&b), want);
@@ -51,38 +52,45 @@ static void then_names(const struct graph *g, const char *want)
 
 static void shapes_become_instances_and_edges(void **state)
 {
-    static const struct { const char *why, *text, *names, *edges; } row[] = {
-        { "an empty upload", "[]", "", "" },
-        { "a null upload", "null", "", "" },
-        { "one root", "[{'stack':'p','component':'a'}]", "a@p!", "" },
-        { "null dependents and settings", "[{'stack':'p','component':'a','dependents':null,'settings':null}]", "a@p!", "" },
-        { "a nested dependent", "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'}]}]",
-          "a@p! b@p", "a>b" },
-        { "a dependent that is a root elsewhere is one instance, whatever the flags say",
-          "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b','included_in_dependents':true}]},"
-          "{'stack':'p','component':'b','included_in_dependents':true}]", "a@p! b@p!", "a>b" },
-        { "a root that is met again below another stays a root",
-          "[{'stack':'p','component':'a'},{'stack':'p','component':'b','dependents':[{'stack':'p','component':'a'}]}]",
-          "a@p! b@p!", "b>a" },
-        { "the same edge twice is one edge",
-          "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'},{'stack':'p','component':'b'}]}]",
-          "a@p! b@p", "a>b" },
-        { "a diamond",
-          "[{'stack':'p','component':'a','dependents':["
-          "{'stack':'p','component':'b','dependents':[{'stack':'p','component':'d'}]},"
-          "{'stack':'p','component':'c','dependents':[{'stack':'p','component':'d'}]}]}]",
-          "a@p! b@p d@p c@p", "a>b b>d a>c c>d" },
-        { "equal components in two stacks are two", "[{'stack':'p','component':'a'},{'stack':'q','component':'a'}]",
-          "a@p! a@q!", "" },
-        { "slug twins stay apart: a/b and a-b", "[{'stack':'p','component':'a/b'},{'stack':'p','component':'a-b'}]",
-          "a/b@p! a-b@p!", "" },
-        { "names that only differ in where one ends: (ab, c) and (a, bc)",
-          "[{'stack':'ab','component':'c'},{'stack':'a','component':'bc'}]", "c@ab! bc@a!", "" },
-        { "escapes are decoded before comparing",
-          "[{'stack':'p','component':'a'},{'stack':'p','component':'\\u0061'}]", "a@p!", "" },
-        { "unknown keys of old and future CLIs are ignored",
-          "[{'stack':'p','component':'a','file':'x','spacelift_stack':[],'zzz':{'stack':'q'},'affected_all':null}]",
-          "a@p!", "" },
+    static const struct { const char *why, *text, *names, *edges;
+    } row[] = {
+        {"an empty upload", "[]", "", ""},
+        {"a null upload", "null", "", ""},
+        {"one root", "[{'stack':'p','component':'a'}]", "a@p!", ""},
+        {"null dependents and settings",
+         "[{'stack':'p','component':'a','dependents':null,'settings':null}]", "a@p!", ""},
+        {"a nested dependent",
+         "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'}]}]", "a@p! b@p",
+         "a>b"},
+        {"a dependent that is a root elsewhere is one instance, whatever the flags say",
+         "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b','included_in_"
+         "dependents':true}]},{'stack':'p','component':'b','included_in_dependents':true}]",
+         "a@p! b@p!", "a>b"},
+        {"a root that is met again below another stays a root",
+         "[{'stack':'p','component':'a'},{'stack':'p','component':'b','dependents':[{'stack':'p','"
+         "component':'a'}]}]",
+         "a@p! b@p!", "b>a"},
+        {"the same edge twice is one edge",
+         "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'},{'stack':'p','"
+         "component':'b'}]}]",
+         "a@p! b@p", "a>b"},
+        {"a diamond",
+         "[{'stack':'p','component':'a','dependents':["
+         "{'stack':'p','component':'b','dependents':[{'stack':'p','component':'d'}]},"
+         "{'stack':'p','component':'c','dependents':[{'stack':'p','component':'d'}]}]}]",
+         "a@p! b@p d@p c@p", "a>b b>d a>c c>d"},
+        {"equal components in two stacks are two",
+         "[{'stack':'p','component':'a'},{'stack':'q','component':'a'}]", "a@p! a@q!", ""},
+        {"slug twins stay apart: a/b and a-b",
+         "[{'stack':'p','component':'a/b'},{'stack':'p','component':'a-b'}]", "a/b@p! a-b@p!", ""},
+        {"names that only differ in where one ends: (ab, c) and (a, bc)",
+         "[{'stack':'ab','component':'c'},{'stack':'a','component':'bc'}]", "c@ab! bc@a!", ""},
+        {"escapes are decoded before comparing",
+         "[{'stack':'p','component':'a'},{'stack':'p','component':'\\u0061'}]", "a@p!", ""},
+        {"unknown keys of old and future CLIs are ignored",
+         "[{'stack':'p','component':'a','file':'x','spacelift_stack':[],'zzz':{'stack':'q'},'"
+         "affected_all':null}]",
+         "a@p!", ""},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         print_message("  %s\n", row[i].why);
@@ -105,21 +113,22 @@ static void pro_is_taken_as_a_whole_block(void **state)
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         print_message("  %s\n", row[i].why);
-        struct graph g = given_graph(arena_print(mem, "[{'stack':'p','component':'a',%s}]", row[i].entry).ptr);
+        struct graph g =
+            given_graph(arena_print(mem, "[{'stack':'p','component':'a',%s}]", row[i].entry).ptr);
         then_text(json_raw(g.instance[0].pro), row[i].pro);
     }
-    struct graph g = given_graph("[{'stack':'p','component':'a'},{'stack':'p','component':'a','pro':{'k':1}},"
-                                 "{'stack':'p','component':'a','pro':{'k':2}}]");
+    struct graph g = given_graph("[{'stack':'p','component':'a'},{'stack':'p','component':'a','pro'"
+                                 ":{'k':1}},{'stack':'p','component':'a','pro':{'k':2}}]");
     then_text(json_raw(g.instance[0].pro), "{\"k\":1}");
 }
 
 static void occurrences_are_merged(void **state)
 {
-    struct graph g = given_graph(
-        "[{'stack':'p','component':'a','component_type':'terraform','deleted':true,'deletion_type':'stack',"
-        "'namespace':'n','stage':'s'},"
-        "{'stack':'p','component':'a','component_type':'helmfile','tenant':'t','stage':'other'},"
-        "{'stack':'p','component':'a','component_type':'packer','environment':'e'}]");
+    struct graph g =
+        given_graph("[{'stack':'p','component':'a','component_type':'terraform','deleted':true,'"
+                    "deletion_type':'stack','namespace':'n','stage':'s'},{'stack':'p','component':'"
+                    "a','component_type':'helmfile','tenant':'t','stage':'other'},{'stack':'p','"
+                    "component':'a','component_type':'packer','environment':'e'}]");
     then_names(&g, "a@p!");
     assert_true(g.instance[0].deleted);
     then_text(g.instance[0].deletion_type, "stack");
@@ -134,9 +143,15 @@ static void chunks_are_joined(void **state)
 {
     struct graph_builder *b = graph_begin(mem);
     struct err e = { 0 };
-    assert_true(graph_add(b, given_json("[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'}]}]"), &e));
+    assert_true(graph_add(
+        b,
+        given_json("[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'}]}]"),
+        &e));
     assert_true(graph_add(b, given_json("[]"), &e));
-    assert_true(graph_add(b, given_json("[{'stack':'p','component':'b','dependents':[{'stack':'p','component':'c'}]}]"), &e));
+    assert_true(graph_add(
+        b,
+        given_json("[{'stack':'p','component':'b','dependents':[{'stack':'p','component':'c'}]}]"),
+        &e));
     struct graph g;
     graph_finish(b, &g);
     then_names(&g, "a@p! b@p! c@p");
@@ -145,16 +160,20 @@ static void chunks_are_joined(void **state)
 
 static void bad_entries_are_all_named(void **state)
 {
-    static const struct { const char *text, *detail; } row[] = {
-        { "[1]", "stacks[0]: must be an object" },
-        { "[{'stack':'p','component':'a'},{'component':'a'}]", "stacks[1]: `stack` is missing" },
-        { "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'}]},{'component':'a'}]",
-          "stacks[1]: `stack` is missing" },
-        { "[{'stack':'p','component':''}]", "stacks[0]: `component` is missing" },
-        { "[{'stack':7,'component':'a'}]", "stacks[0]: `stack` is missing or not a text" },
-        { "[{'stack':'p','component':'a','dependents':{}}]", "stacks[0]: `dependents` must be an array" },
-        { "[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'},{'stack':'p','component':'c',"
-          "'dependents':[null]}]}]", "stacks[0].dependents[1].dependents[0]: must be an object" },
+    static const struct { const char *text, *detail;
+    } row[] = {
+        {"[1]", "stacks[0]: must be an object"},
+        {"[{'stack':'p','component':'a'},{'component':'a'}]", "stacks[1]: `stack` is missing"},
+        {"[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'}]},{'component':"
+         "'a'}]",
+         "stacks[1]: `stack` is missing"},
+        {"[{'stack':'p','component':''}]", "stacks[0]: `component` is missing"},
+        {"[{'stack':7,'component':'a'}]", "stacks[0]: `stack` is missing or not a text"},
+        {"[{'stack':'p','component':'a','dependents':{}}]",
+         "stacks[0]: `dependents` must be an array"},
+        {"[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'},{'stack':'p','"
+         "component':'c','dependents':[null]}]}]",
+         "stacks[0].dependents[1].dependents[0]: must be an object"},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         struct graph g;
@@ -265,15 +284,22 @@ static void loops_are_found_and_named(void **state)
 {
     then_loop("[]", "");
     then_loop("[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b'}]}]", "");
-    then_loop("[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b','dependents':[{'stack':'p','component':'d'}]},"
-              "{'stack':'p','component':'c','dependents':[{'stack':'p','component':'d'}]}]}]", "");
-    then_loop("[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'a'}]}]", "a in p → a in p");
-    then_loop("[{'stack':'p','component':'network/vpc','dependents':[{'stack':'p','component':'eks','dependents':"
-              "[{'stack':'p','component':'network/vpc'}]}]}]", "network/vpc in p → eks in p → network/vpc in p");
+    then_loop("[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'b','"
+              "dependents':[{'stack':'p','component':'d'}]},{'stack':'p','component':'c','"
+              "dependents':[{'stack':'p','component':'d'}]}]}]",
+              "");
+    then_loop("[{'stack':'p','component':'a','dependents':[{'stack':'p','component':'a'}]}]",
+              "a in p → a in p");
+    then_loop("[{'stack':'p','component':'network/"
+              "vpc','dependents':[{'stack':'p','component':'eks','dependents':[{'stack':'p','"
+              "component':'network/vpc'}]}]}]",
+              "network/vpc in p → eks in p → network/vpc in p");
     /* The way into the loop is no part of it, and a short way round is named before a long one. */
-    then_loop("[{'stack':'p','component':'in','dependents':[{'stack':'p','component':'a','dependents':["
-              "{'stack':'p','component':'x','dependents':[{'stack':'p','component':'y','dependents':[{'stack':'p','component':'a'}]}]},"
-              "{'stack':'p','component':'z','dependents':[{'stack':'p','component':'a'}]}]}]}]", "a in p → z in p → a in p");
+    then_loop("[{'stack':'p','component':'in','dependents':[{'stack':'p','component':'a','"
+              "dependents':[{'stack':'p','component':'x','dependents':[{'stack':'p','component':'y'"
+              ",'dependents':[{'stack':'p','component':'a'}]}]},{'stack':'p','component':'z','"
+              "dependents':[{'stack':'p','component':'a'}]}]}]}]",
+              "a in p → z in p → a in p");
 }
 
 static struct graph given_edges(uint32_t count, const struct batch_edge *edge, size_t edges)
@@ -281,14 +307,17 @@ static struct graph given_edges(uint32_t count, const struct batch_edge *edge, s
     struct graph g = { .count = count, .edge_count = edges };
     g.instance = arena_make(mem, struct instance, count);
     for (uint32_t i = 0; i < count; i++)
-        g.instance[i] = (struct instance){ .stack = STR("p"), .component = arena_print(mem, "c%u", i) };
+        g.instance[i] =
+            (struct instance){.stack = STR("p"), .component = arena_print(mem, "c%u", i)};
     g.edge = arena_make(mem, struct batch_edge, edges);
     for (size_t i = 0; i < edges; i++)
         g.edge[i] = edge[i];
     return g;
 }
 
-/* The simple truth: a graph has a loop when taking away parentless instances stops before the end. */
+/*
+ * The simple truth: a graph has a loop when taking away parentless instances stops before the end.
+ */
 static bool has_loop(const struct graph *g)
 {
     bool gone[8] = { false };
@@ -373,7 +402,8 @@ static void hostile_names_do_not_reach_the_sentence(void **state)
     struct graph g = given_edges(1, &self, 1);
     char *big = arena_take(mem, 4096, 1);
     memset(big, 'x', 4096);
-    static const char *const name[] = { "a\nb", "a\r\n\x1b[31mred", "\u202egnp.exe", "a\u200b\u2028b", "\xff\xfe", "" };
+    static const char *const name[] = {"a\nb",           "a\r\n\x1b[31mred", "\u202egnp.exe",
+                                       "a\u200b\u2028b", "\xff\xfe",         ""};
     for (size_t i = 0; i <= sizeof name / sizeof name[0]; i++) {
         str s = i < sizeof name / sizeof name[0] ? str_of(name[i]) : (str){ big, 4096 };
         g.instance[0].component = g.instance[0].stack = s;

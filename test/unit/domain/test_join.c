@@ -27,7 +27,8 @@ static void queue_branches(void **state)
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         str base = STR("untouched");
         int64_t number = -1;
-        assert_int_equal(join_queue_branch(str_of(row[i].ref), &base, &number), row[i].base != NULL);
+        assert_int_equal(join_queue_branch(str_of(row[i].ref), &base, &number),
+                         row[i].base != NULL);
         if (row[i].base) {
             then_text(base, row[i].base);
             assert_int_equal(number, row[i].number);
@@ -47,16 +48,18 @@ static void tags(void **state)
 
 static void kinds_have_names(void **state)
 {
-    static const char *const name[] = { "pull_request", "release", "merge_group", "manual", "drift" };
+    static const char *const name[] = {"pull_request", "release", "merge_group", "manual", "drift"};
     for (int i = 0; i < 5; i++)
         assert_string_equal(change_kind_name((enum change_kind)i), name[i]);
 }
 
 /*
  * The world of a row.
- *   change    PR, GROUP, RELEASE, MANUAL, DRIFT, or - for none; then the state (open, closed, merged, merged-sometime) and the head it stands at
+ *   change    PR, GROUP, RELEASE, MANUAL, DRIFT, or - for none; then the state (open, closed,
+ *   merged, merged-sometime) and the head it stands at
  *   events    oldest first, "activity:head", with + behind when no longer waiting
- *   upload    head it is for, session (none: static token; pr: on refs/pull/7/merge; base: pull_request on refs/heads/main;
+ *   upload    head it is for, session (none: static token; pr: on refs/pull/7/merge; base:
+ *   pull_request on refs/heads/main;
  *             target: pull_request_target; group; release; else the event name itself), run id
  *   earlier   joined uploads of the head: "run:time", the merge is at time 1000
  */
@@ -169,7 +172,9 @@ static bool given_change(const struct row *r, struct known_change *c)
     str rest = str_of(r->change), k = word(&rest), state = word(&rest);
     if (str_eq(k, STR("-")))
         return false;
-    *c = (struct known_change){ .head_sha = rest, .open = str_eq(state, STR("open")), .merged = str_eq(state, STR("merged")) };
+    *c = (struct known_change){.head_sha = rest,
+                               .open = str_eq(state, STR("open")),
+                               .merged = str_eq(state, STR("merged"))};
     c->merged_ms = c->merged ? 1000 : 0;
     c->merged |= str_eq(state, STR("merged-sometime"));
     while (!str_eq(str_of(kind[c->kind]), k))
@@ -179,7 +184,8 @@ static bool given_change(const struct row *r, struct known_change *c)
         str head, one = word(&rest), activity = str_cut(one, ':', &head);
         bool joined = str_ends(head, STR("+"));
         head = str_sub(head, 0, head.len - joined);
-        events[c->event_count] = (struct waiting_event){ activity, head, str_eq(activity, STR("merged")) ? 1000 : 5, joined };
+        events[c->event_count] = (struct waiting_event){
+            activity, head, str_eq(activity, STR("merged")) ? 1000 : 5, joined};
         c->event_count++;
     }
     c->events = events;
@@ -197,7 +203,7 @@ static struct upload_facts given_upload(const struct row *r)
         { STR_INIT("release"), STR_INIT("release"), STR_INIT("refs/tags/v1") },
     };
     str rest = str_of(r->upload);
-    struct upload_facts u = { .head_sha = word(&rest), .base_sha = STR("base"), .received_ms = 2000 };
+    struct upload_facts u = {.head_sha = word(&rest), .base_sha = STR("base"), .received_ms = 2000};
     str session = word(&rest);
     u.session.event_name = session;
     u.session.run_id = rest;
@@ -232,24 +238,44 @@ static void then_rows(const struct row *rows, size_t count)
         size_t n = given_earlier(&rows[i], earlier);
         struct upload_facts u = given_upload(&rows[i]);
         struct join j = join_upload(known ? &c : NULL, &u, earlier, n, rows[i].asked);
-        if (j.kind != rows[i].kind || j.events != rows[i].bits || !str_eq(j.activity, str_of(rows[i].activity)))
-            wrong("%s: expected %s %llu %s, got %s %llu %.*s (%s)", rows[i].why, KINDS[rows[i].kind],
-                  (unsigned long long)rows[i].bits, rows[i].activity, KINDS[j.kind], (unsigned long long)j.events,
-                  (int)j.activity.len, j.activity.ptr ? j.activity.ptr : "", j.why);
+        if (j.kind != rows[i].kind || j.events != rows[i].bits ||
+            !str_eq(j.activity, str_of(rows[i].activity)))
+            wrong("%s: expected %s %llu %s, got %s %llu %.*s (%s)", rows[i].why,
+                  KINDS[rows[i].kind], (unsigned long long)rows[i].bits, rows[i].activity,
+                  KINDS[j.kind], (unsigned long long)j.events, (int)j.activity.len,
+                  j.activity.ptr ? j.activity.ptr : "", j.why);
         assert_true(j.why && strlen(j.why) > 10);
     }
 }
 
-static void uploads_of_pull_requests(void **state) { then_rows(PULLS, sizeof PULLS / sizeof PULLS[0]); }
-static void uploads_of_merge_groups_and_releases(void **state) { then_rows(OTHERS, sizeof OTHERS / sizeof OTHERS[0]); }
+static void uploads_of_pull_requests(void **state)
+{
+    then_rows(PULLS, sizeof PULLS / sizeof PULLS[0]);
+}
+static void uploads_of_merge_groups_and_releases(void **state)
+{
+    then_rows(OTHERS, sizeof OTHERS / sizeof OTHERS[0]);
+}
 
-/* Whatever is known: nothing is asked twice, an upload from before the merge never applies, a served merge never applies again. */
+/*
+ * Whatever is known: nothing is asked twice, an upload from before the merge never applies, a
+ * served merge never applies again.
+ */
 static void rules_hold_for_every_combination(void **state)
 {
-    static const char *const session[] = { "none", "pr", "base", "target", "group", "release", "push" };
-    static const char *const change[] = { "PR open A", "PR closed A", "PR merged A", "PR open B", "GROUP open A", "RELEASE open A", "-" };
-    static const char *const event[] = { "", "opened:A", "opened:A+", "opened:A+ labeled:A", "opened:A merged:A", "opened:A+ merged:A",
-                                         "opened:A+ merged:A+", "opened:A+ synchronize:B" };
+    static const char *const session[] = {"none",  "pr",      "base", "target",
+                                          "group", "release", "push"};
+    static const char *const change[] = {"PR open A", "PR closed A",  "PR merged A",
+                                         "PR open B", "GROUP open A", "RELEASE open A",
+                                         "-"};
+    static const char *const event[] = {"",
+                                        "opened:A",
+                                        "opened:A+",
+                                        "opened:A+ labeled:A",
+                                        "opened:A merged:A",
+                                        "opened:A+ merged:A",
+                                        "opened:A+ merged:A+",
+                                        "opened:A+ synchronize:B"};
     static const char *const earlier_text[] = { "", "1:10", "1:10 2:1010" };
     for (size_t bits = 0; bits < 7 * 7 * 8 * 3 * 3 * 2; bits++) {
         size_t b = bits;
@@ -282,7 +308,10 @@ static void rules_hold_for_every_combination(void **state)
             assert_int_equal(j.kind, JOIN_NONE);
         if (n && str_eq(u.session.run_id, STR("1")))
             assert_false(merged);
-        /* A run on the pull request's own ref is the merge's only when nothing but the merge waits, or it is its run again. */
+        /*
+         * A run on the pull request's own ref is the merge's only when nothing but the merge waits,
+         * or it is its run again.
+         */
         if (merged && strcmp(s, "pr") == 0 && j.kind == JOIN_EVENTS)
             assert_null(strstr(r.events, "opened:A "));
         if (merged && strcmp(s, "pr") == 0 && j.kind == JOIN_AGAIN)
@@ -300,8 +329,11 @@ static void of_many_events_the_newest_are_looked_at(void **state)
     struct waiting_event *events = arena_make(mem, struct waiting_event, N);
     for (int i = 0; i < N; i++)
         events[i] = (struct waiting_event){ STR("labeled"), STR("A"), i, i < N - 1 };
-    struct known_change c = { .head_sha = STR("A"), .open = true, .events = events, .event_count = N };
-    struct upload_facts u = { .head_sha = STR("A"), .session = { .event_name = STR("pull_request"), .ref = STR("refs/pull/1/merge") } };
+    struct known_change c = {
+        .head_sha = STR("A"), .open = true, .events = events, .event_count = N};
+    struct upload_facts u = {
+        .head_sha = STR("A"),
+        .session = {.event_name = STR("pull_request"), .ref = STR("refs/pull/1/merge")}};
     struct join j = join_upload(&c, &u, NULL, 0, false);
     assert_int_equal(j.kind, JOIN_EVENTS);
     assert_true(j.events == (uint64_t)1 << 63);

@@ -52,11 +52,13 @@ static void built_keys_equal_sent_ones(void **state)
         { "Acme", "Infra", "Prod", "VPC" }, { "acme", "infra", "plat-ue1-prod", "network/VPC" }, { "O", "R", "s", "c" },
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-        str sent = arena_print(mem, "%s/%s/%s/%s", row[i].owner, row[i].repo, row[i].stack, row[i].component), folded;
+        str sent = arena_print(mem, "%s/%s/%s/%s", row[i].owner, row[i].repo, row[i].stack,
+                               row[i].component),
+            folded;
         struct err e = { 0 };
         assert_true(lock_key_fold(mem, sent, &folded, &e));
-        str built = lock_key_of(mem, str_of(row[i].owner), str_of(row[i].repo), str_of(row[i].stack),
-                                str_of(row[i].component));
+        str built = lock_key_of(mem, str_of(row[i].owner), str_of(row[i].repo),
+                                str_of(row[i].stack), str_of(row[i].component));
         assert_true(str_eq(built, folded));
     }
     then_text(lock_key_of(mem, STR("A"), STR("B"), STR("C"), STR("D/E")), "a/b/C/D/E");

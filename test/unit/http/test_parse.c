@@ -1,6 +1,7 @@
 /*
- * The fuzz target's demands on the parser (same verdict however the bytes are cut, one reading only,
- * nothing outside), on seeds and thirty thousand damaged copies of them, without needing a fuzzer.
+ * The fuzz target's demands on the parser (same verdict however the bytes are cut, one reading
+ * only, nothing outside), on seeds and thirty thousand damaged copies of them, without needing a
+ * fuzzer.
  */
 #include "rig.h"
 

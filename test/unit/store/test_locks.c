@@ -16,10 +16,15 @@ static void *race(void *arg)
     struct racer *x = arg;
     struct arena *mem = arena_new(1 << 20, 1 << 24);
     int64_t now_ms = NOW_MS + x->round * ROUND_MS;
-    struct lock l = { .workspace_id = STR("ws_a"), .key = STR("K"), .folded = STR("k"), .message = STR("mine"), .expires_ms = now_ms + ROUND_MS };
+    struct lock l = {.workspace_id = STR("ws_a"),
+                     .key = STR("K"),
+                     .folded = STR("k"),
+                     .message = STR("mine"),
+                     .expires_ms = now_ms + ROUND_MS};
     for (int tries = 0; tries < 100; tries++) {
         struct err e = { 0 };
-        x->broken = !db_begin(x->db, &e) || !locks_take(x->db, mem, &l, now_ms, &x->taken, &e) || !db_commit(x->db, &e);
+        x->broken = !db_begin(x->db, &e) || !locks_take(x->db, mem, &l, now_ms, &x->taken, &e) ||
+                    !db_commit(x->db, &e);
         if (!x->broken)
             break;
         db_rollback(x->db);
@@ -46,7 +51,8 @@ static void test_of_many_at_once_exactly_one_wins(void **state)
     prepare(b);
     for (int i = 0; i < RACERS; i++)
         r[i].db = both_open(b, false);
-    for (int round = 0; round < ROUNDS; round++) {      /* each round begins when the lock of the one before has just expired */
+    /* each round begins when the lock of the one before has just expired */
+    for (int round = 0; round < ROUNDS; round++) {
         int winners = 0;
         for (int i = 0; i < RACERS; i++) {
             r[i].round = round;
@@ -66,10 +72,14 @@ static void test_of_many_at_once_exactly_one_wins(void **state)
     assert_int_equal(number(b, "select count(*) from lock", NO_ARGS), 1);
 }
 
-static bool take(struct both *b, const char *workspace, int64_t now_ms, int64_t ttl_ms, struct lock *l)
+static bool take(struct both *b, const char *workspace, int64_t now_ms, int64_t ttl_ms,
+                 struct lock *l)
 {
     bool taken;
-    *l = (struct lock){ .workspace_id = str_of(workspace), .key = STR("K"), .folded = STR("k"), .expires_ms = now_ms + ttl_ms };
+    *l = (struct lock){.workspace_id = str_of(workspace),
+                       .key = STR("K"),
+                       .folded = STR("k"),
+                       .expires_ms = now_ms + ttl_ms};
     good(b, locks_take(b->db, b->mem, l, now_ms, &taken, &b->e));
     return taken;
 }
@@ -99,11 +109,13 @@ static void test_the_life_of_a_lock(void **state)
     assert_false(release(b, "ws_a", 209));
     assert_true(take(b, "ws_a", 209, 100, &l));
     assert_int_equal(l.token, 3);
-    assert_false(release(b, "ws_a", 309));              /* an expired lock cannot be released: it is absent */
+    /* an expired lock cannot be released: it is absent */
+    assert_false(release(b, "ws_a", 309));
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { BOTH(test_of_many_at_once_exactly_one_wins), BOTH(test_the_life_of_a_lock) };
+    const struct CMUnitTest tests[] = {BOTH(test_of_many_at_once_exactly_one_wins),
+                                       BOTH(test_the_life_of_a_lock)};
     return cmocka_run_group_tests_name("store locks", tests, NULL, NULL);
 }
