@@ -119,6 +119,7 @@ async function main(): Promise<number> {
         const wrong = complaints(played);
         console.log(`end: ${sum(played)}`);
         for (const sentence of wrong) console.log(`WRONG: ${sentence}`);
+        if (played.duplicates > 0) console.log(JSON.stringify(await story.doubles(), undefined, 1));
         if (wrong.length > 0 && process.env['CI']) console.log(serve.logTail());
         if (flags.once) return wrong.length === 0 ? 0 : 1;
         showAddresses(serve, sim, token);
@@ -130,7 +131,8 @@ async function main(): Promise<number> {
         throw error;
     } finally {
         await serve.stop().finally(() => sim.stop());
-        rmSync(dir, { recursive: true, force: true });
+        if (process.env['DEMO_KEEP']) console.log(`kept: ${dir}`);
+        else rmSync(dir, { recursive: true, force: true });
     }
 }
 

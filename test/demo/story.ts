@@ -175,6 +175,13 @@ export class Story {
         };
     }
 
+    /** What the forge knows of each run that it got twice. */
+    async doubles(): Promise<object[]> {
+        const runs = await this.sim.runs(repository);
+        const ids = Object.values((await this.sim.referee()).runs.duplicates).flat();
+        return runs.filter((run) => ids.includes(run.id)).map(({ id, display_title, created_at_ms }) => ({ id, display_title, at: new Date(created_at_ms) }));
+    }
+
     /** The comment is written a little later than the last result; it is settled when it stays as it is. */
     private async feedbackSettled(pull: PullView): Promise<void> {
         const text = async () => {

@@ -8,6 +8,8 @@ export interface Count {
     skipped: { name: string; why: string }[];
 }
 
+const detail_lines_max = 1000;
+
 interface TapCase {
     isOk: boolean;
     name: string;
@@ -117,9 +119,9 @@ export function nodeTests(ended: Ended): Count {
         if (directive !== undefined && /^(skip|todo)/i.test(directive)) {
             count.skipped.push({ name, why: directive.replace(/^(skip|todo)\s*/i, '') || 'no reason given' });
         } else if (match[1] !== undefined) {
-            const detail = lines.slice(at, at + 60);
+            const detail = lines.slice(at, at + detail_lines_max);
             const end = detail.findIndex((text) => /^ *\.\.\.$/.test(text));
-            const text = detail.slice(0, end < 0 ? 60 : end + 1).join('\n');
+            const text = detail.slice(0, end < 0 ? detail_lines_max : end + 1).join('\n');
             const isOnlyParent = /failureType: 'subtestsFailed'/.test(text);
             if (!isOnlyParent) count.failed.push({ name, output: text });
         }

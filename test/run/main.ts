@@ -136,13 +136,19 @@ function chosen(names: string[]): Suite[] {
     return names.length === 0 ? suites : suites.filter((suite) => names.includes(suite.name));
 }
 
+/** What failed stands at the beginning or at the end, seldom between. */
+function middleOut(lines: string[]): string[] {
+    if (lines.length <= 120) return lines;
+    return [...lines.slice(0, 40), `… ${lines.length - 120} lines …`, ...lines.slice(-80)];
+}
+
 function show(suite: Suite, count: Count, seconds: number): void {
     const parts = [`${count.passed} passed`];
     if (count.failed.length > 0) parts.push(`${count.failed.length} FAILED`);
     if (count.skipped.length > 0) parts.push(`${count.skipped.length} skipped`);
     for (const failure of count.failed) {
         console.log(`\n--- FAILED ${suite.name}: ${failure.name}`);
-        console.log(failure.output.trimEnd().split('\n').slice(-80).join('\n'));
+        console.log(middleOut(failure.output.trimEnd().split('\n')).join('\n'));
     }
     console.log(`${suite.name.padEnd(12)} ${parts.join(', ').padEnd(40)} ${seconds.toFixed(1)} s`);
 }
