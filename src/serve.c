@@ -1,9 +1,11 @@
 #include "serve.h"
 
+#include <link.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
@@ -318,6 +320,25 @@ static int block_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+/* Code is mapped from files and comes back when it is called; what only the start needed need not
+ * stay in memory. Never data: relocations have changed it. */
+static int let_code_go(struct dl_phdr_info *info, size_t size, void *nothing)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    (void)size;
+    (void)nothing;
+    if (strstr(info->dlpi_name, "vdso"))
+        return 0;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        uintptr_t from = (info->dlpi_addr + h->p_vaddr) & ~(page - 1);
+        uintptr_t to = (info->dlpi_addr + h->p_vaddr + h->p_memsz + page - 1) & ~(page - 1);
+        if (h->p_type == PT_LOAD && h->p_flags == (PF_R | PF_X))
+            (void)madvise((void *)from, to - from, MADV_DONTNEED);      /* advice */
+    }
+    return 0;
+}
+
 static int failed(struct arena *mem, const struct err *e)
 {
     fprintf(stderr, "signalbox: %s\n", e->text);
@@ -359,6 +380,7 @@ int serve_main(int argc, char **argv)
     if (!s.app_id)
         log_info("no GitHub App yet: open this address to create one",
                  LS("setup", arena_print(s.mem, PRI_STR "/setup?code=" PRI_STR, FMT_STR(s.public_url), FMT_STR(s.setup_code))));
+    dl_iterate_phdr(let_code_go, NULL);
     while (read(signals, &info, sizeof info) < 0 && errno == EINTR) {
     }
     log_info("stopping", LI("signal", info.ssi_signo));
