@@ -51,20 +51,24 @@ static int64_t now_ms(void *self)
     return clock_utc_ms();
 }
 
-/* ---- the parts, in the order of their start ---------------------------------------------------------------------------------- */
+/* ---- the parts, in the order of their start -------------------------------------------------- */
 
 static bool is_postgres(str database)
 {
     return str_starts(database, STR("postgres://")) || str_starts(database, STR("postgresql://"));
 }
 
-/* The key beside an embedded database is made at the first start. Servers that share a PostgreSQL have to be given one. */
+/*
+ * The key beside an embedded database is made at the first start. Servers that share a PostgreSQL
+ * have to be given one.
+ */
 static bool load_key(struct serve *s, struct err *e)
 {
     str path = s->config.secret_key_file, text;
     if (!path.len && is_postgres(s->config.database))
-        return fail(e, ERR_INVALID, "with PostgreSQL set secret_key_file to a file of 32 random bytes that all servers share "
-                    "(head -c 32 /dev/urandom > signalbox.key)");
+        return fail(e, ERR_INVALID,
+                    "with PostgreSQL set secret_key_file to a file of 32 random bytes that all "
+                    "servers share (head -c 32 /dev/urandom > signalbox.key)");
     if (!path.len)
         path = arena_print(s->mem, PRI_STR ".key", FMT_STR(s->config.database));
     const char *z = arena_z(s->mem, path);
@@ -88,7 +92,7 @@ static bool derive_session_key(struct serve *s, struct err *e)
 {
     uint8_t derived[SHA256_BYTES];
     hmac_sha256((str){ (const char *)s->key, sizeof s->key }, STR("signalbox session"), derived);
-    bool ok = jwt_key_from_secret((str){ (const char *)derived, sizeof derived }, &s->session_key, e);
+    bool ok = jwt_key_from_secret((str){(const char *)derived, sizeof derived}, &s->session_key, e);
     secret_wipe(derived, sizeof derived);
     return ok;
 }
@@ -104,7 +108,9 @@ static bool stored_app(struct serve *s, struct db *db, struct err *e)
     if (!app_value_get(db, s->mem, STR(APP_VALUE_SLUG), NULL, &slug, &found, e) ||
         !app_value_get(db, s->mem, STR(APP_VALUE_PRIVATE_KEY), s->key, &key, &found, e) ||
         !app_value_get(db, s->mem, STR(APP_VALUE_WEBHOOK_SECRET), s->key, &secret, &found, e))
-        return fail_ctx(e, "reading the App that the set-up page stored (is secret_key_file the same as then?)");
+        return fail_ctx(
+            e,
+            "reading the App that the set-up page stored (is secret_key_file the same as then?)");
     if (!str_to_i64(id, 1, INT64_MAX, &s->app_id))
         return fail(e, ERR_INTERNAL, "the stored App id is no number");
     s->app_slug = slug;
@@ -119,7 +125,8 @@ static bool configured_app(struct serve *s, struct err *e)
     s->app_id = config_number(c->github_app_id);
     s->app_slug = c->github_app_slug;
     if (c->github_private_key_file.len &&
-        !io_read_file(s->mem, arena_z(s->mem, c->github_private_key_file), PEM_BYTES_MAX, &s->private_key, e))
+        !io_read_file(s->mem, arena_z(s->mem, c->github_private_key_file), PEM_BYTES_MAX,
+                      &s->private_key, e))
         return fail_ctx(e, "github_private_key_file");
     if (c->github_webhook_secret.len)
         s->webhook_secret[s->webhook_secrets++] = c->github_webhook_secret;
@@ -135,7 +142,8 @@ static bool choose_workspace(struct serve *s, struct db *db, struct err *e)
     struct db_rows r;
     s->workspace = s->config.workspace;
     if (!s->workspace.len) {
-        if (!db_query(db, s->mem, e, &r, "select id from workspace order by created_ms, id limit 1", NO_ARGS))
+        if (!db_query(db, s->mem, e, &r, "select id from workspace order by created_ms, id limit 1",
+                      NO_ARGS))
             return false;
         s->workspace = r.count ? db_at(&r, 0, 0)->s : id_new(s->mem, "ws_", clock_utc_ms());
     }
@@ -146,7 +154,8 @@ static bool choose_workspace(struct serve *s, struct db *db, struct err *e)
 static bool prepare_database(struct serve *s, struct err *e)
 {
     SCOPED(db) struct db *db = NULL;
-    if (!db_open(s->config.database, false, &db, e) || !db_migrate(db, clock_utc_ms(), e) || !db_begin(db, e))
+    if (!db_open(s->config.database, false, &db, e) || !db_migrate(db, clock_utc_ms(), e) ||
+        !db_begin(db, e))
         return false;
     if (!choose_workspace(s, db, e) || !(s->app_id || stored_app(s, db, e)))
         return false;
@@ -168,13 +177,20 @@ static size_t split(struct arena *mem, str list, str *out)
 static bool start_forge(struct serve *s, struct err *e)
 {
     const struct config *c = &s->config;
-    str *issuers = arena_make(s->mem, str, LIST_MAX), *audiences = arena_make(s->mem, str, LIST_MAX);
-    struct http_client_config client = { .ca_file = c->ca_file.len ? arena_z(s->mem, c->ca_file) : NULL,
-                                         .user_agent = "signalbox/" SIGNALBOX_VERSION, .per_host_max = 100 };
-    struct github_config github = { .api_base = c->github_api, .api_version = c->github_api_version, .app_id = s->app_id,
-                                    .app_slug = s->app_slug, .private_key_pem = s->private_key, .now_ms = now_ms,
-                                    .points = config_number(c->github_points),
-                                    .window_ms = config_number(c->github_points_window_ms) };
+    str *issuers = arena_make(s->mem, str, LIST_MAX),
+        *audiences = arena_make(s->mem, str, LIST_MAX);
+    struct http_client_config client = {.ca_file =
+                                            c->ca_file.len ? arena_z(s->mem, c->ca_file) : NULL,
+                                        .user_agent = "signalbox/" SIGNALBOX_VERSION,
+                                        .per_host_max = 100};
+    struct github_config github = {.api_base = c->github_api,
+                                   .api_version = c->github_api_version,
+                                   .app_id = s->app_id,
+                                   .app_slug = s->app_slug,
+                                   .private_key_pem = s->private_key,
+                                   .now_ms = now_ms,
+                                   .points = config_number(c->github_points),
+                                   .window_ms = config_number(c->github_points_window_ms)};
     struct oidc_config oidc = { .issuers = issuers, .audiences = audiences };
     if (!http_client_start(&client, &s->client, e))
         return false;
@@ -197,7 +213,8 @@ static bool split_listen(struct serve *s, struct err *e)
         return true;
     }
     if (port.len == listen.len || !str_to_i64(port, 0, 65535, &n))
-        return fail(e, ERR_INVALID, "listen must be ADDRESS:PORT or unix:/path, got " PRI_STR, FMT_STR(listen));
+        return fail(e, ERR_INVALID, "listen must be ADDRESS:PORT or unix:/path, got " PRI_STR,
+                    FMT_STR(listen));
     s->listen_port = (uint16_t)n;
     s->address = str_sub(listen, 0, listen.len - port.len - 1);
     if (s->address.len > 1 && s->address.ptr[0] == '[')
@@ -211,10 +228,16 @@ static bool start_engine(struct serve *s, struct err *e)
 {
     const struct config *c = &s->config;
     struct engine_config engine = {
-        .database = c->database, .workspace_id = s->workspace, .public_url = s->public_url, .forge = &s->port,
-        .readers = (unsigned)config_number(c->readers), .lease_ms = config_number(c->lease_ms),
-        .sweep_ms = config_number(c->sweep_ms), .silent_ms = config_number(c->silent_ms),
-        .find_settle_ms = config_number(c->find_settle_ms), .app_id = s->app_id,
+        .database = c->database,
+        .workspace_id = s->workspace,
+        .public_url = s->public_url,
+        .forge = &s->port,
+        .readers = (unsigned)config_number(c->readers),
+        .lease_ms = config_number(c->lease_ms),
+        .sweep_ms = config_number(c->sweep_ms),
+        .silent_ms = config_number(c->silent_ms),
+        .find_settle_ms = config_number(c->find_settle_ms),
+        .app_id = s->app_id,
         .heal_deliveries = s->app_id != 0 && config_number(c->heal_deliveries) != 0,
         .bot_login = arena_print(s->mem, PRI_STR "[bot]", FMT_STR(s->app_slug)),
     };
@@ -240,11 +263,22 @@ static void choose_setup_code(struct serve *s)
 static bool start_api(struct serve *s, struct err *e)
 {
     struct api_config api = {
-        .engine = s->engine, .oidc = s->oidc, .github = s->github, .session_key = s->session_key, .seal_key = s->key,
-        .webhook_secrets = s->webhook_secret, .webhook_secret_count = s->webhook_secrets, .default_workspace = s->workspace,
-        .public_url = s->public_url, .forge_web = s->config.github_web, .version = STR(SIGNALBOX_VERSION),
-        .app_ready = s->app_id != 0, .upload_bytes_max = (size_t)config_number(s->config.upload_bytes_max),
-        .setup_code = s->setup_code, .app_created = app_created, .app_created_self = s,
+        .engine = s->engine,
+        .oidc = s->oidc,
+        .github = s->github,
+        .session_key = s->session_key,
+        .seal_key = s->key,
+        .webhook_secrets = s->webhook_secret,
+        .webhook_secret_count = s->webhook_secrets,
+        .default_workspace = s->workspace,
+        .public_url = s->public_url,
+        .forge_web = s->config.github_web,
+        .version = STR(SIGNALBOX_VERSION),
+        .app_ready = s->app_id != 0,
+        .upload_bytes_max = (size_t)config_number(s->config.upload_bytes_max),
+        .setup_code = s->setup_code,
+        .app_created = app_created,
+        .app_created_self = s,
     };
     return api_new(&api, &s->api, e);
 }
@@ -271,8 +305,8 @@ static str own_url(struct serve *s)
 
 static bool start_all(struct serve *s, struct err *e)
 {
-    if (!split_listen(s, e) || !load_key(s, e) || !derive_session_key(s, e) || !configured_app(s, e) ||
-        !prepare_database(s, e))
+    if (!split_listen(s, e) || !load_key(s, e) || !derive_session_key(s, e) ||
+        !configured_app(s, e) || !prepare_database(s, e))
         return false;
     s->public_url = s->config.public_url.len ? s->config.public_url : own_url(s);
     choose_setup_code(s);
@@ -284,7 +318,8 @@ static void stop_all(struct serve *s)
 {
     http_server_stop(s->server, STOP_GRACE_MS);
     engine_quiet(s->engine);
-    github_stop(s->github);     /* the engine still makes calls until it has stopped, and needs their answers */
+    /* the engine still makes calls until it has stopped, and needs their answers */
+    github_stop(s->github);
     http_client_stop(s->client);
     engine_stop(s->engine);
     api_free(s->api);
@@ -295,7 +330,7 @@ static void stop_all(struct serve *s)
     arena_free(s->mem);
 }
 
-/* ---- the program -------------------------------------------------------------------------------------------------------------- */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 static bool log_setup_from(const struct config *c, struct err *e)
 {
@@ -305,7 +340,8 @@ static bool log_setup_from(const struct config *c, struct err *e)
             log_setup((enum log_level)i, str_eq(c->log_format, STR("json")));
             return true;
         }
-    return fail(e, ERR_INVALID, "log_level must be debug, info, warn or error, got " PRI_STR, FMT_STR(c->log_level));
+    return fail(e, ERR_INVALID, "log_level must be debug, info, warn or error, got " PRI_STR,
+                FMT_STR(c->log_level));
 }
 
 static int block_signals(void)
@@ -363,7 +399,8 @@ int serve_main(int argc, char **argv)
         arena_free(s.mem);
         return 0;
     }
-    if (!config_read(s.mem, argc, argv, &s.config, &e) || !log_setup_from(&s.config, &e) || !secret_start(&e))
+    if (!config_read(s.mem, argc, argv, &s.config, &e) || !log_setup_from(&s.config, &e) ||
+        !secret_start(&e))
         return failed(s.mem, &e);
     /* Few malloc arenas: a dozen threads would otherwise keep a dozen of them. */
     mallopt(M_ARENA_MAX, ARENAS_MAX);
@@ -375,11 +412,13 @@ int serve_main(int argc, char **argv)
         stop_all(&s);
         return code;
     }
-    log_info("serving", LS("url", own_url(&s)), LS("workspace", s.workspace), LS("version", STR(SIGNALBOX_VERSION)),
+    log_info("serving", LS("url", own_url(&s)), LS("workspace", s.workspace),
+             LS("version", STR(SIGNALBOX_VERSION)),
              LZ("app", s.app_id ? "configured" : "none yet"));
     if (!s.app_id)
         log_info("no GitHub App yet: open this address to create one",
-                 LS("setup", arena_print(s.mem, PRI_STR "/setup?code=" PRI_STR, FMT_STR(s.public_url), FMT_STR(s.setup_code))));
+                 LS("setup", arena_print(s.mem, PRI_STR "/setup?code=" PRI_STR,
+                                         FMT_STR(s.public_url), FMT_STR(s.setup_code))));
     dl_iterate_phdr(let_code_go, NULL);
     while (read(signals, &info, sizeof info) < 0 && errno == EINTR) {
     }
@@ -395,14 +434,19 @@ int bootstrap_main(int argc, char **argv)
     struct err e = { 0 };
     SCOPED(db) struct db *db = NULL;
     str text;
-    if (!config_read(s.mem, argc, argv, &s.config, &e) || !secret_start(&e) || !db_open(s.config.database, false, &db, &e) ||
-        !db_migrate(db, clock_utc_ms(), &e) || !db_begin(db, &e) || !choose_workspace(&s, db, &e))
+    if (!config_read(s.mem, argc, argv, &s.config, &e) || !secret_start(&e) ||
+        !db_open(s.config.database, false, &db, &e) || !db_migrate(db, clock_utc_ms(), &e) ||
+        !db_begin(db, &e) || !choose_workspace(&s, db, &e))
         return failed(s.mem, &e);
-    struct token t = { .workspace_id = s.workspace, .name = STR("bootstrap"), .role = STR("admin"), .created_by = STR("bootstrap") };
+    struct token t = {.workspace_id = s.workspace,
+                      .name = STR("bootstrap"),
+                      .role = STR("admin"),
+                      .created_by = STR("bootstrap")};
     if (!tokens_create(db, s.mem, &t, clock_utc_ms(), &text, &e) || !db_commit(db, &e))
         return failed(s.mem, &e);
     printf(PRI_STR "\n", FMT_STR(text));
-    fprintf(stderr, "An admin token of workspace " PRI_STR ". It is not shown again.\n", FMT_STR(s.workspace));
+    fprintf(stderr, "An admin token of workspace " PRI_STR ". It is not shown again.\n",
+            FMT_STR(s.workspace));
     db_close(db);
     db = NULL;
     arena_free(s.mem);

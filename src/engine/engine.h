@@ -1,11 +1,15 @@
 /*
- * engine: facts in, decisions out (docs/architecture.md §2). The one door through which anything changes.
+ * engine: facts in, decisions out (docs/architecture.md §2). The one door through which anything
+ * changes.
  *
- *     engine_submit   a fact: stored in the inbox, answered when it is on disk, then decided in its lane
- *     engine_write    a small change that needs no lane (locks, tokens, audit …): one body in a group commit
+ *     engine_submit   a fact: stored in the inbox, answered when it is on disk, then decided in its
+ *     lane
+ *     engine_write    a small change that needs no lane (locks, tokens, audit …): one body in a
+ *     group commit
  *     engine_read     a reader connection for queries
  *
- * One writer thread runs every body; many bodies share one commit (group commit), each inside a savepoint of its own.
+ * One writer thread runs every body; many bodies share one commit (group commit), each inside a
+ * savepoint of its own.
  */
 #ifndef SIGNALBOX_ENGINE_ENGINE_H
 #define SIGNALBOX_ENGINE_ENGINE_H
@@ -15,10 +19,16 @@
 
 struct engine;
 
-/* A body reads and writes through db inside the open transaction, and touches nothing else but its argument. It may run again when the
- * transaction had to be repeated. mem lives until `done` has returned. */
+/*
+ * A body reads and writes through db inside the open transaction, and touches nothing else but its
+ * argument. It may run again when the transaction had to be repeated. mem lives until `done` has
+ * returned.
+ */
 typedef bool engine_body(struct db *db, struct arena *mem, void *arg, struct err *e);
-/* After the commit (or the failure), on the writer thread: hand over, do not block. e is NULL when all went well. */
+/*
+ * After the commit (or the failure), on the writer thread: hand over, do not block. e is NULL when
+ * all went well.
+ */
 typedef void engine_done(void *arg, const struct err *e);
 
 void engine_write(struct engine *en, engine_body *body, engine_done *done, void *arg);
@@ -36,11 +46,20 @@ enum fact_fate { FACT_STORED, FACT_DUPLICATE };
 typedef void fact_done(void *arg, enum fact_fate fate, int64_t fact_id, const struct err *e);
 /* Everything is copied. done is called once it is on disk (writer thread). */
 void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done, void *arg);
-/* Inside a body that already runs: stores the fact in the same transaction; call engine_poke(lane) from done. */
-bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem, const struct fact_new *f, enum fact_fate *fate, int64_t *id, struct err *e) MUST_CHECK;
+/*
+ * Inside a body that already runs: stores the fact in the same transaction; call engine_poke(lane)
+ * from done.
+ */
+bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,
+                       const struct fact_new *f, enum fact_fate *fate, int64_t *id,
+                       struct err *e) MUST_CHECK;
 void engine_poke(struct engine *en, int64_t lane);
-/* Waits until a fact has been applied (or timeout): its note. For commands whose caller wants to see the outcome. */
-bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, struct arena *mem, str *note, bool *refused);
+/*
+ * Waits until a fact has been applied (or timeout): its note. For commands whose caller wants to
+ * see the outcome.
+ */
+bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, struct arena *mem,
+                      str *note, bool *refused);
 
 /* Locks changed (API): nodes that wait behind this folded key are looked at again. */
 void engine_lock_changed(struct engine *en, str workspace_id, str folded_key);
@@ -48,7 +67,10 @@ void engine_lock_changed(struct engine *en, str workspace_id, str folded_key);
 /* Settings, name or installation of a repository changed (API): its lane reads them again. */
 void engine_settings_changed(struct engine *en, int64_t lane);
 
-/* A pooled read-only connection; give it back. Blocks when all are out. NULL with e set when the database is gone. */
+/*
+ * A pooled read-only connection; give it back. Blocks when all are out. NULL with e set when the
+ * database is gone.
+ */
 struct db *engine_read(struct engine *en, struct err *e);
 void engine_read_done(struct engine *en, struct db *db);
 
@@ -65,21 +87,33 @@ struct engine_config {
     struct forge_port *forge;       /* what effects are carried out with; NULL: they wait (tests) */
     int64_t  lease_ms;              /* PostgreSQL lanes; default 6000 */
     int64_t  sweep_ms;              /* default 60000 */
-    int64_t  silent_ms;             /* runs without news for so long are asked about; default 120000 */
+    /* runs without news for so long are asked about; default 120000 */
+    int64_t  silent_ms;
     int64_t  app_id; str bot_login; /* to know our own checks and comments */
     bool     heal_deliveries;       /* re-read failed deliveries from the forge (needs an App) */
-    int64_t  find_settle_ms;        /* how long a run may stay unlisted after a dispatch whose answer was lost; default 20000 */
+    /* how long a run may stay unlisted after a dispatch whose answer was lost; default 20000 */
+    int64_t  find_settle_ms;
 };
 bool engine_start(const struct engine_config *c, struct engine **out, struct err *e) MUST_CHECK;
-/* An App was made by the set-up page: its checks and comments are ours from now on, and failed deliveries are healed. */
+/*
+ * An App was made by the set-up page: its checks and comments are ours from now on, and failed
+ * deliveries are healed.
+ */
 void engine_set_app(struct engine *en, int64_t app_id, str slug);
 /* No call of the forge leaves any more: before the client that carries them is stopped. */
 void engine_quiet(struct engine *en);
-void engine_stop(struct engine *en);            /* finishes what is queued; leaves the rest for the next start */
+/* finishes what is queued; leaves the rest for the next start */
+void engine_stop(struct engine *en);
 
-struct engine_health { bool database_ok; int64_t facts_pending, effects_open, oldest_fact_ms; char why[200]; };
+struct engine_health {
+    bool database_ok;
+    int64_t facts_pending, effects_open, oldest_fact_ms;
+    char why[200];
+};
 void engine_health(struct engine *en, struct engine_health *out);
-struct engine_counts { uint64_t facts, duplicates, commits, bodies, effects_done, effects_failed, lanes_owned; };
+struct engine_counts {
+    uint64_t facts, duplicates, commits, bodies, effects_done, effects_failed, lanes_owned;
+};
 void engine_counts(struct engine *en, struct engine_counts *out);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * inside: what the files of engine/ share. Nothing outside engine/ includes it.
  *
- * A lane is worked on only by the writer thread, inside lane_body (lane.c): load what is hot, apply pending facts, let ready nodes go,
- * render what is due. What has to leave the house is prepared there and handed over after the commit.
+ * A lane is worked on only by the writer thread, inside lane_body (lane.c): load what is hot, apply
+ * pending facts, let ready nodes go, render what is due. What has to leave the house is prepared
+ * there and handed over after the commit.
  */
 #ifndef SIGNALBOX_ENGINE_INSIDE_H
 #define SIGNALBOX_ENGINE_INSIDE_H
@@ -25,15 +26,19 @@
 enum {
     FACTS_PER_STEP = 128,               /* bounds one transaction; the lane comes back for more */
     HOT_BATCHES_MAX = 64,               /* ended ones are dropped first */
-    UNKNOWN_RUNS_KEPT = 256,            /* run states that came before the answer that names the run */
+    /* run states that came before the answer that names the run */
+    UNKNOWN_RUNS_KEPT = 256,
     DISPATCH_TRIES_MAX = 5,             /* atmos-pro.md §10.7 */
-    FIND_SETTLE_MS = 20000,             /* dispatch accepted → listed: p99 10 s (forges.md §8.3), doubled */
+    /* dispatch accepted → listed: p99 10 s (forges.md §8.3), doubled */
+    FIND_SETTLE_MS = 20000,
     FIND_AGAIN_MS = 2000,
     EFFECT_TRIES_MAX = 30,
     RETRY_FIRST_MS = 2000, RETRY_LAST_MS = 60000,
-    WORKFLOW_FRESH_MS = 10 * 60 * 1000, /* a push to the ref makes it stale at once; this is for a lost push */
+    /* a push to the ref makes it stale at once; this is for a lost push */
+    WORKFLOW_FRESH_MS = 10 * 60 * 1000,
     SILENT_RUN_MS = 2 * 60 * 1000,      /* §10.7: sweep over runs older than two minutes */
-    UNMATCHED_UPLOAD_MS = 30 * 1000,    /* then the forge is asked which pull request it belongs to */
+    /* then the forge is asked which pull request it belongs to */
+    UNMATCHED_UPLOAD_MS = 30 * 1000,
     BLOCKED_LOOK_MS = 2000,             /* another server may have released the lock */
 };
 
@@ -52,7 +57,12 @@ struct hot {
     bool              files_loaded;
 };
 
-struct run_seen { int64_t run_id, attempt, at_ms; enum forge_run_state state; char conclusion[24]; char url[256]; };
+struct run_seen {
+    int64_t run_id, attempt, at_ms;
+    enum forge_run_state state;
+    char conclusion[24];
+    char url[256];
+};
 
 struct lane {
     struct engine *en;
@@ -71,7 +81,8 @@ struct lane {
     size_t               seen_next;
     atomic_int_fast64_t  wake_ms;       /* when something is due without a fact; 0: never */
     int64_t              sweep_ms;      /* when silent runs are next looked for */
-    int64_t              look_ms;       /* when blocked nodes are looked at again; 0: when something changes */
+    /* when blocked nodes are looked at again; 0: when something changes */
+    int64_t              look_ms;
     int64_t              due_ms;        /* when an effect that waits is due; 0: none */
     bool                 scan;          /* look at every open effect, not only at the new ones */
     atomic_bool          recheck;       /* lock gate: look at blocked nodes */
@@ -88,7 +99,8 @@ struct outgoing {
     struct outgoing  *next;
     int64_t           effect_id;
     struct forge_call call;
-    str               memo;             /* goes into the answer fact: e.g. the hash of what was sent */
+    /* goes into the answer fact: e.g. the hash of what was sent */
+    str               memo;
 };
 
 struct engine {
@@ -99,7 +111,8 @@ struct engine {
     enum db_kind        kind;
     pthread_mutex_t     mutex;          /* lanes table, readers, fact waiters */
     pthread_cond_t      changed;
-    struct lane       **lane;           /* sorted by id; grows; entries live until the engine stops */
+    /* sorted by id; grows; entries live until the engine stops */
+    struct lane       **lane;
     size_t              lane_count, lane_cap;
     struct db         **reader; bool *reader_out; unsigned readers_open, readers_max;
     pthread_t           clock_thread, listen_thread;
@@ -120,13 +133,19 @@ struct step {
     struct arena    *mem;
     int64_t          now_ms;
     struct outgoing *out, **out_last;
-    int64_t         *dirty; size_t dirty_count, dirty_cap;      /* change ids whose feedback may differ now */
-    int64_t         *gone; size_t gone_count, gone_cap;         /* effects whose answer was applied: no longer in flight */
-    int64_t         *poke; size_t poke_count, poke_cap;         /* other lanes that got facts in this transaction */
-    int64_t          wake_ms;                                   /* earliest time that matters; 0: none */
-    bool             reload_poked;                              /* the poked lanes read their repository again */
+    /* change ids whose feedback may differ now */
+    int64_t         *dirty; size_t dirty_count, dirty_cap;
+    /* effects whose answer was applied: no longer in flight */
+    int64_t         *gone; size_t gone_count, gone_cap;
+    /* other lanes that got facts in this transaction */
+    int64_t         *poke; size_t poke_count, poke_cap;
+    /* earliest time that matters; 0: none */
+    int64_t          wake_ms;
+    /* the poked lanes read their repository again */
+    bool             reload_poked;
     bool             run_ended;                                 /* an instance may be free again */
-    bool             step_recheck;                              /* locks changed: look at blocked nodes */
+    /* locks changed: look at blocked nodes */
+    bool             step_recheck;
     bool             more;                                      /* facts were left */
 };
 
@@ -142,9 +161,10 @@ void step_due_at(struct step *s, int64_t at_ms);
 void step_dirty(struct step *s, int64_t change_id);
 bool step_is_inflight(const struct step *s, int64_t effect_id);
 /* Stores an effect and, when it is due, prepares it to leave. body is JSON. */
-bool step_effect(struct step *s, const char *kind, str key, str body, int64_t not_before_ms, struct err *e) MUST_CHECK;
-bool step_audit(struct step *s, const char *category, const char *action, const char *actor_type, str actor, str target_type, str target,
-                str description, struct err *e) MUST_CHECK;
+bool step_effect(struct step *s, const char *kind, str key, str body, int64_t not_before_ms,
+                 struct err *e) MUST_CHECK;
+bool step_audit(struct step *s, const char *category, const char *action, const char *actor_type,
+                str actor, str target_type, str target, str description, struct err *e) MUST_CHECK;
 
 /* hot.c */
 bool hot_get(struct step *s, int64_t batch_seq, struct hot **out, struct err *e) MUST_CHECK;
@@ -156,20 +176,28 @@ int  hot_file(const struct hot *h, str file);
 str  edges_pack(struct arena *mem, const struct batch_edge *edge, size_t count);
 
 /* schedule.c: the only callers of batch_step outside the tests */
-bool node_tell(struct step *s, struct hot *h, struct node_message m, enum node_verdict *verdict, struct err *e) MUST_CHECK;
-bool node_refuse(struct step *s, struct hot *h, uint32_t node, enum dispatch_error code, str why, struct err *e) MUST_CHECK;
+bool node_tell(struct step *s, struct hot *h, struct node_message m, enum node_verdict *verdict,
+               struct err *e) MUST_CHECK;
+bool node_refuse(struct step *s, struct hot *h, uint32_t node, enum dispatch_error code, str why,
+                 struct err *e) MUST_CHECK;
 bool batch_carry_out(struct step *s, struct hot *h, struct decisions *d, struct err *e) MUST_CHECK;
 bool batch_try_start(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
-/* Before anything of an ended batch is sent again: one that was cancelled before it ever started still lacks its workflow files. */
+/*
+ * Before anything of an ended batch is sent again: one that was cancelled before it ever started
+ * still lacks its workflow files.
+ */
 bool batch_reopen(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 bool lane_let_go(struct step *s, struct err *e) MUST_CHECK;
 
 /* make.c */
-bool batch_make(struct step *s, const struct change *c, const struct change_event *v, str upload_id, bool again, str *batch_id, str *note, struct err *e) MUST_CHECK;
-bool batch_make_manual(struct step *s, struct json command, str actor, bool dry_run, str *note, struct err *e) MUST_CHECK;
+bool batch_make(struct step *s, const struct change *c, const struct change_event *v, str upload_id,
+                bool again, str *batch_id, str *note, struct err *e) MUST_CHECK;
+bool batch_make_manual(struct step *s, struct json command, str actor, bool dry_run, str *note,
+                       struct err *e) MUST_CHECK;
 
 /* apply_*.c: one fact each; *note is what came of it */
-bool apply_webhook(struct step *s, const struct fact *f, str body, str *note, struct err *e) MUST_CHECK;
+bool apply_webhook(struct step *s, const struct fact *f, str body, str *note,
+                   struct err *e) MUST_CHECK;
 bool apply_house(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
 /* Repositories of an installation: imported into the workspace, or brought up to date. */
 bool house_import(struct step *s, str installation_id, struct json repos, struct err *e) MUST_CHECK;
@@ -177,30 +205,49 @@ bool apply_upload(struct step *s, str upload_id, bool asked, str *note, struct e
 /* Uploads without an event: asked about, or given up after a day. */
 bool uploads_sweep(struct step *s, struct err *e) MUST_CHECK;
 bool apply_answer(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
-bool apply_command(struct step *s, const struct fact *f, struct json body, str *note, struct err *e) MUST_CHECK;
+bool apply_command(struct step *s, const struct fact *f, struct json body, str *note,
+                   struct err *e) MUST_CHECK;
 bool apply_exec(struct step *s, struct json fact, str *note, struct err *e) MUST_CHECK;
 bool apply_report(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
 
 /* runs.c: the word of the forge about a run */
-struct run_news { int64_t run_id, attempt; enum forge_run_state state; str conclusion, title, path, url; int64_t created_ms, started_ms, updated_ms; };
+struct run_news {
+    int64_t run_id, attempt;
+    enum forge_run_state state;
+    str conclusion, title, path, url;
+    int64_t created_ms, started_ms, updated_ms;
+};
 bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *e) MUST_CHECK;
 /* The run of a dispatch is known now (or the dispatch is known to have taken effect, run_id 0). */
-bool run_accepted(struct step *s, str run_id, int64_t forge_run_id, str url, struct err *e) MUST_CHECK;
+bool run_accepted(struct step *s, str run_id, int64_t forge_run_id, str url,
+                  struct err *e) MUST_CHECK;
 bool runs_sweep(struct step *s, struct err *e) MUST_CHECK;
 
 /* report.c: check and comment */
 bool report_want(struct step *s, int64_t change_id, bool urgent, struct err *e) MUST_CHECK;
-bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e) MUST_CHECK;
-/* memo: what report_prepare sent along. ok false: the object is gone over there and is made anew. */
-bool report_answered(struct step *s, const struct effect *f, struct json memo, bool ok, int64_t forge_object, struct err *e) MUST_CHECK;
+bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent,
+                    struct err *e) MUST_CHECK;
+/*
+ * memo: what report_prepare sent along. ok false: the object is gone over there and is made anew.
+ */
+bool report_answered(struct step *s, const struct effect *f, struct json memo, bool ok,
+                     int64_t forge_object, struct err *e) MUST_CHECK;
 
 /* outbox.c */
-/* maybe_sent: an earlier life of this server may have carried it out already (dispatches and new checks care: they are looked for first). */
-bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e) MUST_CHECK;
+/*
+ * maybe_sent: an earlier life of this server may have carried it out already (dispatches and new
+ * checks care: they are looked for first).
+ */
+bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent,
+                    struct err *e) MUST_CHECK;
 void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call, str memo);
-/* The forge did not do it: another try later, with back-off and jitter; given up after EFFECT_TRIES_MAX. */
-bool outbox_later(struct step *s, const struct effect *f, int64_t not_before_ms, str note, struct err *e) MUST_CHECK;
+/*
+ * The forge did not do it: another try later, with back-off and jitter; given up after
+ * EFFECT_TRIES_MAX.
+ */
+bool outbox_later(struct step *s, const struct effect *f, int64_t not_before_ms, str note,
+                  struct err *e) MUST_CHECK;
 void outbox_hand_over(struct step *s);
 
 static inline bool push_i64(struct arena *mem, int64_t **at, size_t *count, size_t *cap, int64_t v)

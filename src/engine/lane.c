@@ -1,5 +1,6 @@
 /*
- * lane: one repository's facts, in order. lane_body is the middle of the house: load, apply, let go, report, prepare what leaves.
+ * lane: one repository's facts, in order. lane_body is the middle of the house: load, apply, let
+ * go, report, prepare what leaves.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 
 enum { FACT_BODY_BYTES_MAX = 64 << 20, LANE_RETRY_MS = 1000 };
 
-/* ---- the table of lanes --------------------------------------------------------------------------------------------------- */
+/* ---- the table of lanes ---------------------------------------------------------------------- */
 
 static bool lane_body(struct db *db, struct arena *mem, void *arg, struct err *e);
 static void lane_done(void *arg, const struct err *e);
@@ -80,13 +81,15 @@ struct reload_job { int64_t lane; };
 static bool tell_owner(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct reload_job *x = arg;
-    return db_notify(db, STR("signalbox_lane"), arena_print(mem, "reload %lld", (long long)x->lane), e);
+    return db_notify(db, STR("signalbox_lane"), arena_print(mem, "reload %lld", (long long)x->lane),
+                     e);
 }
 
 static void told_owner(void *arg, const struct err *e)
 {
     if (e)
-        log_warn("another server may use old settings until it reads its lane again", LZ("why", e->text));
+        log_warn("another server may use old settings until it reads its lane again",
+                 LZ("why", e->text));
     free(arg);
 }
 
@@ -122,7 +125,10 @@ void engine_lock_changed(struct engine *en, str workspace_id, str folded_key)
         }
 }
 
-/* Forgets what is in memory; rows are the truth. Effects under way stay in `inflight` until their answers come. */
+/*
+ * Forgets what is in memory; rows are the truth. Effects under way stay in `inflight` until their
+ * answers come.
+ */
 void lane_drop(struct lane *l)
 {
     hot_drop_all(l);
@@ -131,7 +137,7 @@ void lane_drop(struct lane *l)
     l->loaded = l->has_repo = false;
 }
 
-/* ---- helpers of a step ---------------------------------------------------------------------------------------------------- */
+/* ---- helpers of a step ----------------------------------------------------------------------- */
 
 void step_wake_at(struct step *s, int64_t at_ms)
 {
@@ -158,7 +164,10 @@ void step_dirty(struct step *s, int64_t change_id)
 
 bool step_is_inflight(const struct step *s, int64_t effect_id)
 {
-    /* First what this step sends: an effect whose answer it applied may be sent again by it, and then only once. */
+    /*
+     * First what this step sends: an effect whose answer it applied may be sent again by it, and
+     * then only once.
+     */
     for (struct outgoing *o = s->out; o; o = o->next)
         if (o->effect_id == effect_id)
             return true;
@@ -171,14 +180,21 @@ bool step_is_inflight(const struct step *s, int64_t effect_id)
     return false;
 }
 
-bool step_effect(struct step *s, const char *kind, str key, str body, int64_t not_before_ms, struct err *e)
+bool step_effect(struct step *s, const char *kind, str key, str body, int64_t not_before_ms,
+                 struct err *e)
 {
-    struct effect f = { .lane = s->lane->id, .kind = str_of(kind), .key = key, .body = body, .wanted = 1,
-                        .not_before_ms = not_before_ms, .created_ms = s->now_ms };
+    struct effect f = {.lane = s->lane->id,
+                       .kind = str_of(kind),
+                       .key = key,
+                       .body = body,
+                       .wanted = 1,
+                       .not_before_ms = not_before_ms,
+                       .created_ms = s->now_ms};
     if (!effects_want(s->db, s->mem, &f, e))
         return false;
     /* One that waits after an attempt goes on waiting: the forge may have said until when. */
-    int64_t at_ms = f.attempts > 0 && f.not_before_ms > not_before_ms ? f.not_before_ms : not_before_ms;
+    int64_t at_ms =
+        f.attempts > 0 && f.not_before_ms > not_before_ms ? f.not_before_ms : not_before_ms;
     if (at_ms > s->now_ms) {
         step_due_at(s, at_ms);
         return true;
@@ -186,19 +202,21 @@ bool step_effect(struct step *s, const char *kind, str key, str body, int64_t no
     return step_is_inflight(s, f.id) || outbox_prepare(s, &f, s->lane->fresh || f.attempts > 0, e);
 }
 
-bool step_audit(struct step *s, const char *category, const char *action, const char *actor_type, str actor, str target_type,
-                str target, str description, struct err *e)
+bool step_audit(struct step *s, const char *category, const char *action, const char *actor_type,
+                str actor, str target_type, str target, str description, struct err *e)
 {
     return db_exec(s->db, e, NULL,
-                   "insert into audit (id, workspace_id, repository_id, at_ms, category, action, actor_type, actor, target_type,"
-                   " target, description) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                   ARGS(A(id_new(s->mem, "aud_", s->now_ms)), A(s->lane->has_repo ? s->lane->repo.workspace_id : STR_NONE),
-                        s->lane->id ? A(s->lane->id) : (struct arg){ 0 }, A(s->now_ms), A(str_of(category)),
-                        A(str_of(action)), A(str_of(actor_type)), A(actor.ptr ? actor : STR("")), A(target_type), A(target),
-                        A(description)));
+                   "insert into audit (id, workspace_id, repository_id, at_ms, category, action, "
+                   "actor_type, actor, target_type, target, description) values ($1, $2, $3, $4, "
+                   "$5, $6, $7, $8, $9, $10, $11)",
+                   ARGS(A(id_new(s->mem, "aud_", s->now_ms)),
+                        A(s->lane->has_repo ? s->lane->repo.workspace_id : STR_NONE),
+                        s->lane->id ? A(s->lane->id) : (struct arg){0}, A(s->now_ms),
+                        A(str_of(category)), A(str_of(action)), A(str_of(actor_type)),
+                        A(actor.ptr ? actor : STR("")), A(target_type), A(target), A(description)));
 }
 
-/* ---- one job -------------------------------------------------------------------------------------------------------------- */
+/* ---- one job --------------------------------------------------------------------------------- */
 
 static bool lane_load(struct step *s, struct err *e)
 {
@@ -213,42 +231,55 @@ static bool lane_load(struct step *s, struct err *e)
     struct err ignored = { 0 };
     if (l->has_repo && json_parse(s->mem, l->repo.settings, 0, &changes, &ignored) &&
         !settings_merge(s->mem, changes, &l->settings, &ignored))
-        log_warn("stored settings are out of bounds; defaults are used", LI("repository", l->id), LZ("why", ignored.text));
+        log_warn("stored settings are out of bounds; defaults are used", LI("repository", l->id),
+                 LZ("why", ignored.text));
     l->fresh = l->scan = true;
     l->sweep_ms = 0;
     l->loaded = true;
     return hot_load_open(s, e);
 }
 
-struct fact_handler { const char *kind; bool (*apply)(struct step *, const struct fact *, str, str *, struct err *); };
+struct fact_handler {
+    const char *kind;
+    bool (*apply)(struct step *, const struct fact *, str, str *, struct err *);
+};
 
-static bool parse_fact(struct step *s, str body, struct json *v, struct err *e) { return json_parse(s->mem, body, 0, v, e); }
+static bool parse_fact(struct step *s, str body, struct json *v, struct err *e)
+{
+    return json_parse(s->mem, body, 0, v, e);
+}
 
-static bool apply_upload_fact(struct step *s, const struct fact *f, str body, str *note, struct err *e)
+static bool apply_upload_fact(struct step *s, const struct fact *f, str body, str *note,
+                              struct err *e)
 {
     struct json v;
     (void)f;
-    return parse_fact(s, body, &v, e) && apply_upload(s, json_str(json_get(v, STR("upload")), s->mem), false, note, e);
+    return parse_fact(s, body, &v, e) &&
+           apply_upload(s, json_str(json_get(v, STR("upload")), s->mem), false, note, e);
 }
-static bool apply_answer_fact(struct step *s, const struct fact *f, str body, str *note, struct err *e)
+static bool apply_answer_fact(struct step *s, const struct fact *f, str body, str *note,
+                              struct err *e)
 {
     struct json v;
     (void)f;
     return parse_fact(s, body, &v, e) && apply_answer(s, v, note, e);
 }
-static bool apply_command_fact(struct step *s, const struct fact *f, str body, str *note, struct err *e)
+static bool apply_command_fact(struct step *s, const struct fact *f, str body, str *note,
+                               struct err *e)
 {
     struct json v;
     return parse_fact(s, body, &v, e) && apply_command(s, f, v, note, e);
 }
-static bool apply_report_fact(struct step *s, const struct fact *f, str body, str *note, struct err *e)
+static bool apply_report_fact(struct step *s, const struct fact *f, str body, str *note,
+                              struct err *e)
 {
     struct json v;
     (void)f;
     return parse_fact(s, body, &v, e) && apply_report(s, v, note, e);
 }
 
-static bool apply_exec_fact(struct step *s, const struct fact *f, str body, str *note, struct err *e)
+static bool apply_exec_fact(struct step *s, const struct fact *f, str body, str *note,
+                            struct err *e)
 {
     struct json v;
     (void)f;
@@ -277,11 +308,14 @@ static bool apply_one(struct step *s, const struct fact *f, str *note, struct er
     return true;
 }
 
-/* A fact that fails is rolled back alone; what is in memory is forgotten, for it may be half changed. Twice: set aside, visible, the rest goes on. */
+/*
+ * A fact that fails is rolled back alone; what is in memory is forgotten, for it may be half
+ * changed. Twice: set aside, visible, the rest goes on.
+ */
 static bool fact_failed(struct step *s, const struct fact *f, const struct err *why, struct err *e)
 {
-    bool refusal = why->code == ERR_CONFLICT || why->code == ERR_INVALID || why->code == ERR_NOT_FOUND ||
-                   why->code == ERR_DENIED || why->code == ERR_LIMIT;
+    bool refusal = why->code == ERR_CONFLICT || why->code == ERR_INVALID ||
+                   why->code == ERR_NOT_FOUND || why->code == ERR_DENIED || why->code == ERR_LIMIT;
     hot_drop_all(s->lane);
     if (!hot_load_open(s, e))
         return false;
@@ -290,9 +324,10 @@ static bool fact_failed(struct step *s, const struct fact *f, const struct err *
         s->more = true;
         return facts_tried(s->db, f->id, e);
     }
-    log_at(refusal ? LOG_INFO : LOG_ERROR, "fact set aside", LI("fact", f->id), LS("kind", f->kind), LI("lane", s->lane->id),
-           LZ("why", why->text), LS("trace", f->trace));
-    return facts_end(s->db, f->id, FACT_SET_ASIDE, arena_copy(s->mem, str_of(why->text)), s->now_ms, e);
+    log_at(refusal ? LOG_INFO : LOG_ERROR, "fact set aside", LI("fact", f->id), LS("kind", f->kind),
+           LI("lane", s->lane->id), LZ("why", why->text), LS("trace", f->trace));
+    return facts_end(s->db, f->id, FACT_SET_ASIDE, arena_copy(s->mem, str_of(why->text)), s->now_ms,
+                     e);
 }
 
 static bool apply_facts(struct step *s, struct err *e)
@@ -310,7 +345,8 @@ static bool apply_facts(struct step *s, struct err *e)
         if (!db_savepoint(s->db, e))
             return false;
         if (apply_one(s, &fact[i], &note, &why)) {
-            if (!facts_end(s->db, fact[i].id, FACT_APPLIED, note, s->now_ms, e) || !db_release(s->db, e))
+            if (!facts_end(s->db, fact[i].id, FACT_APPLIED, note, s->now_ms, e) ||
+                !db_release(s->db, e))
                 return false;
             continue;
         }
@@ -321,7 +357,8 @@ static bool apply_facts(struct step *s, struct err *e)
         *mark = NULL;
         s->out_last = mark;
         s->dirty_count = dirty;
-        s->gone_count = gone;           /* its answer was not applied: the effect is still under way */
+        /* its answer was not applied: the effect is still under way */
+        s->gone_count = gone;
         if (!db_rollback_to(s->db, e) || !fact_failed(s, &fact[i], &why, e))
             return false;
         if (fact[i].tries == 0 && s->more)
@@ -330,8 +367,11 @@ static bool apply_facts(struct step *s, struct err *e)
     return true;
 }
 
-/* Every open effect whose time has come and that is not under way. Whatever is found here may have been carried out in an earlier life, or its
- * answer was lost on the way into the inbox: dispatches are looked for before anything is sent. */
+/*
+ * Every open effect whose time has come and that is not under way. Whatever is found here may have
+ * been carried out in an earlier life, or its answer was lost on the way into the inbox: dispatches
+ * are looked for before anything is sent.
+ */
 static bool scan_effects(struct step *s, struct err *e)
 {
     struct effect *f;
@@ -356,7 +396,8 @@ static bool expire_events(struct step *s, struct err *e)
         return false;
     for (size_t i = 0; i < count; i++) {
         step_dirty(s, v[i].change_id);
-        if (!change_events_end(s->db, v[i].id, STR("expired"), STR_NONE, STR("no upload arrived in time"), e))
+        if (!change_events_end(s->db, v[i].id, STR("expired"), STR_NONE,
+                               STR("no upload arrived in time"), e))
             return false;
     }
     if (!change_events_next_ms(s->db, s->mem, s->lane->id, &next_ms, e))
@@ -399,10 +440,12 @@ static bool lane_body(struct db *db, struct arena *mem, void *arg, struct err *e
         return true;
     if (atomic_exchange(&l->reload, false))
         lane_drop(l);
-    if (l->half_done)                   /* an earlier try of this job was rolled back: memory may be ahead of the rows */
+    /* an earlier try of this job was rolled back: memory may be ahead of the rows */
+    if (l->half_done)
         lane_drop(l);
     struct step *s = arena_make(mem, struct step, 1);
-    *s = (struct step){ .en = l->en, .lane = l, .db = db, .mem = mem, .now_ms = engine_now_ms(l->en) };
+    *s =
+        (struct step){.en = l->en, .lane = l, .db = db, .mem = mem, .now_ms = engine_now_ms(l->en)};
     s->out_last = &s->out;
     s->step_recheck = atomic_exchange(&l->recheck, false);
     l->step = s;
@@ -442,7 +485,8 @@ static void lane_done(void *arg, const struct err *e)
 
     l->step = NULL;
     if (e) {
-        log_error("a lane's step failed and will be repeated", LI("lane", l->id), LZ("why", e->text), LZ("where", e->where));
+        log_error("a lane's step failed and will be repeated", LI("lane", l->id),
+                  LZ("why", e->text), LZ("where", e->where));
         lane_drop(l);
         atomic_store(&l->wake_ms, engine_now_ms(en) + LANE_RETRY_MS);
     } else if (s) {

@@ -1,5 +1,6 @@
 /*
- * outbox: effects become calls of the forge; answers become facts. Prepared inside the lane's transaction, handed over after its commit.
+ * outbox: effects become calls of the forge; answers become facts. Prepared inside the lane's
+ * transaction, handed over after its commit.
  */
 #include <stdlib.h>
 
@@ -10,13 +11,25 @@
 #include "store/feedback.h"
 
 static const char *const call_names[] = {
-    [FORGE_DISPATCH] = "dispatch", [FORGE_FIND_RUNS] = "find_runs", [FORGE_READ_RUN] = "read_run",
-    [FORGE_CANCEL_RUN] = "cancel_run", [FORGE_RERUN] = "rerun", [FORGE_READ_FILE] = "read_file",
-    [FORGE_PUT_CHECK] = "put_check", [FORGE_PUT_COMMENT] = "put_comment", [FORGE_REVIEW] = "review",
-    [FORGE_READ_PULL] = "read_pull", [FORGE_FIND_PULLS] = "find_pulls", [FORGE_LIST_PULLS] = "list_pulls",
-    [FORGE_READ_REPO] = "read_repo", [FORGE_READ_COMMIT] = "read_commit", [FORGE_PERMISSION] = "permission",
-    [FORGE_LIST_REPOS] = "list_repos", [FORGE_LIST_INSTALLATIONS] = "list_installations",
-    [FORGE_LIST_DELIVERIES] = "list_deliveries", [FORGE_REDELIVER] = "redeliver",
+    [FORGE_DISPATCH] = "dispatch",
+    [FORGE_FIND_RUNS] = "find_runs",
+    [FORGE_READ_RUN] = "read_run",
+    [FORGE_CANCEL_RUN] = "cancel_run",
+    [FORGE_RERUN] = "rerun",
+    [FORGE_READ_FILE] = "read_file",
+    [FORGE_PUT_CHECK] = "put_check",
+    [FORGE_PUT_COMMENT] = "put_comment",
+    [FORGE_REVIEW] = "review",
+    [FORGE_READ_PULL] = "read_pull",
+    [FORGE_FIND_PULLS] = "find_pulls",
+    [FORGE_LIST_PULLS] = "list_pulls",
+    [FORGE_READ_REPO] = "read_repo",
+    [FORGE_READ_COMMIT] = "read_commit",
+    [FORGE_PERMISSION] = "permission",
+    [FORGE_LIST_REPOS] = "list_repos",
+    [FORGE_LIST_INSTALLATIONS] = "list_installations",
+    [FORGE_LIST_DELIVERIES] = "list_deliveries",
+    [FORGE_REDELIVER] = "redeliver",
 };
 
 void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call, str memo)
@@ -35,13 +48,15 @@ void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call
     s->out_last = &o->next;
 }
 
-/* ---- one function a kind of effect ------------------------------------------------------------------------------------------ */
+/* ---- one function a kind of effect ----------------------------------------------------------- */
 
-static bool prepare_dispatch(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_dispatch(struct step *s, const struct effect *f, struct json body,
+                             bool maybe_sent, struct err *e)
 {
     struct json inputs = json_get(body, STR("inputs"));
-    struct forge_call c = { .kind = FORGE_DISPATCH, .file = json_str(json_get(body, STR("file")), s->mem),
-                            .ref = json_str(json_get(body, STR("ref")), s->mem) };
+    struct forge_call c = {.kind = FORGE_DISPATCH,
+                           .file = json_str(json_get(body, STR("file")), s->mem),
+                           .ref = json_str(json_get(body, STR("ref")), s->mem)};
     struct forge_input *in = arena_make(s->mem, struct forge_input, json_count(inputs) + 1);
     struct json_iter it = json_iter(inputs);
     struct json v;
@@ -57,21 +72,28 @@ static bool prepare_dispatch(struct step *s, const struct effect *f, struct json
     return true;
 }
 
-static bool prepare_read_workflow(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_read_workflow(struct step *s, const struct effect *f, struct json body,
+                                  bool maybe_sent, struct err *e)
 {
-    str file = json_str(json_get(body, STR("file")), s->mem), ref = json_str(json_get(body, STR("ref")), s->mem);
+    str file = json_str(json_get(body, STR("file")), s->mem),
+        ref = json_str(json_get(body, STR("ref")), s->mem);
     struct workflow_row w = { .etag = STR("") };
     bool found;
     (void)maybe_sent;
     if (!workflows_get(s->db, s->mem, s->lane->id, ref, file, &w, &found, e))
         return false;
-    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_READ_FILE, .ref = ref, .etag = found ? w.etag : STR(""),
-                                               .path = arena_print(s->mem, ".github/workflows/" PRI_STR, FMT_STR(file)) },
+    outbox_add(s, f->id,
+               &(struct forge_call){
+                   .kind = FORGE_READ_FILE,
+                   .ref = ref,
+                   .etag = found ? w.etag : STR(""),
+                   .path = arena_print(s->mem, ".github/workflows/" PRI_STR, FMT_STR(file))},
                STR(""));
     return true;
 }
 
-static bool prepare_cancel(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_cancel(struct step *s, const struct effect *f, struct json body,
+                           bool maybe_sent, struct err *e)
 {
     struct run_row r;
     bool found;
@@ -83,11 +105,13 @@ static bool prepare_cancel(struct step *s, const struct effect *f, struct json b
         return effects_done(s->db, f->id, false, STR("the run had ended"), s->now_ms, e);
     if (!r.forge_run_id)
         return outbox_later(s, f, s->now_ms + RETRY_FIRST_MS, STR("the run is not known yet"), e);
-    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_CANCEL_RUN, .run_id = r.forge_run_id }, STR(""));
+    outbox_add(s, f->id, &(struct forge_call){.kind = FORGE_CANCEL_RUN, .run_id = r.forge_run_id},
+               STR(""));
     return true;
 }
 
-static bool prepare_numbered(struct step *s, const struct effect *f, enum forge_call_kind kind, struct err *e)
+static bool prepare_numbered(struct step *s, const struct effect *f, enum forge_call_kind kind,
+                             struct err *e)
 {
     struct forge_call c = { .kind = kind };
     int64_t n;
@@ -98,37 +122,46 @@ static bool prepare_numbered(struct step *s, const struct effect *f, enum forge_
     return true;
 }
 
-static bool prepare_read_pull(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_read_pull(struct step *s, const struct effect *f, struct json body,
+                              bool maybe_sent, struct err *e)
 {
     (void)body;
     (void)maybe_sent;
     return prepare_numbered(s, f, FORGE_READ_PULL, e);
 }
 
-static bool prepare_poll_run(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_poll_run(struct step *s, const struct effect *f, struct json body,
+                             bool maybe_sent, struct err *e)
 {
     (void)body;
     (void)maybe_sent;
     return prepare_numbered(s, f, FORGE_READ_RUN, e);
 }
 
-static bool prepare_redeliver(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_redeliver(struct step *s, const struct effect *f, struct json body,
+                              bool maybe_sent, struct err *e)
 {
     (void)body;
     (void)maybe_sent;
     return prepare_numbered(s, f, FORGE_REDELIVER, e);
 }
 
-static bool prepare_find_runs(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_find_runs(struct step *s, const struct effect *f, struct json body,
+                              bool maybe_sent, struct err *e)
 {
     (void)maybe_sent;
     (void)e;
-    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_FIND_RUNS, .file = STR(""),
-                                               .since_ms = json_i64_or(json_get(body, STR("since")), f->created_ms) }, STR(""));
+    outbox_add(
+        s, f->id,
+        &(struct forge_call){.kind = FORGE_FIND_RUNS,
+                             .file = STR(""),
+                             .since_ms = json_i64_or(json_get(body, STR("since")), f->created_ms)},
+        STR(""));
     return true;
 }
 
-static bool prepare_find_pulls(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_find_pulls(struct step *s, const struct effect *f, struct json body,
+                               bool maybe_sent, struct err *e)
 {
     (void)body;
     (void)maybe_sent;
@@ -137,49 +170,52 @@ static bool prepare_find_pulls(struct step *s, const struct effect *f, struct js
     return true;
 }
 
-static bool prepare_deliveries(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_deliveries(struct step *s, const struct effect *f, struct json body,
+                               bool maybe_sent, struct err *e)
 {
     (void)body;
     (void)maybe_sent;
     (void)e;
     /* GitHub keeps deliveries for three days (forges.md §1.1). */
-    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_LIST_DELIVERIES,
-                                               .since_ms = s->now_ms - 3LL * 24 * 3600 * 1000 }, STR(""));
+    outbox_add(s, f->id,
+               &(struct forge_call){.kind = FORGE_LIST_DELIVERIES,
+                                    .since_ms = s->now_ms - 3LL * 24 * 3600 * 1000},
+               STR(""));
     return true;
 }
 
-static bool prepare_list_repos(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_list_repos(struct step *s, const struct effect *f, struct json body,
+                               bool maybe_sent, struct err *e)
 {
     int64_t installation;
     (void)body;
     (void)maybe_sent;
     if (!str_to_i64(f->key, 1, INT64_MAX, &installation))
         return effects_done(s->db, f->id, true, STR("its key is no number"), s->now_ms, e);
-    outbox_add(s, f->id, &(struct forge_call){ .kind = FORGE_LIST_REPOS, .installation_id = installation }, STR(""));
+    outbox_add(s, f->id,
+               &(struct forge_call){.kind = FORGE_LIST_REPOS, .installation_id = installation},
+               STR(""));
     return true;
 }
 
-static bool prepare_report(struct step *s, const struct effect *f, struct json body, bool maybe_sent, struct err *e)
+static bool prepare_report(struct step *s, const struct effect *f, struct json body,
+                           bool maybe_sent, struct err *e)
 {
     (void)body;
     return report_prepare(s, f, maybe_sent, e);
 }
 
-static const struct { const char *kind; bool (*prepare)(struct step *, const struct effect *, struct json, bool, struct err *); }
-kinds[] = {
-    { "dispatch",      prepare_dispatch },
-    { "read_workflow", prepare_read_workflow },
-    { "cancel_run",    prepare_cancel },
-    { "check",         prepare_report },
-    { "comment",       prepare_report },
-    { "review",        prepare_report },
-    { "read_pull",     prepare_read_pull },
-    { "find_pulls",    prepare_find_pulls },
-    { "poll_run",      prepare_poll_run },
-    { "find_runs",     prepare_find_runs },
-    { "deliveries",    prepare_deliveries },
-    { "redeliver",     prepare_redeliver },
-    { "list_repos",    prepare_list_repos },
+static const struct {
+    const char *kind;
+    bool (*prepare)(struct step *, const struct effect *, struct json, bool, struct err *);
+} kinds[] = {
+    {"dispatch", prepare_dispatch},     {"read_workflow", prepare_read_workflow},
+    {"cancel_run", prepare_cancel},     {"check", prepare_report},
+    {"comment", prepare_report},        {"review", prepare_report},
+    {"read_pull", prepare_read_pull},   {"find_pulls", prepare_find_pulls},
+    {"poll_run", prepare_poll_run},     {"find_runs", prepare_find_runs},
+    {"deliveries", prepare_deliveries}, {"redeliver", prepare_redeliver},
+    {"list_repos", prepare_list_repos},
 };
 
 bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e)
@@ -194,32 +230,45 @@ bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (str_eq(f->kind, str_of(kinds[i].kind)))
             return kinds[i].prepare(s, f, body, maybe_sent, e);
-    return effects_done(s->db, f->id, true, STR("this server does not know such an effect"), s->now_ms, e);
+    return effects_done(s->db, f->id, true, STR("this server does not know such an effect"),
+                        s->now_ms, e);
 }
 
-bool outbox_later(struct step *s, const struct effect *f, int64_t not_before_ms, str note, struct err *e)
+bool outbox_later(struct step *s, const struct effect *f, int64_t not_before_ms, str note,
+                  struct err *e)
 {
     int64_t wait_ms = RETRY_FIRST_MS;
     for (int64_t i = 0; i < f->attempts && wait_ms < RETRY_LAST_MS; i++)
         wait_ms *= 2;
     if (wait_ms > RETRY_LAST_MS)
         wait_ms = RETRY_LAST_MS;
-    wait_ms += (int64_t)(random_u64() % (uint64_t)(wait_ms / 2 + 1));      /* jitter: a thousand of them do not come back at once */
+    /* jitter: a thousand of them do not come back at once */
+    wait_ms += (int64_t)(random_u64() % (uint64_t)(wait_ms / 2 + 1));
     int64_t at_ms = not_before_ms > s->now_ms ? not_before_ms : s->now_ms + wait_ms;
     if (f->attempts >= EFFECT_TRIES_MAX) {
         atomic_fetch_add(&s->en->effects_failed, 1);
-        log_warn("an effect was given up", LS("kind", f->kind), LS("key", f->key), LI("lane", f->lane), LS("why", note));
+        log_warn("an effect was given up", LS("kind", f->kind), LS("key", f->key),
+                 LI("lane", f->lane), LS("why", note));
         return effects_done(s->db, f->id, true, note, s->now_ms, e);
     }
     step_due_at(s, at_ms);
     return effects_later(s->db, f->id, at_ms, note, e);
 }
 
-/* ---- leaving and coming back -------------------------------------------------------------------------------------------------- */
+/* ---- leaving and coming back ----------------------------------------------------------------- */
 
-struct call_out { struct engine *en; int64_t lane, effect_id; enum forge_call_kind kind; size_t memo_len; char memo[]; };
+struct call_out {
+    struct engine *en;
+    int64_t lane, effect_id;
+    enum forge_call_kind kind;
+    size_t memo_len;
+    char memo[];
+};
 
-/* On the writer thread. An answer that could not be stored is lost: its effect is no longer under way, and is looked at again soon. */
+/*
+ * On the writer thread. An answer that could not be stored is lost: its effect is no longer under
+ * way, and is looked at again soon.
+ */
 static void answer_stored(void *arg, enum fact_fate fate, int64_t fact_id, const struct err *e)
 {
     struct call_out *c = arg;
@@ -234,7 +283,8 @@ static void answer_stored(void *arg, enum fact_fate fate, int64_t fact_id, const
             }
         l->scan = true;
         atomic_store(&l->wake_ms, engine_now_ms(c->en) + RETRY_FIRST_MS);
-        log_warn("an answer of the forge could not be stored; its effect is looked at again", LI("effect", c->effect_id), LZ("why", e->text));
+        log_warn("an answer of the forge could not be stored; its effect is looked at again",
+                 LI("effect", c->effect_id), LZ("why", e->text));
     }
     free(c);
 }
@@ -258,7 +308,8 @@ static void answered(void *ctx, const struct forge_answer *a)
     json_field_i64(&w, STR("tookMs"), a->took_ms);
     json_field_raw(&w, STR("result"), a->result.len ? a->result : STR("{}"));
     json_end_object(&w);
-    engine_submit(c->en, &(struct fact_new){ .lane = c->lane, .kind = "answer", .body = buf_str(&b) }, answer_stored, c);
+    engine_submit(c->en, &(struct fact_new){.lane = c->lane, .kind = "answer", .body = buf_str(&b)},
+                  answer_stored, c);
     arena_free(mem);
 }
 
@@ -277,8 +328,12 @@ void outbox_hand_over(struct step *s)
 {
     struct engine *en = s->en;
     if (atomic_load(&en->quiet))
-        return;             /* stays in the outbox; the next start looks whether it was carried out */
-    /* A server that was paused for longer than its lease may have lost the lane: what it prepared does not leave any more. */
+        /* stays in the outbox; the next start looks whether it was carried out */
+        return;
+    /*
+     * A server that was paused for longer than its lease may have lost the lane: what it prepared
+     * does not leave any more.
+     */
     if (en->kind == DB_POSTGRES && engine_now_ms(en) - s->now_ms > en->config.lease_ms / 2) {
         s->lane->scan = true;
         atomic_store(&s->lane->wake_ms, engine_now_ms(en) + 1);
@@ -288,8 +343,11 @@ void outbox_hand_over(struct step *s)
         struct call_out *c = calloc(1, sizeof *c + o->memo.len);
         if (!c)
             abort();
-        *c = (struct call_out){ .en = en, .lane = s->lane->id, .effect_id = o->effect_id, .kind = o->call.kind,
-                                .memo_len = o->memo.len };
+        *c = (struct call_out){.en = en,
+                               .lane = s->lane->id,
+                               .effect_id = o->effect_id,
+                               .kind = o->call.kind,
+                               .memo_len = o->memo.len};
         if (o->memo.len)
             memcpy(c->memo, o->memo.ptr, o->memo.len);
         note_inflight(s->lane, o->effect_id);

@@ -1,6 +1,7 @@
 /*
- * report: the check and the comment, rendered from the database when their time has come. One effect each, so writers are serial;
- * a wish that comes while one is under way sends it again afterwards (debounced).
+ * report: the check and the comment, rendered from the database when their time has come. One
+ * effect each, so writers are serial; a wish that comes while one is under way sends it again
+ * afterwards (debounced).
  */
 #include "base/log.h"
 #include "base/secret.h"
@@ -10,7 +11,7 @@
 
 enum { CHECK_PAUSE_MS = 2000, BATCHES_SHOWN = 2, PARENTS_SHOWN_MAX = 16 };
 
-/* ---- views ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 static void view_gate(struct step *s, const struct node_row *n, struct node_view *v)
 {
@@ -29,7 +30,8 @@ static void view_gate(struct step *s, const struct node_row *n, struct node_view
     }
 }
 
-static void view_run(struct step *s, const struct run_row *r, struct trigger t, enum command guess, struct node_view *v)
+static void view_run(struct step *s, const struct run_row *r, struct trigger t, enum command guess,
+                     struct node_view *v)
 {
     struct json counts;
     struct err ignored = { 0 };
@@ -77,23 +79,35 @@ static void view_parents(struct step *s, const struct batch *b, struct node_view
 
 static str page(struct step *s, const char *what, str id)
 {
-    return arena_print(s->mem, PRI_STR "/%s/" PRI_STR, FMT_STR(s->en->public_url), what, FMT_STR(id));
+    return arena_print(s->mem, PRI_STR "/%s/" PRI_STR, FMT_STR(s->en->public_url), what,
+                       FMT_STR(id));
 }
 
-static bool view_batch(struct step *s, const struct change *c, const struct batch_row *row, struct batch_view *out, struct err *e)
+static bool view_batch(struct step *s, const struct change *c, const struct batch_row *row,
+                       struct batch_view *out, struct err *e)
 {
     struct hot *h;
     struct run_row *run;
     size_t run_count;
-    if (!hot_get(s, row->seq, &h, e) || !runs_of_batch(s->db, s->mem, row->seq, &run, &run_count, e))
+    if (!hot_get(s, row->seq, &h, e) ||
+        !runs_of_batch(s->db, s->mem, row->seq, &run, &run_count, e))
         return false;
     struct trigger t = { .event = row->event, .activity = row->activity };
     struct node_view *v = arena_make(s->mem, struct node_view, h->count + 1);
     *out = (struct batch_view){
-        .id = row->id, .url = page(s, "batches", row->id), .activity = row->activity, .head_sha = row->head_sha,
-        .state = batch_state_name(h->b->state), .verdict = batch_verdict_name(batch_verdict(h->b)), .error = row->error,
-        .node = v, .count = h->count, .as_of_ms = row->created_ms, .tree_differs = row->tree_differs,
-        .superseded_by = h->row.superseded_by, .kind = CHANGE_PULL_REQUEST,
+        .id = row->id,
+        .url = page(s, "batches", row->id),
+        .activity = row->activity,
+        .head_sha = row->head_sha,
+        .state = batch_state_name(h->b->state),
+        .verdict = batch_verdict_name(batch_verdict(h->b)),
+        .error = row->error,
+        .node = v,
+        .count = h->count,
+        .as_of_ms = row->created_ms,
+        .tree_differs = row->tree_differs,
+        .superseded_by = h->row.superseded_by,
+        .kind = CHANGE_PULL_REQUEST,
         .forecast_ms = batch_forecast_ms(h->b, (uint32_t)s->lane->settings.dispatch_concurrency),
     };
     if (row->error.len) {
@@ -105,11 +119,20 @@ static bool view_batch(struct step *s, const struct change *c, const struct batc
             out->kind = (enum change_kind)k;
     for (uint32_t i = 0; i < h->count; i++) {
         const struct node_row *n = &h->node[i];
-        v[i] = (struct node_view){ .stack = n->stack, .component = n->component, .workflow = n->workflow, .state = n->state,
-                                   .inert = n->inert, .error_code = n->error_code, .error_text = n->error_text,
-                                   .expected_ms = n->expected_ms, .level = (uint32_t)n->level,
-                                   .badge = command_badge(t, guess_of(n->guess), COMMAND_UNKNOWN),
-                                   .run_url = STR(""), .lock_message = STR_NONE, .lock_actor = STR(""), .blocked_by = STR("") };
+        v[i] = (struct node_view){.stack = n->stack,
+                                  .component = n->component,
+                                  .workflow = n->workflow,
+                                  .state = n->state,
+                                  .inert = n->inert,
+                                  .error_code = n->error_code,
+                                  .error_text = n->error_text,
+                                  .expected_ms = n->expected_ms,
+                                  .level = (uint32_t)n->level,
+                                  .badge = command_badge(t, guess_of(n->guess), COMMAND_UNKNOWN),
+                                  .run_url = STR(""),
+                                  .lock_message = STR_NONE,
+                                  .lock_actor = STR(""),
+                                  .blocked_by = STR("")};
         view_gate(s, n, &v[i]);
         if (n->changed_ms > out->as_of_ms)
             out->as_of_ms = n->changed_ms;
@@ -137,33 +160,43 @@ static bool wait_of(struct step *s, const struct change *c, struct change_view *
         else if (str_eq(ev[i].state, STR("expired")))
             v->wait = WAIT_NO_UPLOAD;
         else if (str_eq(ev[i].state, STR("ignored")))
-            v->wait = str_starts(ev[i].note, STR("from a fork")) ? WAIT_FORK : WAIT_NOTHING_AFFECTED;
+            v->wait =
+                str_starts(ev[i].note, STR("from a fork")) ? WAIT_FORK : WAIT_NOTHING_AFFECTED;
     }
     return true;
 }
 
 /* What there is to say about a change's present head. */
-static bool view_change(struct step *s, const struct change *c, struct change_view *out, struct err *e)
+static bool view_change(struct step *s, const struct change *c, struct change_view *out,
+                        struct err *e)
 {
     struct batch_row *row;
     size_t row_count;
     struct batch_view *b = arena_make(s->mem, struct batch_view, BATCHES_SHOWN + 1);
-    *out = (struct change_view){ .product = STR("Signalbox"), .number = c->number, .title = c->title, .head_sha = c->head_sha,
-                                 .batch = b, .page_url = arena_print(s->mem, PRI_STR "/changes/%lld",
-                                                                     FMT_STR(s->en->public_url), (long long)c->id) };
+    *out =
+        (struct change_view){.product = STR("Signalbox"),
+                             .number = c->number,
+                             .title = c->title,
+                             .head_sha = c->head_sha,
+                             .batch = b,
+                             .page_url = arena_print(s->mem, PRI_STR "/changes/%lld",
+                                                     FMT_STR(s->en->public_url), (long long)c->id)};
     for (int k = CHANGE_PULL_REQUEST; k <= CHANGE_DRIFT; k++)
         if (str_eq(c->kind, str_of(change_kind_name((enum change_kind)k))))
             out->kind = (enum change_kind)k;
     if (!batches_of_change(s->db, s->mem, c->id, 8, &row, &row_count, e))
         return false;
-    /* Newest first; also those of an older head, so that a comment that exists goes on telling the truth about them. */
+    /*
+     * Newest first; also those of an older head, so that a comment that exists goes on telling the
+     * truth about them.
+     */
     for (size_t i = 0; i < row_count && out->batch_count < BATCHES_SHOWN; i++)
         if (!view_batch(s, c, &row[i], &b[out->batch_count++], e))
             return false;
     return wait_of(s, c, out, e);
 }
 
-/* ---- wishes ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- wishes ---------------------------------------------------------------------------------- */
 
 static uint32_t shown_nodes(struct step *s, int64_t change_id, bool *terminal)
 {
@@ -195,19 +228,23 @@ bool report_want(struct step *s, int64_t change_id, bool urgent, struct err *e)
     int64_t check_ms = terminal || urgent ? 0 : check.sent_ms + CHECK_PAUSE_MS;
     if (!step_effect(s, "check", key, STR("{}"), check_ms, e))
         return false;
-    bool numbered = str_eq(c.kind, STR("pull_request")) && c.number > 0 && s->lane->settings.comment;
+    bool numbered =
+        str_eq(c.kind, STR("pull_request")) && c.number > 0 && s->lane->settings.comment;
     int64_t comment_ms = urgent ? 0 : comment.sent_ms + feedback_debounce_ms(nodes, terminal);
     if (numbered && !step_effect(s, "comment", key, STR("{}"), comment_ms, e))
         return false;
     /* A formal review is opt-in (§15.4), comes when all is over, and never on a draft. */
-    bool review = s->lane->settings.reviews && terminal && nodes && !c.draft && str_eq(c.kind, STR("pull_request")) &&
-                  str_eq(c.state, STR("open"));
+    bool review = s->lane->settings.reviews && terminal && nodes && !c.draft &&
+                  str_eq(c.kind, STR("pull_request")) && str_eq(c.state, STR("open"));
     return !review || step_effect(s, "review", key, STR("{}"), 0, e);
 }
 
-/* ---- rendering and sending ----------------------------------------------------------------------------------------------------------- */
+/* ---- rendering and sending ------------------------------------------------------------------- */
 
-static str check_id(struct step *s, const struct change *c) { return arena_print(s->mem, "change-%lld", (long long)c->id); }
+static str check_id(struct step *s, const struct change *c)
+{
+    return arena_print(s->mem, "change-%lld", (long long)c->id);
+}
 
 static str check_body(struct step *s, const struct change *c, const struct check_view *v)
 {
@@ -261,15 +298,18 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
     struct feedback_row sent;
     struct effect now = *f;
     int64_t id;
-    bool found, is_check = str_eq(f->kind, STR("check")), is_review = str_eq(f->kind, STR("review")), open;
-    if (!str_to_i64(f->key, 1, INT64_MAX, &id) || !changes_get(s->db, s->mem, id, &c, &found, e) || !found)
+    bool found, is_check = str_eq(f->kind, STR("check")),
+                is_review = str_eq(f->kind, STR("review")), open;
+    if (!str_to_i64(f->key, 1, INT64_MAX, &id) || !changes_get(s->db, s->mem, id, &c, &found, e) ||
+        !found)
         return e->code == ERR_NONE && nothing_to_send(s, f, e);
     str key = is_check || is_review ? c.head_sha : f->key;
     if (!effects_get(s->db, s->mem, f->id, &now, &open, e) || !view_change(s, &c, &v, e) ||
         !feedback_get(s->db, s->mem, s->lane->id, f->kind, key, &sent, e))
         return false;
-    struct forge_call call = { .kind = is_check ? FORGE_PUT_CHECK : FORGE_PUT_COMMENT, .object = sent.forge_object,
-                               .number = c.number };
+    struct forge_call call = {.kind = is_check ? FORGE_PUT_CHECK : FORGE_PUT_COMMENT,
+                              .object = sent.forge_object,
+                              .number = c.number};
     if (is_check) {
         struct check_view check;
         feedback_check(s->mem, &v, &check);
@@ -294,28 +334,36 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
     str hash = sha256_hex(s->mem, call.body);
     if (!call.body.len || ((sent.forge_object || is_review) && str_eq(hash, sent.sent_hash)))
         return nothing_to_send(s, f, e);
-    outbox_add(s, f->id, &call, memo_of(s, &now, key, hash, sha256_hex(s->mem, feedback_digest(s->mem, &v))));
+    outbox_add(s, f->id, &call,
+               memo_of(s, &now, key, hash, sha256_hex(s->mem, feedback_digest(s->mem, &v))));
     return true;
 }
 
-bool report_answered(struct step *s, const struct effect *f, struct json memo, bool ok, int64_t forge_object, struct err *e)
+bool report_answered(struct step *s, const struct effect *f, struct json memo, bool ok,
+                     int64_t forge_object, struct err *e)
 {
     int64_t change_id;
     bool terminal;
-    struct feedback_row row = { .forge_object = forge_object, .sent_hash = json_str(json_get(memo, STR("hash")), s->mem),
-                                .sent_digest = json_str(json_get(memo, STR("digest")), s->mem), .sent_ms = s->now_ms };
+    struct feedback_row row = {.forge_object = forge_object,
+                               .sent_hash = json_str(json_get(memo, STR("hash")), s->mem),
+                               .sent_digest = json_str(json_get(memo, STR("digest")), s->mem),
+                               .sent_ms = s->now_ms};
     if (!ok)
-        row = (struct feedback_row){ .sent_hash = STR(""), .sent_digest = STR(""), .sent_ms = s->now_ms };
-    if (!feedback_sent(s->db, s->lane->id, f->kind, json_str(json_get(memo, STR("key")), s->mem), &row, STR_NONE, e))
+        row = (struct feedback_row){
+            .sent_hash = STR(""), .sent_digest = STR(""), .sent_ms = s->now_ms};
+    if (!feedback_sent(s->db, s->lane->id, f->kind, json_str(json_get(memo, STR("key")), s->mem),
+                       &row, STR_NONE, e))
         return false;
     atomic_fetch_add(&s->en->effects_done, 1);
-    if (!effects_done(s->db, f->id, false, ok ? STR("written") : STR("gone over there: made anew"), s->now_ms, e))
+    if (!effects_done(s->db, f->id, false, ok ? STR("written") : STR("gone over there: made anew"),
+                      s->now_ms, e))
         return false;
     if (ok && f->wanted == json_i64_or(json_get(memo, STR("wanted")), f->wanted))
         return true;
     if (!str_to_i64(f->key, 1, INT64_MAX, &change_id))
         return true;
     uint32_t nodes = shown_nodes(s, change_id, &terminal);
-    int64_t pause_ms = str_eq(f->kind, STR("check")) ? (terminal ? 0 : CHECK_PAUSE_MS) : feedback_debounce_ms(nodes, terminal);
+    int64_t pause_ms = str_eq(f->kind, STR("check")) ? (terminal ? 0 : CHECK_PAUSE_MS)
+                                                     : feedback_debounce_ms(nodes, terminal);
     return step_effect(s, arena_z(s->mem, f->kind), f->key, STR("{}"), s->now_ms + pause_ms, e);
 }

@@ -1,7 +1,8 @@
 /*
  * Pace: GitHub's written limit on points (900 a minute of one caller; a read costs 1, a change 5;
- * forges.md §2.12), kept before it is told. A request counts from its departure until a window after
- * its answer: GitHub counted it some time in between, so its own sum is never higher than ours.
+ * forges.md §2.12), kept before it is told. A request counts from its departure until a window
+ * after its answer: GitHub counted it some time in between, so its own sum is never higher than
+ * ours.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ enum { READ_POINTS = 1, CHANGE_POINTS = 5, SPENT_MAX = 1024, FOLLOW_UP_SHARE = 4
 struct spent { int64_t at_ms; int64_t points; };
 
 struct pace {
-    int64_t      out, sum;              /* points of requests under way; of those answered in this window */
+    /* points of requests under way; of those answered in this window */
+    int64_t      out, sum;
     struct spent spent[SPENT_MAX];      /* a ring of the latter, oldest first */
     size_t       first, count;
 };
@@ -55,7 +57,8 @@ bool pace_allows(struct job *j, struct party *p, int64_t *at_ms)
     int64_t now_ms = g->now_ms(g->now_self);
     pace_forget(a, now_ms - g->window_ms);
     /* A little is left for the second requests of calls that take several. */
-    if (a->out + a->sum + cost_of(j) <= g->points - g->points / FOLLOW_UP_SHARE || a->out + a->sum == 0)
+    if (a->out + a->sum + cost_of(j) <= g->points - g->points / FOLLOW_UP_SHARE ||
+        a->out + a->sum == 0)
         return true;
     if (a->count)
         *at_ms = a->spent[a->first].at_ms + g->window_ms;

@@ -80,7 +80,8 @@ struct github {
     bool     no_run_details;                /* this host refuses `return_run_details` (GHES) */
     int64_t  points, window_ms;             /* the pace; 0 points: none */
     bool     unpaced;                       /* stopping: what waits ends now */
-    int64_t  alarm_ms;                      /* when what waits is looked at again; 0: nothing waits */
+    /* when what waits is looked at again; 0: nothing waits */
+    int64_t  alarm_ms;
 };
 
 /* A response that is the job's to interpret: anything but limits, 401s, redirects, lost answers. */
@@ -169,7 +170,9 @@ void result_end(struct job *j);             /* closes it and ends the job with i
 void slots_drain(struct github *g, struct party *p);
 
 /* ---- github_pace.c ---- */
-/* May its first request leave now? Otherwise *at_ms: when to look again; 0: when an answer comes. */
+/*
+ * May its first request leave now? Otherwise *at_ms: when to look again; 0: when an answer comes.
+ */
 bool pace_allows(struct job *j, struct party *p, int64_t *at_ms);
 void pace_charge(struct job *j, struct party *p);       /* it leaves */
 void pace_answered(struct job *j, struct party *p);

@@ -66,8 +66,10 @@ bool http_client_start(const struct http_client_config *c, struct http_client **
 void http_client_stop(struct http_client *c);
 /* Everything in `call` is copied. Thread-safe. Never fails: failures are answers. */
 void http_call_start(struct http_client *c, const struct http_call *call);
-/* One alarm: `rang` is called on the client's thread at this monotonic time, or with `stopping` when
- * the client stops before. A new one takes the place of the old. On the client's thread only. */
+/*
+ * One alarm: `rang` is called on the client's thread at this monotonic time, or with `stopping`
+ * when the client stops before. A new one takes the place of the old. On the client's thread only.
+ */
 void http_client_alarm(struct http_client *c, int64_t at_mono_ms,
                        void (*rang)(void *ctx, bool stopping), void *ctx);
 /* For the command line and for start-up: waits for the answer; strings live in mem. */

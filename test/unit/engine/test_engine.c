@@ -1,19 +1,29 @@
-/* The engine as a specification: what comes in, what goes out, what is never lost and never done twice. On both databases. */
+/*
+ * The engine as a specification: what comes in, what goes out, what is never lost and never done
+ * twice. On both databases.
+ */
 #include "world.h"
 
 #include <string.h>
 
 #include "base/pack.h"
 
-#define PRO "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{" \
-    "\"opened\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}}," \
-    "\"synchronize\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}}," \
-    "\"merged\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}}}}}"
+#define PRO                                                                                        \
+    "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{"                                   \
+    "\"opened\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component "   \
+    "}}\",\"stack\":\"{{ .atmos_stack }}\"}}}},"                                                   \
+    "\"synchronize\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ "               \
+    ".atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}},"                                  \
+    "\"merged\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component "  \
+    "}}\",\"stack\":\"{{ .atmos_stack }}\"}}}}}}}"
 #define NODE(c, deps) "{\"component\":\"" c "\",\"stack\":\"prod\"," PRO ",\"dependents\":[" deps "]}"
 /* vpc → eks → app, and dns alone. */
-static const char *const chain = "[" NODE("vpc", NODE("eks", NODE("app", ""))) "," NODE("dns", "") "]";
-static const char *const pull_session = "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"501\"}";
-static const char *const merge_session = "{\"event_name\":\"pull_request\",\"ref\":\"refs/heads/main\",\"run_id\":\"777\"}";
+static const char *const chain =
+    "[" NODE("vpc", NODE("eks", NODE("app", ""))) "," NODE("dns", "") "]";
+static const char *const pull_session =
+    "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"501\"}";
+static const char *const merge_session =
+    "{\"event_name\":\"pull_request\",\"ref\":\"refs/heads/main\",\"run_id\":\"777\"}";
 
 static struct world world;
 
@@ -115,7 +125,11 @@ static void applies_stop_behind_a_failure_and_go_on_after_a_rerun(void **state)
     assert_non_null(strstr(w->last_check, "\"conclusion\":\"failure\""));
 
     str id = world_text(w, "select id from batch where activity = 'merged'");
-    str note = world_command(w, arena_print(w->both->mem, "{\"command\":\"retry\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id)).ptr, &refused);
+    str note = world_command(
+        w,
+        arena_print(w->both->mem, "{\"command\":\"retry\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id))
+            .ptr,
+        &refused);
     assert_false(refused);
     assert_non_null(strstr(arena_copy(w->both->mem, note).ptr, "\"again\":1"));
     until(w, 7, "select count(*) from run");
@@ -154,10 +168,13 @@ static void a_dispatch_that_never_arrived_is_sent_again_under_the_same_id(void *
     world_stop(w);
 }
 
-static const char *const wide = "[" NODE("a", "") "," NODE("b", "") "," NODE("c", "") "," NODE("d", "") "," NODE("e", "") ","
-                                NODE("f", "") "," NODE("g", "") "," NODE("h", "") "]";
+static const char *const wide = "[" NODE("a", "") "," NODE("b", "") "," NODE("c", "") "," NODE(
+    "d", "") "," NODE("e", "") "," NODE("f", "") "," NODE("g", "") "," NODE("h", "") "]";
 
-/* Their answers come together, while others of them are due to be looked for: each is sent by one of both. */
+/*
+ * Their answers come together, while others of them are due to be looked for: each is sent by one
+ * of both.
+ */
 static void many_dispatches_that_never_arrived_are_each_sent_again_once(void **state)
 {
     GIVEN(w);
@@ -200,7 +217,9 @@ static void a_refusal_is_an_error_of_that_node_alone(void **state)
     w->mood = REFUSES;
     w->mood_left = 1;
     open_and_upload(w);
-    until(w, 1, "select count(*) from node where component = 'vpc' and state = 'error' and error_code = 'refused_by_forge'");
+    until(w, 1,
+          "select count(*) from node where component = 'vpc' and state = 'error' and error_code = "
+          "'refused_by_forge'");
     until(w, 1, "select count(*) from node where component = 'dns' and state = 'queued'");
     world_stop(w);
 }
@@ -210,7 +229,8 @@ static void a_missing_workflow_is_said_clearly(void **state)
     GIVEN(w);
     w->workflow_text = NULL;
     open_and_upload(w);
-    until(w, 4, "select count(*) from node where state = 'error' and error_code = 'workflow_not_found'");
+    until(w, 4,
+          "select count(*) from node where state = 'error' and error_code = 'workflow_not_found'");
     until(w, 0, "select count(*) from effect where state = 0");
     assert_int_equal(w->dispatch_calls, 0);
     assert_non_null(strstr(w->last_check, "\"conclusion\":\"failure\""));
@@ -220,7 +240,8 @@ static void a_missing_workflow_is_said_clearly(void **state)
 static void a_webhook_may_overtake_the_answer(void **state)
 {
     GIVEN(w);
-    w->mood = LOSES_ANSWER_AFTER;                       /* the answer is still under way, as far as anyone here knows */
+    /* the answer is still under way, as far as anyone here knows */
+    w->mood = LOSES_ANSWER_AFTER;
     w->mood_left = 1;
     open_and_upload(w);
     until(w, 2, "select count(*) from run");
@@ -238,10 +259,15 @@ static void a_new_head_supersedes_what_has_not_started(void **state)
     until(w, 2, RUNNING);
     world_pull(w, "synchronize", 7, "bbbb222", false, 5);
     until(w, 2, "select count(*) from node where state = 'superseded'");
-    world_upload(w, "upl_3", "bbbb222", "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"502\"}", chain);
+    world_upload(
+        w, "upl_3", "bbbb222",
+        "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"502\"}",
+        chain);
     until(w, 2, "select count(*) from batch");
     /* Plans do not stand in each other's way. */
-    until(w, 2, "select count(*) from node n join batch b on b.seq = n.batch_seq where b.head_sha = 'bbbb222' and n.state = 'queued'");
+    until(w, 2,
+          "select count(*) from node n join batch b on b.seq = n.batch_seq where b.head_sha = "
+          "'bbbb222' and n.state = 'queued'");
     world_stop(w);
 }
 
@@ -250,8 +276,10 @@ static bool lock_eks(struct db *db, struct arena *mem, void *arg, struct err *e)
     (void)mem;
     int64_t *until_ms = arg;
     return db_exec(db, e, NULL,
-                   "insert into lock (id, workspace_id, key, folded, message, actor, token, created_ms, updated_ms, expires_ms)"
-                   " values ('lock_1', 'ws_test', 'acme/infra/prod/eks', 'acme/infra/prod/eks', 'hands off', 'bo', 1, 1, 1, $1)",
+                   "insert into lock (id, workspace_id, key, folded, message, actor, token, "
+                   "created_ms, updated_ms, expires_ms)"
+                   " values ('lock_1', 'ws_test', 'acme/infra/prod/eks', 'acme/infra/prod/eks', "
+                   "'hands off', 'bo', 1, 1, 1, $1)",
                    ARGS(A(*until_ms)));
 }
 
@@ -269,7 +297,9 @@ static void lock_and_reach_eks(struct world *w, int64_t until_ms)
     open_and_upload(w);
     until(w, 2, RUNNING);
     finish(w, "vpc", "success");
-    until(w, 1, "select count(*) from node where component = 'eks' and state = 'locked' and gate like '%hands off%'");
+    until(w, 1,
+          "select count(*) from node where component = 'eks' and state = 'locked' and gate like "
+          "'%hands off%'");
     assert_int_equal(w->runs, 2);
 }
 
@@ -297,14 +327,19 @@ static void one_live_apply_per_instance(void **state)
     GIVEN(w);
     merge_and_upload(w);
     world_pull(w, "opened", 8, "cccc333", false, 3);
-    world_upload(w, "upl_3", "cccc333", "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/8/merge\",\"run_id\":\"880\"}", "[]");
+    world_upload(
+        w, "upl_3", "cccc333",
+        "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/8/merge\",\"run_id\":\"880\"}", "[]");
     world_pull(w, "closed", 8, "cccc333", true, 4);
-    world_upload(w, "upl_4", "cccc333", "{\"event_name\":\"pull_request\",\"ref\":\"refs/heads/main\",\"run_id\":\"888\"}", chain);
+    world_upload(w, "upl_4", "cccc333",
+                 "{\"event_name\":\"pull_request\",\"ref\":\"refs/heads/main\",\"run_id\":\"888\"}",
+                 chain);
     until(w, 2, "select count(*) from node where state = 'locked' and gate like '%\"run\"%'");
     assert_int_equal(w->runs - w->before, 2);
     finish(w, "dns", "success");
     until(w, 3, "select count(*) from run where component = 'dns'");
-    assert_int_equal(w->runs - w->before, 3);                       /* dns of the second batch; its vpc still waits */
+    /* dns of the second batch; its vpc still waits */
+    assert_int_equal(w->runs - w->before, 3);
     world_stop(w);
 }
 
@@ -331,7 +366,8 @@ static void a_loop_is_refused_by_name(void **state)
 {
     GIVEN(w);
     world_pull(w, "opened", 7, "aaaa111", false, 1);
-    world_upload(w, "upl_1", "aaaa111", pull_session, "[" NODE("vpc", NODE("eks", NODE("vpc", ""))) "]");
+    world_upload(w, "upl_1", "aaaa111", pull_session,
+                 "[" NODE("vpc", NODE("eks", NODE("vpc", ""))) "]");
     until(w, 1, "select count(*) from batch where verdict = 'failure' and error like '%vpc%eks%'");
     until(w, 0, "select count(*) from effect where state = 0");
     assert_non_null(strstr(w->last_check, "\"conclusion\":\"failure\""));
@@ -351,16 +387,21 @@ static void nothing_affected_is_neutral_and_makes_no_comment(void **state)
     world_stop(w);
 }
 
-/* Four sessions took a lock: the pull request's own workflow, a run that we dispatched for it, another pull request's, a person's token. */
+/*
+ * Four sessions took a lock: the pull request's own workflow, a run that we dispatched for it,
+ * another pull request's, a person's token.
+ */
 static bool take_four_locks(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     const int64_t *forge_run = arg;
-    str ref[] = { STR("refs/pull/7/merge"), arena_print(mem, "run/%lld", (long long)*forge_run), STR("refs/pull/8/merge"), STR("") };
+    str ref[] = {STR("refs/pull/7/merge"), arena_print(mem, "run/%lld", (long long)*forge_run),
+                 STR("refs/pull/8/merge"), STR("")};
     for (int i = 0; i < 4; i++) {
         str id = arena_print(mem, "lock_%d", i);
         if (!db_exec(db, e, NULL,
-                     "insert into lock (id, workspace_id, key, folded, message, token, created_ms, updated_ms, expires_ms,"
-                     " session_repository, session_ref) values ($1, 'ws_test', $1, $1, '', 1, 1, 1, 9000000000000, $2, $3)",
+                     "insert into lock (id, workspace_id, key, folded, message, token, created_ms, "
+                     "updated_ms, expires_ms, session_repository, session_ref) values ($1, "
+                     "'ws_test', $1, $1, '', 1, 1, 1, 9000000000000, $2, $3)",
                      ARGS(A(id), A((int64_t)(ref[i].len ? 1 : 0)), A(ref[i]))))
             return false;
     }
@@ -376,7 +417,10 @@ static void closing_cancels_and_drops_the_locks(void **state)
     assert_true(engine_write_wait(w->engine, take_four_locks, &w->run[0].id, &e));
     world_pull(w, "closed", 7, "aaaa111", false, 9);
     until(w, 2, "select count(*) from lock where deleted_ms is not null");
-    assert_int_equal(now_is(w, "select count(*) from lock where deleted_ms is null and id in ('lock_2', 'lock_3')"), 2);
+    assert_int_equal(
+        now_is(w,
+               "select count(*) from lock where deleted_ms is null and id in ('lock_2', 'lock_3')"),
+        2);
     until(w, 2, "select count(*) from node where state = 'cancelled'");
     until(w, 2, "select count(*) from node where state = 'cancelling'");
     until(w, 0, "select count(*) from effect where state = 0 and kind = 'cancel_run'");
@@ -391,7 +435,8 @@ static void a_run_without_our_id_is_matched_when_only_one_fits(void **state)
 {
     GIVEN(w);
     w->title_has_id = w->answers_run_id = false;
-    w->workflow_text = "on:\n  workflow_dispatch:\n    inputs:\n      component: {type: string}\n      stack: {type: string}\njobs: {}\n";
+    w->workflow_text = "on:\n  workflow_dispatch:\n    inputs:\n      component: {type: string}\n  "
+                       "    stack: {type: string}\njobs: {}\n";
     world_pull(w, "opened", 7, "aaaa111", false, 1);
     world_upload(w, "upl_1", "aaaa111", pull_session, "[" NODE("vpc", "") "]");
     until(w, 1, RUNNING);
@@ -404,16 +449,26 @@ static void a_manual_dispatch_can_be_tried_dry_and_done(void **state)
 {
     GIVEN(w);
     bool refused;
-    str note = world_command(w, "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"plan.yaml\","
-                                "\"inputs\":{\"component\":\"vpc\",\"stack\":\"prod\"},\"dryRun\":true}", &refused);
+    str note =
+        world_command(w,
+                      "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\","
+                      "\"workflow\":\"plan.yaml\","
+                      "\"inputs\":{\"component\":\"vpc\",\"stack\":\"prod\"},\"dryRun\":true}",
+                      &refused);
     assert_false(refused);
     assert_non_null(strstr(arena_copy(w->both->mem, note).ptr, "\"dispatches\":1"));
     assert_int_equal(now_is(w, "select count(*) from batch"), 0);
-    world_command(w, "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"plan.yaml\","
-                     "\"inputs\":{\"component\":\"vpc\",\"stack\":\"prod\"}}", &refused);
+    world_command(w,
+                  "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":"
+                  "\"plan.yaml\","
+                  "\"inputs\":{\"component\":\"vpc\",\"stack\":\"prod\"}}",
+                  &refused);
     assert_false(refused);
     until(w, 1, RUNNING);
-    world_command(w, "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"../x\"}", &refused);
+    world_command(
+        w,
+        "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"../x\"}",
+        &refused);
     assert_true(refused);
     world_stop(w);
 }
@@ -438,11 +493,16 @@ static void github_reruns_are_followed(void **state)
 static void release(struct world *w, const char *action, int at_s)
 {
     str json = arena_print(w->both->mem,
-        "{\"action\":\"%s\",\"release\":{\"id\":31,\"tag_name\":\"v1\",\"target_commitish\":\"main\",\"name\":\"one\",\"draft\":false,"
-        "\"prerelease\":false,\"html_url\":\"u\",\"author\":{\"login\":\"ana\",\"id\":7},\"created_at\":\"2026-11-01T10:00:00Z\","
-        "\"updated_at\":\"2026-11-01T10:00:%02dZ\",\"published_at\":\"2026-11-01T10:00:00Z\"},\"repository\":{\"id\":4711,"
-        "\"name\":\"infra\",\"full_name\":\"acme/infra\",\"owner\":{\"login\":\"acme\"},\"default_branch\":\"main\"},"
-        "\"installation\":{\"id\":5},\"sender\":{\"login\":\"ana\",\"id\":7}}", action, at_s);
+                           "{\"action\":\"%s\",\"release\":{\"id\":31,\"tag_name\":\"v1\",\"target_"
+                           "commitish\":\"main\",\"name\":\"one\",\"draft\":false,"
+                           "\"prerelease\":false,\"html_url\":\"u\",\"author\":{\"login\":\"ana\","
+                           "\"id\":7},\"created_at\":\"2026-11-01T10:00:00Z\","
+                           "\"updated_at\":\"2026-11-01T10:00:%02dZ\",\"published_at\":\"2026-11-"
+                           "01T10:00:00Z\"},\"repository\":{\"id\":4711,"
+                           "\"name\":\"infra\",\"full_name\":\"acme/"
+                           "infra\",\"owner\":{\"login\":\"acme\"},\"default_branch\":\"main\"},"
+                           "\"installation\":{\"id\":5},\"sender\":{\"login\":\"ana\",\"id\":7}}",
+                           action, at_s);
     world_webhook(w, "release", NULL, json.ptr);
 }
 
@@ -451,10 +511,14 @@ static void a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag(void **
 {
     GIVEN(w);
     release(w, "published", 1);
-    world_upload(w, "upl_1", "ccc333", "{\"event_name\":\"release\",\"ref\":\"refs/tags/v1\",\"run_id\":\"901\"}",
-                 "[{\"component\":\"dns\",\"stack\":\"prod\",\"dependents\":[],\"settings\":{\"pro\":{\"release\":{"
-                 "\"published\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"dns\",\"stack\":\"prod\"}}}},"
-                 "\"released\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"dns\",\"stack\":\"prod\"}}}}}}}}]");
+    world_upload(w, "upl_1", "ccc333",
+                 "{\"event_name\":\"release\",\"ref\":\"refs/tags/v1\",\"run_id\":\"901\"}",
+                 "[{\"component\":\"dns\",\"stack\":\"prod\",\"dependents\":[],\"settings\":{"
+                 "\"pro\":{\"release\":{"
+                 "\"published\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"dns\","
+                 "\"stack\":\"prod\"}}}},"
+                 "\"released\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"dns\","
+                 "\"stack\":\"prod\"}}}}}}}}]");
     until(w, 1, RUNNING);
     release(w, "released", 2);
     assert_int_equal(now_is(w, "select count(*) from batch"), 1);
@@ -470,13 +534,16 @@ static void a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag(void **
 static void a_lost_merge_webhook_is_found_by_asking(void **state)
 {
     GIVEN(w);
-    w->pull_json = "{\"number\":7,\"title\":\"t\",\"author\":\"ana\",\"url\":\"u\",\"state\":\"merged\",\"draft\":false,\"from_fork\":false,"
-                   "\"head_sha\":\"aaaa111\",\"head_ref\":\"topic\",\"base_sha\":\"ba5e\",\"base_ref\":\"main\",\"merge_sha\":\"dddd\","
+    w->pull_json = "{\"number\":7,\"title\":\"t\",\"author\":\"ana\",\"url\":\"u\",\"state\":"
+                   "\"merged\",\"draft\":false,\"from_fork\":false,"
+                   "\"head_sha\":\"aaaa111\",\"head_ref\":\"topic\",\"base_sha\":\"ba5e\",\"base_"
+                   "ref\":\"main\",\"merge_sha\":\"dddd\","
                    "\"merged_ms\":1795000100000,\"updated_ms\":1795000100000}";
     open_and_upload(w);
     until(w, 2, RUNNING);
     finish(w, "vpc", "success");
-    world_upload(w, "upl_2", "aaaa111", merge_session, chain);      /* a second run of the CLI, and no word of a merge */
+    /* a second run of the CLI, and no word of a merge */
+    world_upload(w, "upl_2", "aaaa111", merge_session, chain);
     until(w, 1, "select count(*) from batch where activity = 'merged'");
     world_stop(w);
 }
@@ -498,12 +565,22 @@ static bool store_exec(struct db *db, struct arena *mem, void *arg, struct err *
     struct world *w = arg;
     enum fact_fate fate;
     int64_t id;
-    str body = pack(mem, STR("{\"command\":\"terraform plan\",\"exit_code\":2,\"data\":{\"version\":1,\"components\":[{\"stack\":\"prod\","
-                             "\"component\":\"vpc\",\"exit_code\":2,\"resource_counts\":{\"create\":3,\"change\":1,\"replace\":0,\"destroy\":2}}]}}"));
-    return db_exec(db, e, NULL, "insert into exec_record (execution_id, repository_id, run_id, command, exit_code, body, received_ms)"
-                   " select 'x1', 1, id, 'terraform plan', 2, $1, 1 from run where component = 'vpc'", ARGS(arg_blob(body))) &&
-           engine_store_fact(w->engine, db, mem, &(struct fact_new){ .lane = 1, .kind = "exec",
-                             .body = STR("{\"executionId\":\"x1\"}") }, &fate, &id, e);
+    str body = pack(
+        mem,
+        STR("{\"command\":\"terraform "
+            "plan\",\"exit_code\":2,\"data\":{\"version\":1,\"components\":[{\"stack\":\"prod\","
+            "\"component\":\"vpc\",\"exit_code\":2,\"resource_counts\":{\"create\":3,\"change\":1,"
+            "\"replace\":0,\"destroy\":2}}]}}"));
+    return db_exec(db, e, NULL,
+                   "insert into exec_record (execution_id, repository_id, run_id, command, "
+                   "exit_code, body, received_ms) select 'x1', 1, id, 'terraform plan', 2, $1, 1 "
+                   "from run where component = 'vpc'",
+                   ARGS(arg_blob(body))) &&
+           engine_store_fact(w->engine, db, mem,
+                             &(struct fact_new){.lane = 1,
+                                                .kind = "exec",
+                                                .body = STR("{\"executionId\":\"x1\"}")},
+                             &fate, &id, e);
 }
 
 static void execution_records_give_plan_counts(void **state)
@@ -514,7 +591,9 @@ static void execution_records_give_plan_counts(void **state)
     until(w, 2, RUNNING);
     assert_true(engine_write_wait(w->engine, store_exec, w, &e));
     engine_poke(w->engine, 1);
-    until(w, 1, "select count(*) from run where component = 'vpc' and reported = 'plan' and exit_code = 2 and counts like '%\"destroy\":2%'");
+    until(w, 1,
+          "select count(*) from run where component = 'vpc' and reported = 'plan' and exit_code = "
+          "2 and counts like '%\"destroy\":2%'");
     world_stop(w);
 }
 
@@ -522,7 +601,8 @@ static bool reviews_on(struct db *db, struct arena *mem, void *arg, struct err *
 {
     (void)mem;
     (void)arg;
-    return db_exec(db, e, NULL, "update repository set settings = '{\"reviews\":true}' where id = 1", NO_ARGS);
+    return db_exec(db, e, NULL,
+                   "update repository set settings = '{\"reviews\":true}' where id = 1", NO_ARGS);
 }
 
 static void a_review_is_left_only_where_it_was_asked_for(void **state)
@@ -540,8 +620,10 @@ static void a_review_is_left_only_where_it_was_asked_for(void **state)
     assert_true(engine_write_wait(w->engine, reviews_on, NULL, &e));
     engine_settings_changed(w->engine, 1);
     world_pull(w, "synchronize", 7, "bbbb222", false, 5);
-    world_upload(w, "upl_2", "bbbb222", "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"502\"}",
-                 "[" NODE("vpc", "") "]");
+    world_upload(
+        w, "upl_2", "bbbb222",
+        "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"502\"}",
+        "[" NODE("vpc", "") "]");
     until(w, 1, RUNNING);
     finish(w, "vpc", "failure");
     until(w, 2, "select count(*) from batch where verdict = 'failure'");

@@ -12,9 +12,11 @@
 #include "store/uploads.h"
 
 const char *const workflow_usual =
-    "name: plan\nrun-name: plan ${{ inputs.component }}/${{ inputs.stack }}/${{ inputs.atmos_pro_run_id }}\n"
+    "name: plan\nrun-name: plan ${{ inputs.component }}/${{ inputs.stack }}/${{ "
+    "inputs.atmos_pro_run_id }}\n"
     "on:\n  workflow_dispatch:\n    inputs:\n      component: {required: true, type: string}\n"
-    "      stack: {required: true, type: string}\n      sha: {type: string}\n      atmos_pro_run_id: {type: string}\n"
+    "      stack: {required: true, type: string}\n      sha: {type: string}\n      "
+    "atmos_pro_run_id: {type: string}\n"
     "jobs:\n  plan:\n    runs-on: ubuntu-latest\n    steps: []\n";
 
 /* ---- the forge in memory ---- */
@@ -31,7 +33,8 @@ static struct pretend_run *make_run(struct world *w, const struct forge_call *c)
 {
     struct pretend_run *r = &w->run[w->runs++];
     r->id = 9000 + w->runs;
-    str id = input(c, "atmos_pro_run_id"), component = input(c, "component"), stack = input(c, "stack");
+    str id = input(c, "atmos_pro_run_id"), component = input(c, "component"),
+        stack = input(c, "stack");
     snprintf(r->run_id, sizeof r->run_id, PRI_STR, FMT_STR(id));
     snprintf(r->component, sizeof r->component, PRI_STR, FMT_STR(component));
     snprintf(r->stack, sizeof r->stack, PRI_STR, FMT_STR(stack));
@@ -41,7 +44,8 @@ static struct pretend_run *make_run(struct world *w, const struct forge_call *c)
     return r;
 }
 
-static void dispatch(struct world *w, struct arena *mem, const struct forge_call *c, struct forge_answer *a)
+static void dispatch(struct world *w, struct arena *mem, const struct forge_call *c,
+                     struct forge_answer *a)
 {
     enum mood mood = w->mood_left > 0 ? w->mood : KIND;
     w->mood_left--;
@@ -63,7 +67,8 @@ static void dispatch(struct world *w, struct arena *mem, const struct forge_call
     struct pretend_run *r = make_run(w, c);
     if (w->fault_after_dispatch) {
         w->fault_after_dispatch = false;
-        db_fault_after(1);              /* the next thing the database is asked fails: storing this answer */
+        /* the next thing the database is asked fails: storing this answer */
+        db_fault_after(1);
     }
     if (mood == KIND && w->answers_run_id)
         a->result = arena_print(mem, "{\"run_id\":%lld,\"url\":\"https://forge/runs/%lld\"}", (long long)r->id, (long long)r->id);
@@ -75,8 +80,11 @@ static void list_runs(struct world *w, struct arena *mem, struct forge_answer *a
     buf_init(&b, mem, 8 << 20);
     buf_add(&b, STR("{\"runs\":["));
     for (int i = 0; i < w->runs; i++)
-        buf_print(&b, "%s{\"id\":%lld,\"attempt\":1,\"state\":\"queued\",\"conclusion\":\"\",\"title\":\"%s\",\"path\":\"%s\","
-                  "\"event\":\"workflow_dispatch\",\"url\":\"u\",\"created_ms\":%lld,\"started_ms\":0,\"updated_ms\":0}",
+        buf_print(&b,
+                  "%s{\"id\":%lld,\"attempt\":1,\"state\":\"queued\",\"conclusion\":\"\",\"title\":"
+                  "\"%s\",\"path\":\"%s\","
+                  "\"event\":\"workflow_dispatch\",\"url\":\"u\",\"created_ms\":%lld,\"started_"
+                  "ms\":0,\"updated_ms\":0}",
                   i ? "," : "", (long long)w->run[i].id, w->run[i].title, w->run[i].file,
                   (long long)engine_now_ms(w->engine));
     buf_add(&b, STR("]}"));
@@ -105,7 +113,8 @@ static void call(void *self, const struct forge_call *c, forge_done *done, void 
 {
     struct world *w = self;
     SCOPED(arena) struct arena *mem = arena_new(64 << 20, 256 << 20);
-    struct forge_answer a = { .outcome = FORGE_OK, .status = 200, .result = STR("{}"), .message = STR("") };
+    struct forge_answer a = {
+        .outcome = FORGE_OK, .status = 200, .result = STR("{}"), .message = STR("")};
     pthread_mutex_lock(&w->mutex);
     if (c->kind == FORGE_DISPATCH)
         dispatch(w, mem, c, &a);
@@ -141,17 +150,31 @@ static bool furnish(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     (void)mem;
     (void)arg;
-    return db_exec(db, e, NULL, "insert into workspace (id, name, created_ms) values ('ws_test', 'test', 1) on conflict (id) do nothing", NO_ARGS) &&
-           db_exec(db, e, NULL, "insert into repository (workspace_id, forge_id, host, owner, name, installation_id, created_ms)"
-                   " values ('ws_test', 4711, 'github.com', 'acme', 'infra', 5, 1) on conflict (workspace_id, forge, forge_id) do nothing", NO_ARGS);
+    return db_exec(db, e, NULL,
+                   "insert into workspace (id, name, created_ms) values ('ws_test', 'test', 1) on "
+                   "conflict (id) do nothing",
+                   NO_ARGS) &&
+           db_exec(db, e, NULL,
+                   "insert into repository (workspace_id, forge_id, host, owner, name, "
+                   "installation_id, created_ms)"
+                   " values ('ws_test', 4711, 'github.com', 'acme', 'infra', 5, 1) on conflict "
+                   "(workspace_id, forge, forge_id) do nothing",
+                   NO_ARGS);
 }
 
 static void start(struct world *w)
 {
     struct err e = { 0 };
-    struct engine_config c = { .database = w->both->url, .workspace_id = STR("ws_test"), .public_url = STR("https://box.example"),
-                               .forge = &w->port, .lease_ms = 2000, .sweep_ms = 500, .silent_ms = 60000, .find_settle_ms = 4000,
-                               .app_id = 99, .bot_login = STR("signalbox[bot]") };
+    struct engine_config c = {.database = w->both->url,
+                              .workspace_id = STR("ws_test"),
+                              .public_url = STR("https://box.example"),
+                              .forge = &w->port,
+                              .lease_ms = 2000,
+                              .sweep_ms = 500,
+                              .silent_ms = 60000,
+                              .find_settle_ms = 4000,
+                              .app_id = 99,
+                              .bot_login = STR("signalbox[bot]")};
     if (!engine_start(&c, &w->engine, &e))
         stop_test("engine: %s\n", e.text);
     if (!engine_write_wait(w->engine, furnish, NULL, &e))
@@ -217,7 +240,9 @@ void until_(struct world *w, int64_t want, const char *sql, const char *file, in
         nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
     }
     print_error("%s: got %lld, want %lld\n", sql, (long long)got, (long long)want);
-    print_error("facts set aside: " PRI_STR "\n", FMT_STR(world_text(w, "select coalesce(max(note), 'none') from fact where state = 2")));
+    print_error(
+        "facts set aside: " PRI_STR "\n",
+        FMT_STR(world_text(w, "select coalesce(max(note), 'none') from fact where state = 2")));
     _fail(file, line);
 }
 
@@ -248,11 +273,14 @@ static void submit_and_wait(struct world *w, const struct fact_new *f)
 void world_webhook(struct world *w, const char *event, const char *guid, const char *json)
 {
     const char *kind = arena_print(w->both->mem, "webhook.%s", event).ptr;
-    str key = guid ? str_of(guid) : arena_print(w->both->mem, "guid-%lld", (long long)++w->next_delivery);
-    submit_and_wait(w, &(struct fact_new){ .lane = 1, .kind = kind, .key = key, .body = str_of(json) });
+    str key =
+        guid ? str_of(guid) : arena_print(w->both->mem, "guid-%lld", (long long)++w->next_delivery);
+    submit_and_wait(w,
+                    &(struct fact_new){.lane = 1, .kind = kind, .key = key, .body = str_of(json)});
 }
 
-void world_pull(struct world *w, const char *action, int number, const char *head, bool merged, int64_t at_s)
+void world_pull(struct world *w, const char *action, int number, const char *head, bool merged,
+                int64_t at_s)
 {
     bool closed = !strcmp(action, "closed");
     char at[32];
@@ -260,15 +288,22 @@ void world_pull(struct world *w, const char *action, int number, const char *hea
     time_t t = (time_t)(1795000000 + at_s);
     gmtime_r(&t, &tm);
     strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    str json = arena_print(w->both->mem,
-        "{\"action\":\"%s\",\"number\":%d,\"pull_request\":{\"id\":1,\"number\":%d,\"state\":\"%s\",\"draft\":false,\"merged\":%s,"
-        "\"merged_at\":%s%s%s,\"title\":\"Change %d\",\"html_url\":\"https://forge/pull/%d\",\"user\":{\"login\":\"ana\",\"id\":7},"
-        "\"updated_at\":\"%s\",\"merge_commit_sha\":null,\"head\":{\"sha\":\"%s\",\"ref\":\"topic\",\"repo\":{\"id\":4711}},"
-        "\"base\":{\"sha\":\"ba5e\",\"ref\":\"main\",\"repo\":{\"id\":4711}}},\"repository\":{\"id\":4711,\"name\":\"infra\","
-        "\"full_name\":\"acme/infra\",\"owner\":{\"login\":\"acme\"},\"default_branch\":\"main\"},\"installation\":{\"id\":5},"
+    str json = arena_print(
+        w->both->mem,
+        "{\"action\":\"%s\",\"number\":%d,\"pull_request\":{\"id\":1,\"number\":%d,\"state\":\"%"
+        "s\",\"draft\":false,\"merged\":%s,"
+        "\"merged_at\":%s%s%s,\"title\":\"Change "
+        "%d\",\"html_url\":\"https://forge/pull/%d\",\"user\":{\"login\":\"ana\",\"id\":7},"
+        "\"updated_at\":\"%s\",\"merge_commit_sha\":null,\"head\":{\"sha\":\"%s\",\"ref\":"
+        "\"topic\",\"repo\":{\"id\":4711}},"
+        "\"base\":{\"sha\":\"ba5e\",\"ref\":\"main\",\"repo\":{\"id\":4711}}},\"repository\":{"
+        "\"id\":4711,\"name\":\"infra\","
+        "\"full_name\":\"acme/"
+        "infra\",\"owner\":{\"login\":\"acme\"},\"default_branch\":\"main\"},\"installation\":{"
+        "\"id\":5},"
         "\"sender\":{\"login\":\"ana\",\"id\":7}}",
-        action, number, number, closed ? "closed" : "open", merged ? "true" : "false", merged ? "\"" : "", merged ? at : "null",
-        merged ? "\"" : "", number, number, at, head);
+        action, number, number, closed ? "closed" : "open", merged ? "true" : "false",
+        merged ? "\"" : "", merged ? at : "null", merged ? "\"" : "", number, number, at, head);
     world_webhook(w, "pull_request", NULL, json.ptr);
 }
 
@@ -280,15 +315,19 @@ static bool upload_body(struct db *db, struct arena *mem, void *arg, struct err 
     enum fact_fate fate;
     str body = arena_print(mem, "{\"upload\":\"%s\"}", x->id);
     return db_exec(db, e, NULL,
-                   "insert into upload (id, repository_id, head_sha, base_sha, state, session, body, received_ms)"
+                   "insert into upload (id, repository_id, head_sha, base_sha, state, session, "
+                   "body, received_ms)"
                    " values ($1, 1, $2, 'ba5e', 'complete', $3, $4, $5)",
                    ARGS(A(str_of(x->id)), A(str_of(x->head)), A(str_of(x->session)),
-                        arg_blob(pack(mem, arena_print(mem, "[%s]", x->stacks))), A(engine_now_ms(x->w->engine)))) &&
-           engine_store_fact(x->w->engine, db, mem, &(struct fact_new){ .lane = 1, .kind = "upload.affected", .body = body },
+                        arg_blob(pack(mem, arena_print(mem, "[%s]", x->stacks))),
+                        A(engine_now_ms(x->w->engine)))) &&
+           engine_store_fact(x->w->engine, db, mem,
+                             &(struct fact_new){.lane = 1, .kind = "upload.affected", .body = body},
                              &fate, &x->fact, e);
 }
 
-void world_upload(struct world *w, const char *id, const char *head, const char *session, const char *stacks)
+void world_upload(struct world *w, const char *id, const char *head, const char *session,
+                  const char *stacks)
 {
     struct err e = { 0 };
     struct upload_job x = { w, id, head, session, stacks, 0 };
@@ -301,25 +340,34 @@ void world_upload(struct world *w, const char *id, const char *head, const char 
         stop_test("the upload was not applied in 10 s\n");
 }
 
-void world_run_webhook(struct world *w, int run, const char *status, const char *conclusion, int attempt)
+void world_run_webhook(struct world *w, int run, const char *status, const char *conclusion,
+                       int attempt)
 {
     const struct pretend_run *r = &w->run[run];
     str at = rfc3339_write(w->both->mem, engine_now_ms(w->engine));
     str json = arena_print(w->both->mem,
-        "{\"action\":\"%s\",\"workflow_run\":{\"id\":%lld,\"run_number\":1,\"run_attempt\":%d,\"event\":\"workflow_dispatch\","
-        "\"status\":\"%s\",\"conclusion\":%s%s%s,\"head_branch\":\"main\",\"head_sha\":\"abc\",\"display_title\":\"%s\","
-        "\"path\":\".github/workflows/%s\",\"html_url\":\"https://forge/runs/%lld\",\"created_at\":\"%s\","
-        "\"run_started_at\":\"%s\",\"updated_at\":\"%s\"},"
-        "\"repository\":{\"id\":4711,\"name\":\"infra\",\"full_name\":\"acme/infra\",\"owner\":{\"login\":\"acme\"}},"
-        "\"installation\":{\"id\":5},\"sender\":{\"login\":\"x\",\"id\":1}}",
-        !strcmp(status, "completed") ? "completed" : "in_progress", (long long)r->id, attempt, status, conclusion ? "\"" : "",
-        conclusion ? conclusion : "null", conclusion ? "\"" : "", r->title, r->file, (long long)r->id, at.ptr, at.ptr, at.ptr);
+                           "{\"action\":\"%s\",\"workflow_run\":{\"id\":%lld,\"run_number\":1,"
+                           "\"run_attempt\":%d,\"event\":\"workflow_dispatch\","
+                           "\"status\":\"%s\",\"conclusion\":%s%s%s,\"head_branch\":\"main\","
+                           "\"head_sha\":\"abc\",\"display_title\":\"%s\","
+                           "\"path\":\".github/workflows/%s\",\"html_url\":\"https://forge/runs/"
+                           "%lld\",\"created_at\":\"%s\","
+                           "\"run_started_at\":\"%s\",\"updated_at\":\"%s\"},"
+                           "\"repository\":{\"id\":4711,\"name\":\"infra\",\"full_name\":\"acme/"
+                           "infra\",\"owner\":{\"login\":\"acme\"}},"
+                           "\"installation\":{\"id\":5},\"sender\":{\"login\":\"x\",\"id\":1}}",
+                           !strcmp(status, "completed") ? "completed" : "in_progress",
+                           (long long)r->id, attempt, status, conclusion ? "\"" : "",
+                           conclusion ? conclusion : "null", conclusion ? "\"" : "", r->title,
+                           r->file, (long long)r->id, at.ptr, at.ptr, at.ptr);
     world_webhook(w, "workflow_run", NULL, json.ptr);
 }
 
 str world_command(struct world *w, const char *json, bool *refused)
 {
-    int64_t id = submit(w, &(struct fact_new){ .lane = 1, .kind = "command", .body = str_of(json), .actor = STR("tester") });
+    int64_t id =
+        submit(w, &(struct fact_new){
+                      .lane = 1, .kind = "command", .body = str_of(json), .actor = STR("tester")});
     str note = STR("");
     if (!engine_fact_wait(w->engine, id, 10000, w->both->mem, &note, refused))
         stop_test("the command was not applied in 10 s\n");

@@ -13,7 +13,11 @@ enum { RUNS_MAX = 4096 };
 
 enum mood { KIND, LOSES_ANSWER_AFTER, LOSES_ANSWER_BEFORE, UNREACHABLE, LIMITS, REFUSES };
 
-struct pretend_run { int64_t id; char run_id[40], component[64], stack[64], title[200], file[64]; bool announced; };
+struct pretend_run {
+    int64_t id;
+    char run_id[40], component[64], stack[64], title[200], file[64];
+    bool announced;
+};
 
 struct world {
     struct both       *both;
@@ -37,16 +41,23 @@ struct world {
 
 extern const char *const workflow_usual;
 
-void world_start(struct world *w, struct both *b);     /* engine, workspace ws_test, repository 1 acme/infra */
+/* engine, workspace ws_test, repository 1 acme/infra */
+void world_start(struct world *w, struct both *b);
 void world_stop(struct world *w);
-void world_crash(struct world *w);                     /* stops the engine without letting it finish, starts another */
+/* stops the engine without letting it finish, starts another */
+void world_crash(struct world *w);
 
-/* A webhook of GitHub's, as it would be stored. guid NULL: a new one. Waits until it was applied. */
+/*
+ * A webhook of GitHub's, as it would be stored. guid NULL: a new one. Waits until it was applied.
+ */
 void world_webhook(struct world *w, const char *event, const char *guid, const char *json);
-void world_pull(struct world *w, const char *action, int number, const char *head, bool merged, int64_t at_s);
+void world_pull(struct world *w, const char *action, int number, const char *head, bool merged,
+                int64_t at_s);
 /* An upload of a chain or of what `stacks` says; waits until applied. session: JSON of claims. */
-void world_upload(struct world *w, const char *id, const char *head, const char *session, const char *stacks);
-void world_run_webhook(struct world *w, int run, const char *status, const char *conclusion, int attempt);
+void world_upload(struct world *w, const char *id, const char *head, const char *session,
+                  const char *stacks);
+void world_run_webhook(struct world *w, int run, const char *status, const char *conclusion,
+                       int attempt);
 str  world_command(struct world *w, const char *json, bool *refused);
 
 /* Waits (at most 10 s) until the query gives this number; stops the test with what it gave. */

@@ -8,8 +8,12 @@
 
 enum { POINTS = 12, WINDOW_MS = 40, SETTLE_US = 150000 };
 
-static const struct forge_call DISPATCH = { .kind = FORGE_DISPATCH, .owner = STR_INIT("acme"),
-    .name = STR_INIT("infra"), .installation_id = 5, .file = STR_INIT("a.yaml"), .ref = STR_INIT("m") };
+static const struct forge_call DISPATCH = {.kind = FORGE_DISPATCH,
+                                           .owner = STR_INIT("acme"),
+                                           .name = STR_INIT("infra"),
+                                           .installation_id = 5,
+                                           .file = STR_INIT("a.yaml"),
+                                           .ref = STR_INIT("m")};
 
 struct paced { struct http_client *client; struct github *github; struct forge_port port; };
 static atomic_int answered, good, unsent;
