@@ -1,0 +1,3 @@
+variable "tenant" {}
+variable "stage" {}
+variable "cidr" {}
