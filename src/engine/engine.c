@@ -14,7 +14,12 @@
 #include "engine/ticks.h"
 #include "store/uploads.h"
 
-enum { READERS_DEFAULT = 4, LEASE_DEFAULT_MS = 6000, SWEEP_DEFAULT_MS = 60000, PACK_ARENA_BYTES = 256 << 20 };
+enum {
+    READERS_DEFAULT = 4,
+    LEASE_DEFAULT_MS = 6000,
+    SWEEP_DEFAULT_MS = 60000,
+    PACK_ARENA_BYTES = 256 << 20
+};
 
 int64_t engine_now_ms(struct engine *en)
 {
@@ -28,8 +33,6 @@ void engine_write(struct engine *en, engine_body *body, engine_done *done, void 
 }
 
 struct waiter { pthread_mutex_t mutex; pthread_cond_t cond; bool over, ok; struct err e; };
-
-static void waiter_done(void *arg, const struct err *e);
 
 struct waited { engine_body *body; void *arg; struct waiter w; };
 
@@ -68,7 +71,7 @@ bool engine_write_wait(struct engine *en, engine_body *body, void *arg, struct e
     return x.w.ok;
 }
 
-/* ---- the inbox ----------------------------------------------------------------------------------------------------------- */
+/* ---- the inbox ------------------------------------------------------------------------------- */
 
 struct submission {
     struct engine *en;
@@ -96,7 +99,8 @@ static bool submission_body(struct db *db, struct arena *mem, void *arg, struct 
     if (!facts_add(db, mem, &x->fact, &x->id, e))
         return false;
     return db_kind(db) == DB_SQLITE || !x->id ||
-           db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)x->fact.lane), e);
+           db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)x->fact.lane),
+                     e);
 }
 
 static void submission_done(void *arg, const struct err *e)
@@ -114,23 +118,34 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
 {
     SCOPED(arena) struct arena *mem = arena_new(PACK_ARENA_BYTES, (size_t)1 << 30);
     str packed = pack(mem, f->body), kind = str_of(f->kind);
-    struct submission *x = calloc(1, sizeof *x + kind.len + f->key.len + packed.len + f->actor.len + f->trace.len);
+    struct submission *x =
+        calloc(1, sizeof *x + kind.len + f->key.len + packed.len + f->actor.len + f->trace.len);
     if (!x)
         abort();
     char *at = x->bytes;
     x->en = en;
     x->done = done;
     x->arg = arg;
-    x->fact = (struct fact){ .lane = f->lane, .kind = keep(&at, kind), .key = keep(&at, f->key), .body = keep(&at, packed),
-                             .actor = keep(&at, f->actor), .trace = keep(&at, f->trace), .received_ms = engine_now_ms(en) };
+    x->fact = (struct fact){.lane = f->lane,
+                            .kind = keep(&at, kind),
+                            .key = keep(&at, f->key),
+                            .body = keep(&at, packed),
+                            .actor = keep(&at, f->actor),
+                            .trace = keep(&at, f->trace),
+                            .received_ms = engine_now_ms(en)};
     work_submit(en->work, submission_body, submission_done, x);
 }
 
-bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem, const struct fact_new *f, enum fact_fate *fate,
-                       int64_t *id, struct err *e)
+bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,
+                       const struct fact_new *f, enum fact_fate *fate, int64_t *id, struct err *e)
 {
-    struct fact row = { .lane = f->lane, .kind = str_of(f->kind), .key = f->key, .body = pack(mem, f->body), .actor = f->actor,
-                        .trace = f->trace, .received_ms = engine_now_ms(en) };
+    struct fact row = {.lane = f->lane,
+                       .kind = str_of(f->kind),
+                       .key = f->key,
+                       .body = pack(mem, f->body),
+                       .actor = f->actor,
+                       .trace = f->trace,
+                       .received_ms = engine_now_ms(en)};
     if (!facts_add(db, mem, &row, id, e))
         return false;
     *fate = *id ? FACT_STORED : FACT_DUPLICATE;
@@ -138,14 +153,19 @@ bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem, cons
            db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)f->lane), e);
 }
 
-/* A fact is looked up again whenever a lane has finished a round, and at least every 50 ms (another server may own the lane). */
-bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, struct arena *mem, str *note, bool *refused)
+/*
+ * A fact is looked up again whenever a lane has finished a round, and at least every 50 ms (another
+ * server may own the lane).
+ */
+bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, struct arena *mem,
+                      str *note, bool *refused)
 {
     for (int64_t until = clock_mono_ms() + timeout_ms;;) {
         struct err e = { 0 };
         struct db_rows r;
         struct db *db = engine_read(en, &e);
-        bool ok = db && db_query(db, mem, &e, &r, "select state, note from fact where id = $1", ARGS(A(fact_id)));
+        bool ok = db && db_query(db, mem, &e, &r, "select state, note from fact where id = $1",
+                                 ARGS(A(fact_id)));
         engine_read_done(en, db);
         if (ok && r.count && db_at(&r, 0, 0)->i != FACT_PENDING) {
             *note = db_at(&r, 0, 1)->null ? STR("") : db_at(&r, 0, 1)->s;
@@ -164,37 +184,43 @@ bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, st
     }
 }
 
-/* ---- readers ------------------------------------------------------------------------------------------------------------- */
+/* ---- readers --------------------------------------------------------------------------------- */
+
+/* A place of the table that nobody reads with: first one that is open, then one to open. */
+static bool free_reader(const struct engine *en, unsigned *place)
+{
+    bool found = false;
+    for (unsigned i = 0; i < en->readers_max; i++) {
+        if (en->reader_out[i])
+            continue;
+        if (!found || en->reader[i])
+            *place = i;
+        found = true;
+        if (en->reader[i])
+            break;
+    }
+    return found;
+}
 
 struct db *engine_read(struct engine *en, struct err *e)
 {
+    unsigned mine = 0;
     pthread_mutex_lock(&en->mutex);
-    for (;;) {
-        for (unsigned i = 0; i < en->readers_open; i++)
-            if (en->reader[i] && !en->reader_out[i]) {
-                en->reader_out[i] = true;
-                pthread_mutex_unlock(&en->mutex);
-                return en->reader[i];
-            }
-        if (en->readers_open < en->readers_max)
-            break;
+    while (!free_reader(en, &mine))
         pthread_cond_wait(&en->changed, &en->mutex);
-    }
-    unsigned mine = en->readers_open++;
     en->reader_out[mine] = true;
+    struct db *db = en->reader[mine];
     pthread_mutex_unlock(&en->mutex);
+    if (db)
+        return db;
 
-    struct db *db = NULL;
     bool ok = db_open(en->database, true, &db, e);
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
     if (ok) {
         en->reader[mine] = db;
         return db;
     }
-    /* Give the place back: the last one takes it, so that the table stays dense. */
-    en->readers_open--;
-    en->reader[mine] = en->reader[en->readers_open];
-    en->reader_out[mine] = en->reader_out[en->readers_open];
+    en->reader_out[mine] = false;
     pthread_cond_broadcast(&en->changed);
     return NULL;
 }
@@ -204,13 +230,13 @@ void engine_read_done(struct engine *en, struct db *db)
     if (!db)
         return;
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
-    for (unsigned i = 0; i < en->readers_open; i++)
+    for (unsigned i = 0; i < en->readers_max; i++)
         if (en->reader[i] == db)
             en->reader_out[i] = false;
     pthread_cond_broadcast(&en->changed);
 }
 
-/* ---- health -------------------------------------------------------------------------------------------------------------- */
+/* ---- health ---------------------------------------------------------------------------------- */
 
 void engine_health(struct engine *en, struct engine_health *out)
 {
@@ -219,9 +245,12 @@ void engine_health(struct engine *en, struct engine_health *out)
     struct db_rows r;
     SCOPED(arena) struct arena *mem = arena_new(1 << 20, 1 << 24);
     struct db *db = engine_read(en, &e);
-    bool ok = db && db_query(db, mem, &e, &r,
-        "select (select count(*) from fact where state = 0), (select count(*) from effect where state = 0),"
-        " (select min(received_ms) from fact where state = 0)", NO_ARGS);
+    bool ok =
+        db &&
+        db_query(db, mem, &e, &r,
+                 "select (select count(*) from fact where state = 0), (select count(*) from effect "
+                 "where state = 0), (select min(received_ms) from fact where state = 0)",
+                 NO_ARGS);
     engine_read_done(en, db);
     if (!ok) {
         out->database_ok = false;
@@ -236,24 +265,28 @@ void engine_health(struct engine *en, struct engine_health *out)
 
 void engine_counts(struct engine *en, struct engine_counts *out)
 {
-    *out = (struct engine_counts){ .facts = atomic_load(&en->facts), .duplicates = atomic_load(&en->duplicates),
-                                   .effects_done = atomic_load(&en->effects_done),
-                                   .effects_failed = atomic_load(&en->effects_failed) };
+    *out = (struct engine_counts){.facts = atomic_load(&en->facts),
+                                  .duplicates = atomic_load(&en->duplicates),
+                                  .effects_done = atomic_load(&en->effects_done),
+                                  .effects_failed = atomic_load(&en->effects_failed)};
     work_counts(en->work, &out->commits, &out->bodies);
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
     for (size_t i = 0; i < en->lane_count; i++)
         out->lanes_owned += en->lane[i]->owned;
 }
 
-/* ---- start and stop ------------------------------------------------------------------------------------------------------ */
+/* ---- start and stop -------------------------------------------------------------------------- */
 
 struct start_job { struct engine *en; int64_t *lanes; size_t count; };
 
-/* Under one write transaction: the lanes of an embedded database are ours; the house has its lane. */
+/*
+ * Under one write transaction: the lanes of an embedded database are ours; the house has its lane.
+ */
 static bool start_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct engine *en = arg;
-    return lanes_ensure(db, 0, e) && servers_seen(db, en->server_id, STR(SIGNALBOX_VERSION), engine_now_ms(en), e) &&
+    return lanes_ensure(db, 0, e) &&
+           servers_seen(db, en->server_id, STR(SIGNALBOX_VERSION), engine_now_ms(en), e) &&
            (db_kind(db) != DB_SQLITE || lanes_take_all(db, mem, en->server_id, e));
 }
 
@@ -264,8 +297,10 @@ static bool leftovers_body(struct db *db, struct arena *mem, void *arg, struct e
     int64_t *facts, *effects, *open;
     size_t facts_count, effects_count;
     struct db_rows r;
-    if (!facts_lanes(db, mem, &facts, &facts_count, e) || !effects_lanes(db, mem, &effects, &effects_count, e) ||
-        !db_query(db, mem, e, &r, "select distinct repository_id from batch where state <> 'ended'", NO_ARGS))
+    if (!facts_lanes(db, mem, &facts, &facts_count, e) ||
+        !effects_lanes(db, mem, &effects, &effects_count, e) ||
+        !db_query(db, mem, e, &r, "select distinct repository_id from batch where state <> 'ended'",
+                  NO_ARGS))
         return false;
     open = arena_make(x->en->mem, int64_t, facts_count + effects_count + r.count + 2);
     x->count = 0;
@@ -307,7 +342,8 @@ bool engine_start(const struct engine_config *c, struct engine **out, struct err
     en->workspace_id = arena_copy(en->mem, c->workspace_id);
     en->config.bot_login = arena_copy(en->mem, c->bot_login);
     en->public_url = arena_copy(en->mem, c->public_url);
-    en->server_id = c->server_id.len ? arena_copy(en->mem, c->server_id) : id_new(en->mem, "srv_", clock_utc_ms());
+    en->server_id = c->server_id.len ? arena_copy(en->mem, c->server_id)
+                                     : id_new(en->mem, "srv_", clock_utc_ms());
     en->readers_max = c->readers ? c->readers : READERS_DEFAULT;
     en->reader = arena_make(en->mem, struct db *, en->readers_max);
     en->reader_out = arena_make(en->mem, bool, en->readers_max);
@@ -349,7 +385,9 @@ void engine_set_app(struct engine *en, int64_t app_id, str slug)
 {
     struct err ignored = { 0 };
     pthread_mutex_lock(&en->mutex);
-    struct app_job x = { .en = en, .app_id = app_id, .bot_login = arena_print(en->mem, PRI_STR "[bot]", FMT_STR(slug)) };
+    struct app_job x = {.en = en,
+                        .app_id = app_id,
+                        .bot_login = arena_print(en->mem, PRI_STR "[bot]", FMT_STR(slug))};
     pthread_mutex_unlock(&en->mutex);
     if (!engine_write_wait(en, app_body, &x, &ignored))
         log_warn("the new App is known after the next start", LZ("why", ignored.text));
@@ -390,9 +428,10 @@ void engine_stop(struct engine *en)
     atomic_store(&en->stopping, true);
     ticks_stop(en);
     if (en->work && !engine_write_wait(en, stop_body, en, &ignored))
-        log_warn("lanes could not be given back; they move when the lease is over", LZ("why", ignored.text));
+        log_warn("lanes could not be given back; they move when the lease is over",
+                 LZ("why", ignored.text));
     work_stop(en->work);
-    for (unsigned i = 0; i < en->readers_open; i++)
+    for (unsigned i = 0; i < en->readers_max; i++)
         db_close(en->reader[i]);
     for (size_t i = 0; i < en->lane_count; i++) {
         lane_drop(en->lane[i]);

@@ -61,8 +61,7 @@ void hot_drop_all(struct lane *l)
     l->hot = NULL;
 }
 
-/* Ended batches give way when there are many. */
-static void hot_trim(struct lane *l)
+void hot_trim(struct lane *l)
 {
     size_t count = 0;
     for (struct hot *h = l->hot; h; h = h->next)
@@ -103,7 +102,6 @@ static void distinct_files(struct hot *h)
 
 static bool hot_load(struct step *s, int64_t seq, struct hot **out, struct err *e)
 {
-    hot_trim(s->lane);
     struct hot *h = hot_new(s);
     bool found;
     size_t count, edge_count;

@@ -58,7 +58,7 @@ struct hot {
 };
 
 struct run_seen {
-    int64_t run_id, attempt, at_ms;
+    int64_t run_id, attempt;
     enum forge_run_state state;
     char conclusion[24];
     char url[256];
@@ -114,7 +114,7 @@ struct engine {
     /* sorted by id; grows; entries live until the engine stops */
     struct lane       **lane;
     size_t              lane_count, lane_cap;
-    struct db         **reader; bool *reader_out; unsigned readers_open, readers_max;
+    struct db         **reader; bool *reader_out; unsigned readers_max;
     pthread_t           clock_thread, listen_thread;
     bool                listening, ticking;
     atomic_bool         stopping, quiet;
@@ -122,7 +122,6 @@ struct engine {
     atomic_int_fast64_t find_settle_ms;
     atomic_uint_fast64_t facts, duplicates, effects_done, effects_failed;
     atomic_int_fast64_t calls_out;
-    uint64_t            applied_rounds; /* guarded by mutex: for engine_fact_wait */
 };
 
 /* One job of one lane. */
@@ -159,7 +158,6 @@ void step_wake_at(struct step *s, int64_t at_ms);
 /* An effect waits until then. */
 void step_due_at(struct step *s, int64_t at_ms);
 void step_dirty(struct step *s, int64_t change_id);
-bool step_is_inflight(const struct step *s, int64_t effect_id);
 /* Stores an effect and, when it is due, prepares it to leave. body is JSON. */
 bool step_effect(struct step *s, const char *kind, str key, str body, int64_t not_before_ms,
                  struct err *e) MUST_CHECK;
@@ -170,6 +168,8 @@ bool step_audit(struct step *s, const char *category, const char *action, const 
 bool hot_get(struct step *s, int64_t batch_seq, struct hot **out, struct err *e) MUST_CHECK;
 bool hot_load_open(struct step *s, struct err *e) MUST_CHECK;
 void hot_drop_all(struct lane *l);
+/* Ended batches give way when there are many. Between two jobs: within one they are pointed to. */
+void hot_trim(struct lane *l);
 struct hot *hot_new(struct step *s);
 bool hot_workflows(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 int  hot_file(const struct hot *h, str file);

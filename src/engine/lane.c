@@ -162,7 +162,7 @@ void step_dirty(struct step *s, int64_t change_id)
     push_i64(s->mem, &s->dirty, &s->dirty_count, &s->dirty_cap, change_id);
 }
 
-bool step_is_inflight(const struct step *s, int64_t effect_id)
+static bool step_is_inflight(const struct step *s, int64_t effect_id)
 {
     /*
      * First what this step sends: an effect whose answer it applied may be sent again by it, and
@@ -422,6 +422,7 @@ static bool lane_sweep(struct step *s, struct err *e)
 
 static bool lane_work(struct step *s, struct err *e)
 {
+    hot_trim(s->lane);
     if (!lane_load(s, e) || !apply_facts(s, e) || !lane_sweep(s, e) || !lane_let_go(s, e))
         return false;
     for (size_t i = 0; i < s->dirty_count; i++)
@@ -512,6 +513,5 @@ static void lane_done(void *arg, const struct err *e)
         l->again = false;
         lane_poke_locked(en, l);
     }
-    en->applied_rounds++;
     pthread_cond_broadcast(&en->changed);
 }

@@ -39,11 +39,10 @@ static enum node_event event_of(enum forge_run_state state, str conclusion)
     return str_eq(conclusion, STR("timed_out")) ? NODE_RUN_TIMED_OUT : NODE_RUN_FAILED;
 }
 
-static void remember(struct lane *l, const struct run_news *n, int64_t now_ms)
+static void remember(struct lane *l, const struct run_news *n)
 {
     struct run_seen *at = &l->seen[l->seen_next++ % UNKNOWN_RUNS_KEPT];
-    *at = (struct run_seen){
-        .run_id = n->run_id, .attempt = n->attempt, .at_ms = now_ms, .state = n->state};
+    *at = (struct run_seen){.run_id = n->run_id, .attempt = n->attempt, .state = n->state};
     snprintf(at->conclusion, sizeof at->conclusion, PRI_STR, FMT_STR(n->conclusion));
     snprintf(at->url, sizeof at->url, PRI_STR, FMT_STR(n->url));
 }
@@ -136,7 +135,7 @@ bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *
     if (!find_row(s, n, &r, &found, e))
         return false;
     if (!found) {
-        remember(s->lane, n, s->now_ms);
+        remember(s->lane, n);
         *note = STR("a run that nobody here dispatched, or not known yet");
         return true;
     }
