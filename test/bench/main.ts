@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { showBatch } from './batch.ts';
 import { showLocks } from './locks.ts';
-import { buildPrograms } from './rig.ts';
+import { buildPrograms, has } from './rig.ts';
 import { showStart } from './start.ts';
 import type { Figure } from './table.ts';
 import { showUploads } from './uploads.ts';
@@ -28,6 +28,10 @@ let missed = 0;
 let measured = 0;
 for (const [name, measure] of Object.entries(parts)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
+    if (flags.short && !has('wrk') && ['webhooks', 'locks'].includes(name)) {
+        console.log(`\n${name}: left out, wrk is not installed`);
+        continue;
+    }
     const figures = await measure(flags.short);
     missed += figures.filter((one) => one.reached === false).length;
     measured += figures.length;

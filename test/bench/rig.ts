@@ -11,7 +11,7 @@ import { Api } from '../demo/api.ts';
 import { freePort, Serve } from '../demo/serve.ts';
 
 const root = join(import.meta.dirname, '../..');
-const build = join(root, 'build-bench');
+const build = process.env['SIGNALBOX_BENCH_BUILD'] ?? join(root, 'build-bench');
 export const program = process.env['SIGNALBOX_BIN_BENCH'] ?? join(build, 'src/signalbox');
 export const store = join(build, 'test/bench/bench_store');
 export const webhookSecret = 'a secret of the benchmark';

@@ -17,12 +17,12 @@ const entry = (component: string, stack: string, dependents: object[], workflow 
 });
 
 /** Chains of `depth`: each stands on the one before, nested as the CLI nests them. */
-export function chains(count: number, depth: number): object[] {
+export function chains(count: number, depth: number, more: object = {}): object[] {
     const roots: object[] = [];
     for (let made = 0; made < count; ) {
         const length = Math.min(depth, count - made);
         let below: object[] = [];
-        for (let level = length - 1; level >= 0; level--) below = [entry(`layer${level}/unit-${made + level}`, `plat-use1-${made % 4}`, below)];
+        for (let level = length - 1; level >= 0; level--) below = [{ ...entry(`layer${level}/unit-${made + level}`, `plat-use1-${made % 4}`, below), ...more }];
         roots.push(...below);
         made += length;
     }
