@@ -503,6 +503,37 @@ static void an_input_of_that_name_does_not_switch_the_flag_off(void **state)
     assert_int_equal(rig_seen("\"return_run_details\":true"), 1);
 }
 
+/* ---- the check ---- */
+
+#define SHA "1f2f4141f2f4141f2f4141f2f4141f2f4141f2f4"
+#define CHECK ((struct forge_call){ .kind = FORGE_PUT_CHECK, .body = STR("{\"name\":\"S\",\"head_sha\":\"" SHA "\"}") })
+#define CHECKS REPO "/commits/" SHA "/check-runs?app_id=4242&filter=all&per_page=100"
+
+/* The answer to the first attempt was lost: the check may be there, and a second one would stand beside it for ever. */
+static void a_check_that_may_exist_is_looked_for_by_its_id(void **state)
+{
+    rig_when("GET", "=" CHECKS, 200,
+             "{\"total_count\":2,\"check_runs\":[{\"id\":3,\"external_id\":\"change-7\"},"
+             "{\"id\":4,\"external_id\":\"change-8\"}]}");
+    rig_when("PATCH", "=" REPO "/check-runs/4", 200, "{\"id\":4}");
+    struct forge_call c = CHECK;
+    c.sha = STR(SHA);
+    c.marker = STR("change-8");
+    assert_str(rig_ask(c).result, STR("{\"id\":4}"));
+    assert_int_equal(rig_seen("POST " REPO "/check-runs"), 0);
+}
+
+static void a_check_that_was_looked_for_in_vain_is_made(void **state)
+{
+    rig_when("GET", "=" CHECKS, 200, "{\"total_count\":0,\"check_runs\":[]}");
+    rig_when("POST", "=" REPO "/check-runs", 201, "{\"id\":5}");
+    struct forge_call c = CHECK;
+    c.sha = STR(SHA);
+    c.marker = STR("change-8");
+    assert_str(rig_ask(c).result, STR("{\"id\":5}"));
+    assert_int_equal(rig_seen("POST " REPO "/check-runs"), 1);
+}
+
 /* ---- the comment ---- */
 
 #define COMMENT ((struct forge_call){ .kind = FORGE_PUT_COMMENT, .number = 7, .text = STR("<!-- m --> \"hi\""), .marker = STR("<!-- m -->") })
@@ -840,6 +871,8 @@ int main(void)
         T(an_old_host_is_asked_without_the_flag_and_that_is_remembered),
         T(a_host_that_knows_the_flag_is_asked_with_it_every_time),
         T(an_input_of_that_name_does_not_switch_the_flag_off),
+        T(a_check_that_may_exist_is_looked_for_by_its_id),
+        T(a_check_that_was_looked_for_in_vain_is_made),
         T(a_known_comment_is_edited_by_one_call),
         T(without_a_known_comment_ours_is_looked_for_and_the_oldest_kept),
         T(a_comment_that_does_not_exist_is_made),
