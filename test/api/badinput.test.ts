@@ -313,6 +313,23 @@ for (const kind of databases)
                 }
             });
 
+        it('answers a body past 1 MiB with 413 where no upload is expected', async () => {
+            const body = (bytes: number) => `{"key":"k","ttl":60,"x":"${'y'.repeat(bytes - 27)}"}`;
+            const fits = await house.call('POST', '/api/v1/locks', {
+                token: session,
+                raw: body(1 << 20),
+            });
+            assert.equal(fits.status, 200, fits.text.slice(0, 300));
+            const headers = { 'content-length': String((1 << 20) + 1) };
+            const past = await house.call('POST', '/api/v1/locks', {
+                token: session,
+                raw: '{',
+                headers,
+            });
+            assert.equal(past.status, 413, past.text);
+            assert.equal(past.body['errorTag'], 'PayloadTooLarge');
+        });
+
         for (const [what, bytes, statuses] of malformed)
             it(`answers ${what} with ${statuses.join(' or ')} in the envelope`, async () => {
                 const { text } = await speak(house.server.url, Buffer.from(bytes, 'latin1'));
