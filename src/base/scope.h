@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SCOPED(name) __attribute__((cleanup(scope_##name)))
+#define SCOPED(name) __attribute__((cleanup(scope_##name), unused))
 
 static inline void scope_fd(int *fd)
 {
