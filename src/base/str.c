@@ -167,6 +167,15 @@ size_t str_utf8_step(str s, size_t at)
     return at < s.len ? sequence((const unsigned char *)s.ptr + at, s.len - at) : 0;
 }
 
+uint32_t str_utf8_char(str s, size_t at, size_t step)
+{
+    static const unsigned char lead[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+    uint32_t c = (unsigned char)s.ptr[at] & lead[step];
+    for (size_t i = 1; i < step; i++)
+        c = c << 6 | ((unsigned char)s.ptr[at + i] & 0x3f);
+    return c;
+}
+
 str str_clip(str s, size_t max)
 {
     if (s.len <= max)

@@ -47,6 +47,8 @@ bool str_to_i64(str s, int64_t min, int64_t max, int64_t *out);
 bool str_is_utf8(str s);                    /* valid UTF-8, surrogates and overlong forms refused */
 /* Length of the valid UTF-8 sequence that starts at `at`; 0 when there is none or s ends there. */
 size_t str_utf8_step(str s, size_t at);
+/* The code point of the well-formed sequence of `step` bytes at `at`. */
+uint32_t str_utf8_char(str s, size_t at, size_t step);
 /* At most `max` bytes from the front, cut between characters. */
 str  str_clip(str s, size_t max);
 uint64_t str_hash(str s);                   /* FNV-1a, for tables in memory only */

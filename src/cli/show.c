@@ -84,15 +84,6 @@ str coloured_state(struct cli *c, str state)
 
 /* --- widths --- */
 
-static uint32_t char_at(str s, size_t at, size_t step)
-{
-    static const unsigned char lead[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t c = (unsigned char)s.ptr[at] & lead[step];
-    for (size_t i = 1; i < step; i++)
-        c = c << 6 | ((unsigned char)s.ptr[at + i] & 0x3f);
-    return c;
-}
-
 /* Close enough: East Asian wide forms and pictures take two cells, combining marks none. */
 static size_t cells_of(uint32_t c)
 {
@@ -114,7 +105,7 @@ size_t text_width(str s)
     size_t cells = 0;
     for (size_t at = 0; at < s.len;) {
         size_t step = str_utf8_step(s, at);
-        cells += step ? cells_of(char_at(s, at, step)) : 1;
+        cells += step ? cells_of(str_utf8_char(s, at, step)) : 1;
         at += step ? step : 1;
     }
     return cells;
@@ -126,7 +117,7 @@ static str shorten(struct cli *c, str s, size_t cells)
     if (text_width(s) <= cells)
         return s;
     while (at < s.len) {
-        size_t step = str_utf8_step(s, at), w = step ? cells_of(char_at(s, at, step)) : 1;
+        size_t step = str_utf8_step(s, at), w = step ? cells_of(str_utf8_char(s, at, step)) : 1;
         if (used + w > cells - 1)
             break;
         used += w;
@@ -340,7 +331,7 @@ void json_show(struct cli *c, str raw)
         if (kept)
             fwrite(one.ptr, 1, one.len, c->edge->out);
         else
-            put_escaped(c, step ? char_at(raw, at, step) : 0xfffd);
+            put_escaped(c, step ? str_utf8_char(raw, at, step) : 0xfffd);
         at += step ? step : 1;
     }
     put(c, "\n");

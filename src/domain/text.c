@@ -1,14 +1,5 @@
 #include "domain/text.h"
 
-static uint32_t char_at(str s, size_t at, size_t step)
-{
-    static const unsigned char lead[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-    uint32_t c = (unsigned char)s.ptr[at] & lead[step];
-    for (size_t i = 1; i < step; i++)
-        c = c << 6 | ((unsigned char)s.ptr[at + i] & 0x3f);
-    return c;
-}
-
 /* What would break the line, or show something else than what is there. */
 static bool is_hostile(uint32_t c)
 {
@@ -30,7 +21,7 @@ str text_plain(struct arena *mem, str s, size_t max_chars)
             return (str){ out, last + CUT.len };
         }
         size_t step = str_utf8_step(s, at);
-        bool bad = step == 0 || is_hostile(char_at(s, at, step));
+        bool bad = step == 0 || is_hostile(str_utf8_char(s, at, step));
         str piece = bad ? BAD : str_sub(s, at, at + step);
         last = n;
         memcpy(out + n, piece.ptr, piece.len);
