@@ -204,18 +204,25 @@ str arena_copy(struct arena *a, str s)
 
 const char *arena_z(struct arena *a, str s) { return arena_copy(a, s).ptr; }
 
-str arena_print(struct arena *a, const char *fmt, ...)
+str arena_vprint(struct arena *a, const char *fmt, va_list ap)
 {
     assert(fmt);
-    va_list ap, again;
-    va_start(ap, fmt);
+    va_list again;
     va_copy(again, ap);
     int n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
     if (n < 0)
         die("format failed", 0);
     char *p = arena_take(a, (size_t)n + 1, 1);
     vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return (str){ p, (size_t)n };
+}
+
+str arena_print(struct arena *a, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    str text = arena_vprint(a, fmt, ap);
+    va_end(ap);
+    return text;
 }

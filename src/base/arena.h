@@ -41,6 +41,8 @@ void *arena_grow(struct arena *a, void *old, size_t old_count, size_t new_count,
 str         arena_copy(struct arena *a, str s);      /* keeps a NUL after the last byte */
 const char *arena_z(struct arena *a, str s);         /* a NUL-terminated copy, for libraries */
 str arena_print(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+str arena_vprint(struct arena *a, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 static inline void scope_arena(struct arena **a) { arena_free(*a); }
 

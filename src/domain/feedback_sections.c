@@ -2,8 +2,6 @@
  * feedback_sections: the parts of the comment, one function each. A section stops at its lines or
  * its bytes, whichever comes first, and then says how many more there are and where.
  */
-#include <assert.h>
-#include <stdio.h>
 #include "base/rfc3339.h"
 #include "domain/feedback_parts.h"
 
@@ -24,17 +22,11 @@ bool page_line(struct page *p, str line)
 
 bool page_print(struct page *p, const char *fmt, ...)
 {
-    assert(fmt);
-    va_list ap, again;
+    va_list ap;
     va_start(ap, fmt);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    str line = arena_vprint(p->mem, fmt, ap);
     va_end(ap);
-    assert(n >= 0);
-    char *text = arena_take(p->mem, (size_t)n + 1, 1);
-    vsnprintf(text, (size_t)n + 1, fmt, again);
-    va_end(again);
-    return page_line(p, (str){ text, (size_t)n });
+    return page_line(p, line);
 }
 
 typedef str line_of(struct arena *mem, const struct summary *s, const struct stories *t,
