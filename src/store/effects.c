@@ -9,9 +9,9 @@ bool effects_want(struct db *db, struct arena *mem, struct effect *f, struct err
                   "insert into effect (lane, kind, key, body, not_before_ms, created_ms) values "
                   "($1, $2, $3, $4, $5, $6)"
                   " on conflict (lane, kind, key) where state = 0 do update set wanted = "
-                  "effect.wanted + 1, body = excluded.body,   not_before_ms = case when "
-                  "excluded.not_before_ms < effect.not_before_ms and effect.attempts = 0           "
-                  "             then excluded.not_before_ms else effect.not_before_ms end"
+                  "effect.wanted + 1, body = excluded.body, not_before_ms = case when "
+                  "excluded.not_before_ms < effect.not_before_ms and effect.attempts = 0 then "
+                  "excluded.not_before_ms else effect.not_before_ms end"
                   " returning id, attempts, not_before_ms",
                   ARGS(A(f->lane), A(f->kind), A(f->key), A(text(f->body)), A(f->not_before_ms),
                        A(f->created_ms))))
