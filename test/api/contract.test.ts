@@ -35,7 +35,7 @@ for (const kind of databases)
                 { token: session },
             );
         });
-        after(() => house.close());
+        after(() => house?.close());
 
         for (const one of interactions)
             it(`${one.name} → ${one.status}`, async () => {

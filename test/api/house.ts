@@ -1,13 +1,14 @@
 /* A server, its database, the stand-in for GitHub, and a client whose every answer is held against docs/openapi.yaml. */
 import assert from 'node:assert/strict';
 import { createHmac, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgeSim, type RepoView } from '../forge-sim/client.ts';
 import type { Config } from '../forge-sim/forge.ts';
 import type { Mint } from '../forge-sim/oidc.ts';
 import type { RunnerOrder } from '../forge-sim/runners.ts';
-import { Server, settingsFor, type Database, type DatabaseKind } from '../run/server.ts';
+import { program, Server, settingsFor, type Database, type DatabaseKind } from '../run/server.ts';
 import { operationOf, wrongIn, type Answer } from './spec.ts';
 
 export type Value = Record<string, any>; // eslint-disable-line
@@ -109,7 +110,29 @@ export class House {
     }
 
     static async open(kind: DatabaseKind, order: HouseOrder = {}): Promise<House> {
+        if (!existsSync(program))
+            throw new Error(`${program} is missing; ./dev build sanitized makes it`);
         const [database, sim] = await Promise.all([kind.open(), ForgeSim.start(order.sim ?? {})]);
+        let house: House | undefined;
+        try {
+            house = await House.wire(database, sim, order);
+            await house.start();
+            house.workspace = (await house.ok('GET', '/api/v1/workspaces')).data['items'][0].id;
+            return house;
+        } catch (error) {
+            // What was started must not outlive a test that could not begin.
+            await house?.server.kill();
+            await sim.stop();
+            await database.close();
+            throw error;
+        }
+    }
+
+    private static async wire(
+        database: Database,
+        sim: ForgeSim,
+        order: HouseOrder,
+    ): Promise<House> {
         const wired = await settingsFor(sim, database.dir);
         const bare = {
             github_api: sim.ready.api,
@@ -129,8 +152,6 @@ export class House {
         house.secrets.set('the webhook secret', app.webhook_secret);
         house.secrets.set('the private key', app.private_key.split('\n')[2]!);
         house.secrets.set('the admin token', house.admin);
-        await house.start();
-        house.workspace = (await house.ok('GET', '/api/v1/workspaces')).data['items'][0].id;
         return house;
     }
 

@@ -16,7 +16,7 @@ for (const kind of databases)
             repo = await house.repo('locks');
             session = await house.session(repo, { actor: 'mona' });
         });
-        after(() => house.close());
+        after(() => house?.close());
         const key = () => `acme/locks/dev/c${++count}`;
         const lock = (name: string, more: Value = {}, token = session): Promise<Reply> =>
             house.call('POST', '/api/v1/locks', { token, body: { key: name, ttl: 60, ...more } });

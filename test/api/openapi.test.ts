@@ -96,7 +96,7 @@ for (const kind of databases)
             house = await House.open(kind);
             repo = await house.repo('tour', { '.github/workflows/plan.yaml': plan });
         });
-        after(() => house.close());
+        after(() => house?.close());
 
         it('has every operation exercised', async () => {
             const session = await house.session(repo);

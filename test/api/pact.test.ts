@@ -59,7 +59,7 @@ for (const kind of databases)
                 repo = await house.repo('repo', { a: 'b' }, 'org');
                 session = await house.session(repo);
             });
-            after(() => house.close());
+            after(() => house?.close());
 
             const lock = { key: 'org/repo/dev/vpc', ttl: 3600 };
             const unlock = () =>

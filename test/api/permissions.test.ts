@@ -13,7 +13,7 @@ for (const kind of databases)
             house = await House.open(kind);
             repo = await house.repo('rows');
         });
-        after(() => house.close());
+        after(() => house?.close());
 
         const pull: RunnerOrder = {
             event_name: 'pull_request',

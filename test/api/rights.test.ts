@@ -36,7 +36,7 @@ for (const kind of databases)
             tokens.member = (await house.token()).token;
             tokens.admin = house.admin;
         });
-        after(() => house.close());
+        after(() => house?.close());
 
         for (const one of operations)
             it(`${one.method} ${one.path} needs ${one.needs}`, async () => {

@@ -46,7 +46,7 @@ for (const kind of databases) {
             house = await House.open(kind);
             repo = await house.repo('oidc');
         });
-        after(() => house.close());
+        after(() => house?.close());
         const refused = (reply: Reply, status: number, tag: string) => {
             assert.equal(reply.status, status, reply.text);
             assert.equal(reply.body['errorTag'], tag, reply.text);
@@ -224,7 +224,7 @@ for (const kind of databases) {
             repo = await house.repo('mine');
             other = await house.repo('other');
         });
-        after(() => house.close());
+        after(() => house?.close());
         const look = (token?: string) =>
             house.call('GET', '/api/v1/repositories', token === undefined ? {} : { token });
 

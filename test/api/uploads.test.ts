@@ -19,7 +19,7 @@ for (const kind of databases)
             repo = await house.repo('uploads');
             session = await house.session(repo);
         });
-        after(() => house.close());
+        after(() => house?.close());
 
         const sha = () => (++count).toString(16).padStart(40, '0');
         const send = (body: Value): Promise<Reply> =>

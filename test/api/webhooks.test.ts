@@ -38,7 +38,7 @@ for (const kind of databases) {
             house.secrets.set('the older secret', 'the secret before that');
             repo = await house.repo('hooks');
         });
-        after(() => house.close());
+        after(() => house?.close());
         const fact = async (guid: string) =>
             (await house.all('/api/v1/facts')).filter((one) => one['key'] === `github:${guid}`);
         const body = '{"zen":"x"}';
@@ -275,7 +275,7 @@ for (const kind of databases) {
         before(async () => {
             house = await House.open(kind);
         });
-        after(() => house.close());
+        after(() => house?.close());
 
         it(`are all accepted, all ${count_of_examples} of them, and none is set aside`, async () => {
             assert.equal(count_of_examples, 329);
