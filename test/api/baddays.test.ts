@@ -261,8 +261,8 @@ describe('a second server', () => {
             await second.start();
         });
         after(async () => {
-            await second.kill();
-            await house.close();
+            await second?.kill();
+            await house?.close();
         });
         const applied = async (guids: string[], url: string) => {
             const { data } = await house.ok('GET', '/api/v1/facts?limit=500', undefined, { url });

@@ -220,12 +220,17 @@ export class Server {
             });
         const killNow = () => child.kill('SIGKILL');
         process.once('exit', killNow);
-        this.ended = new Promise((done) =>
-            child.once('close', (code, signal) => {
+        this.ended = new Promise((done) => {
+            const end = (code: number | null, signal: NodeJS.Signals | null) => {
                 process.removeListener('exit', killNow);
                 done({ code, signal });
-            }),
-        );
+            };
+            child.once('close', end);
+            child.once('error', (error) => {
+                this.log += `${error.message}\n`;
+                end(null, null);
+            });
+        });
         return child;
     }
 
@@ -241,7 +246,7 @@ export class Server {
                 this.settings['listen'] = this.url.replace(/^http:\/\//, '');
                 return;
             }
-            if (child.exitCode !== null || child.signalCode !== null)
+            if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null)
                 throw new Error(`serve ended at once:\n${this.log.slice(from)}`);
             if (Date.now() > end)
                 throw new Error(`serve was not ready in time:\n${this.log.slice(from)}`);
