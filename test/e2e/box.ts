@@ -24,7 +24,7 @@ function firstThatIs(...paths: (string | undefined)[]): string {
 }
 
 export const program = () =>
-    firstThatIs(process.env['SIGNALBOX_BIN'], join(tree, 'build-e2e/src/signalbox'), join(tree, 'build-test/src/signalbox'), join(tree, 'build/src/signalbox'));
+    firstThatIs(process.env['SIGNALBOX_BIN'], join(tree, 'build-test/src/signalbox'), join(tree, 'build/src/signalbox'));
 
 /* ---- the databases ---- */
 
@@ -52,7 +52,7 @@ class Rig {
     }
 
     private async start(): Promise<void> {
-        const at = ['build-e2e', 'build-test', 'build'].map((dir) => join(tree, dir, 'test/unit/db/pg-rig'));
+        const at = ['build-test', 'build'].map((dir) => join(tree, dir, 'test/unit/db/pg-rig'));
         this.child = spawn(firstThatIs(process.env['SIGNALBOX_PG_RIG'], ...at), { stdio: ['pipe', 'pipe', 'inherit'] });
         this.lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
         await this.line();
