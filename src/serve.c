@@ -157,6 +157,10 @@ static bool prepare_database(struct serve *s, struct err *e)
     if (!db_open(s->config.database, false, &db, e) || !db_migrate(db, clock_utc_ms(), e) ||
         !db_begin(db, e))
         return false;
+    /* Servers that start together on an empty database agree on one workspace. */
+    if (db_kind(db) == DB_POSTGRES &&
+        !db_exec(db, e, NULL, "select pg_advisory_xact_lock(126939327160685)", NO_ARGS))
+        return false;
     if (!choose_workspace(s, db, e) || !(s->app_id || stored_app(s, db, e)))
         return false;
     return db_commit(db, e);
@@ -406,7 +410,9 @@ int serve_main(int argc, char **argv)
     mallopt(M_ARENA_MAX, ARENAS_MAX);
     umask(077);
     SCOPED(fd) int signals = block_signals();
-    if (!start_all(&s, &e)) {
+    if (signals < 0)
+        fail_errno(&e, "signalfd");
+    if (signals < 0 || !start_all(&s, &e)) {
         fprintf(stderr, "signalbox: cannot start: %s\n", e.text);
         int code = err_exit(e.code);
         stop_all(&s);

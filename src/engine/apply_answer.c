@@ -2,9 +2,12 @@
  * apply_answer: what came of a call that we made. One function a kind of effect.
  */
 #include "base/log.h"
+#include "base/pack.h"
 #include "domain/workflow.h"
 #include "engine/inside.h"
 #include "store/feedback.h"
+
+enum { ANSWER_BYTES_MAX = 64 << 20 };
 
 struct answer {
     struct effect      effect;
@@ -194,6 +197,10 @@ static bool dispatch_looked_for(struct step *s, const struct answer *a, struct e
     struct json_iter it = json_iter(runs);
     str key;
 
+    if (a->outcome == FORGE_NO_ACCESS || a->outcome == FORGE_REFUSED)
+        return refuse(s, a, DISPATCH_OUTCOME_UNKNOWN,
+                      arena_print(s->mem, "the answer to the dispatch was lost, and GitHub does not let us look for its run: " PRI_STR,
+                                  FMT_STR(a->message)), e);
     if (a->outcome != FORGE_OK)
         return look_again(s, a, e);
     if (!node_of_run(s, a->effect.key, &r, &h, &found, e))
@@ -448,4 +455,17 @@ bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
         if (str_eq(a.effect.kind, str_of(kinds[i].kind)))
             return kinds[i].apply(s, &a, e);
     return end(s, &a, true, STR("no handler for this answer"), e);
+}
+
+bool answer_set_aside(struct step *s, const struct fact *f, struct err *e)
+{
+    struct err ignored = { 0 };
+    struct json body;
+    str plain;
+    int64_t id = 0;
+    if (unpack(s->mem, f->body, ANSWER_BYTES_MAX, &plain, &ignored) && json_parse(s->mem, plain, 0, &body, &ignored))
+        id = json_i64_or(json_get(body, STR("effect")), 0);
+    push_i64(s->mem, &s->gone, &s->gone_count, &s->gone_cap, id);
+    step_due_at(s, s->now_ms + RETRY_LAST_MS);
+    return effects_later(s->db, id, s->now_ms + RETRY_LAST_MS, STR("its answer could not be applied"), e);
 }

@@ -425,7 +425,10 @@ void engine_stop(struct engine *en)
     if (!en)
         return;
     struct err ignored = { 0 };
+    /* Under the mutex: whoever found it false has submitted by now, so that no job comes when the writer has gone. */
+    pthread_mutex_lock(&en->mutex);
     atomic_store(&en->stopping, true);
+    pthread_mutex_unlock(&en->mutex);
     ticks_stop(en);
     if (en->work && !engine_write_wait(en, stop_body, en, &ignored))
         log_warn("lanes could not be given back; they move when the lease is over",

@@ -28,7 +28,6 @@ enum {
     HOT_BATCHES_MAX = 64,               /* ended ones are dropped first */
     /* run states that came before the answer that names the run */
     UNKNOWN_RUNS_KEPT = 256,
-    DISPATCH_TRIES_MAX = 5,             /* atmos-pro.md §10.7 */
     /* dispatch accepted → listed: p99 10 s (forges.md §8.3), doubled */
     FIND_SETTLE_MS = 20000,
     FIND_AGAIN_MS = 2000,
@@ -121,7 +120,6 @@ struct engine {
     int                 wake_fd;
     atomic_int_fast64_t find_settle_ms;
     atomic_uint_fast64_t facts, duplicates, effects_done, effects_failed;
-    atomic_int_fast64_t calls_out;
 };
 
 /* One job of one lane. */
@@ -205,6 +203,8 @@ bool apply_upload(struct step *s, str upload_id, bool asked, str *note, struct e
 /* Uploads without an event: asked about, or given up after a day. */
 bool uploads_sweep(struct step *s, struct err *e) MUST_CHECK;
 bool apply_answer(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
+/* An answer that cannot be applied: its effect is no longer under way and is looked at again in a while. */
+bool answer_set_aside(struct step *s, const struct fact *f, struct err *e) MUST_CHECK;
 bool apply_command(struct step *s, const struct fact *f, struct json body, str *note,
                    struct err *e) MUST_CHECK;
 bool apply_exec(struct step *s, struct json fact, str *note, struct err *e) MUST_CHECK;

@@ -326,6 +326,8 @@ static bool fact_failed(struct step *s, const struct fact *f, const struct err *
     }
     log_at(refusal ? LOG_INFO : LOG_ERROR, "fact set aside", LI("fact", f->id), LS("kind", f->kind),
            LI("lane", s->lane->id), LZ("why", why->text), LS("trace", f->trace));
+    if (str_eq(f->kind, STR("answer")) && !answer_set_aside(s, f, e))
+        return false;
     return facts_end(s->db, f->id, FACT_SET_ASIDE, arena_copy(s->mem, str_of(why->text)), s->now_ms,
                      e);
 }

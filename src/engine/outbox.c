@@ -351,7 +351,6 @@ void outbox_hand_over(struct step *s)
         if (o->memo.len)
             memcpy(c->memo, o->memo.ptr, o->memo.len);
         note_inflight(s->lane, o->effect_id);
-        atomic_fetch_add(&en->calls_out, 1);
         en->config.forge->call(en->config.forge->self, &o->call, answered, c);
     }
 }
