@@ -15,6 +15,22 @@ export interface Order {
     timeoutMs: number;
 }
 
+/** Each program has a process group of its own, so that all it started can be stopped with it; also when we are stopped. */
+const groups = new Set<number>();
+for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]] as const)
+    process.once(signal, () => {
+        for (const group of groups) killGroup(group);
+        process.exit(code);
+    });
+
+function killGroup(group: number): void {
+    try {
+        process.kill(-group, 'SIGKILL');
+    } catch {
+        // It ended in this moment.
+    }
+}
+
 export function run(command: string, args: string[], order: Order): Promise<Ended> {
     return new Promise((resolve) => {
         const child = spawn(command, args, {
@@ -23,13 +39,14 @@ export function run(command: string, args: string[], order: Order): Promise<Ende
             stdio: ['ignore', 'pipe', 'pipe'],
             detached: true,
         });
+        if (child.pid !== undefined) groups.add(child.pid);
         let stdout = '';
         let output = '';
         let isLate = false;
         const timer = setTimeout(() => {
             isLate = true;
             output += `\nstopped: it took longer than ${order.timeoutMs / 1000} s\n`;
-            if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+            if (child.pid !== undefined) killGroup(child.pid);
         }, order.timeoutMs);
         child.stdout.setEncoding('utf8').on('data', (text: string) => {
             stdout += text;
@@ -39,6 +56,7 @@ export function run(command: string, args: string[], order: Order): Promise<Ende
         child.on('error', (error) => (output += `${command}: ${error.message}\n`));
         child.on('close', (code, signal) => {
             clearTimeout(timer);
+            if (child.pid !== undefined) groups.delete(child.pid);
             resolve({ code, signal, isLate, stdout, output });
         });
     });

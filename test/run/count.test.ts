@@ -1,6 +1,6 @@
 /* The counting is what says that everything is well, so it is tested like anything else. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -112,6 +112,23 @@ describe('lint', () => {
     });
     it('is a failure when it says nothing at all', () => {
         assert.equal(lintRules(ended('dev: broken\n', 2)).failed.length, 1);
+    });
+});
+
+describe('a test run that is stopped', () => {
+    it('stops what it started', async () => {
+        const source = `import { run } from ${JSON.stringify(join(import.meta.dirname, 'child.ts'))};
+            setTimeout(() => process.kill(process.pid, 'SIGTERM'), 300);
+            run('/bin/sh', ['-c', 'echo $$ >&3; exec sleep 30'], { cwd: '/', env: {}, timeoutMs: 60000 });`;
+        const folder = mkdtempSync(join(tmpdir(), 'count-'));
+        const file = join(folder, 'pid');
+        const ended = await run(process.execPath, ['--input-type=module-typescript', '-e', source.replace('>&3', `> ${file}`)], order);
+        assert.equal(ended.code, 143, ended.output);
+        const pid = Number(readFileSync(file, 'utf8'));
+        rmSync(folder, { recursive: true });
+        const stat = `/proc/${pid}/stat`;
+        // Where nobody collects the dead, they stay in the list as Z.
+        assert.ok(!existsSync(stat) || / Z /.test(readFileSync(stat, 'utf8')), 'it still runs');
     });
 });
 

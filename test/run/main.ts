@@ -121,8 +121,8 @@ const suites: Suite[] = [
     nodeSuite('run', 'the program as it is built, and this counting', 3),
     nodeSuite('forge-sim', 'the stand-in for GitHub', 6),
     conformance(),
-    nodeSuite('api', 'the real server over HTTP, on both databases', 8),
-    nodeSuite('e2e', 'the real atmos CLI', 8),
+    nodeSuite('api', 'the real server over HTTP, on both databases', 12),
+    nodeSuite('e2e', 'the real atmos CLI', 12),
     nodeSuite('demo', 'the story of the demo, with and without a kill', 5, 1),
 ];
 
