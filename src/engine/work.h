@@ -10,8 +10,6 @@
 
 /* bodies in one commit: bounds what one failing commit takes with it */
 enum { WORK_GROUP_MAX = 512,
-       /* a group that has run so long commits: nobody waits for the queue's end */
-       WORK_GROUP_MS_MAX = 20,
        WORK_TRIES_MAX = 5 };        /* of a body whose transaction met a deadlock or a busy lock */
 
 struct work;
