@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
@@ -409,6 +410,8 @@ int serve_main(int argc, char **argv)
     /* Few malloc arenas: a dozen threads would otherwise keep a dozen of them. */
     mallopt(M_ARENA_MAX, ARENAS_MAX);
     umask(077);
+    /* A core file would hold keys and tokens. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
     SCOPED(fd) int signals = block_signals();
     if (signals < 0)
         fail_errno(&e, "signalfd");
