@@ -124,6 +124,7 @@ const suites: Suite[] = [
     nodeSuite('api', 'the real server over HTTP, on both databases', 12),
     nodeSuite('e2e', 'the real atmos CLI', 12),
     nodeSuite('demo', 'the story of the demo, with and without a kill', 5, 1),
+    nodeSuite('bench', 'the short form of the measurements: that each runs to its end', 5, 1),
 ];
 
 function chosen(names: string[]): Suite[] {
