@@ -93,14 +93,20 @@ static str keep(char **at, str s)
     return kept;
 }
 
+/* The row, and a word to the server that owns the lane. *id is 0 when the fact is there already. */
+static bool store_row(struct db *db, struct arena *mem, const struct fact *row, int64_t *id,
+                      struct err *e)
+{
+    if (!facts_add(db, mem, row, id, e))
+        return false;
+    return db_kind(db) == DB_SQLITE || !*id ||
+           db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)row->lane), e);
+}
+
 static bool submission_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct submission *x = arg;
-    if (!facts_add(db, mem, &x->fact, &x->id, e))
-        return false;
-    return db_kind(db) == DB_SQLITE || !x->id ||
-           db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)x->fact.lane),
-                     e);
+    return store_row(db, mem, &x->fact, &x->id, e);
 }
 
 static void submission_done(void *arg, const struct err *e)
@@ -146,11 +152,10 @@ bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,
                        .actor = f->actor,
                        .trace = f->trace,
                        .received_ms = engine_now_ms(en)};
-    if (!facts_add(db, mem, &row, id, e))
+    if (!store_row(db, mem, &row, id, e))
         return false;
     *fate = *id ? FACT_STORED : FACT_DUPLICATE;
-    return db_kind(db) == DB_SQLITE || !*id ||
-           db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)f->lane), e);
+    return true;
 }
 
 /*

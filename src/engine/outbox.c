@@ -68,7 +68,7 @@ static bool prepare_dispatch(struct step *s, const struct effect *f, struct json
         c.kind = FORGE_FIND_RUNS;
         c.since_ms = f->created_ms;
     }
-    outbox_add(s, f->id, &c, s->lane->fresh ? STR("fresh") : STR(""));
+    outbox_add(s, f->id, &c, STR(""));
     return true;
 }
 
