@@ -17,7 +17,12 @@
     X(comment,                  BOOL,  1, 0, 1,      "Keep one comment on the pull request.") \
     X(fork_dispatch,            BOOL,  0, 0, 1,      "Dispatch for pull requests from forks (their code runs with secrets).") \
     X(run_timeout_minutes,      I64,   420, 5, 50400, "A run without a result for so long is timed_out.") \
-    X(event_wait_minutes,       I64,   60, 1, 1440,  "How long an event waits for its upload before the check concludes neutral.")
+    X(event_wait_minutes,       I64,   60, 1, 1440,  "How long an event waits for its upload before the check concludes neutral.") \
+    X(threshold_hold,           BOOL,  0, 0, 1,      "Hold a pull request's batch that would dispatch more stacks than the threshold.") \
+    X(threshold,                I64,   50, 1, 50000, "Stacks that a pull request's batch may dispatch without a person's word.") \
+    X(rapid_push_hold,          BOOL,  0, 0, 1,      "Pause a pull request that is pushed to in quick succession.") \
+    X(rapid_pushes,             I64,   3, 1, 100,    "Pushes within the window that do not pause yet.") \
+    X(rapid_push_minutes,       I64,   10, 1, 1440,  "The window in which pushes are counted.")
 
 struct repo_settings {
 #define X(name, ...) int64_t name;

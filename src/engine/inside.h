@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "domain/batch.h"
+#include "domain/hold.h"
 #include "domain/settings.h"
 #include "domain/workflow.h"
 #include "engine/engine.h"
@@ -186,6 +187,38 @@ bool batch_try_start(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
  */
 bool batch_reopen(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 bool lane_let_go(struct step *s, struct err *e) MUST_CHECK;
+
+/* holds.c: what stands in the way of a whole batch (domain/hold.h) */
+/*
+ * Looks at every reason again, stores what stands with its numbers, holds the batch or lets it start
+ * (batch_try_start calls it last). Claims the budget when nothing else stands. *may_go: nothing does.
+ */
+bool holds_look(struct step *s, struct hot *h, bool *may_go, struct err *e) MUST_CHECK;
+/* Held batches of one change (0: of the lane) are looked at again, and start when nothing stands. */
+bool holds_look_again(struct step *s, int64_t change_id, struct err *e) MUST_CHECK;
+/*
+ * A person lifts what a person may lift (kind HOLD_KIND_COUNT: all of it). ERR_CONFLICT when nothing
+ * stands that a person may lift. from: "checkbox", "comment", "api".
+ */
+bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, str actor, str from, str *note,
+                struct err *e) MUST_CHECK;
+/* Ends the rapid-push pause of a pull request; its newest head goes on. */
+bool change_resume(struct step *s, int64_t change_id, str actor, str from, str *note,
+                   struct err *e) MUST_CHECK;
+
+/* budget.c: the installation's quota, shared by all lanes of all servers */
+/* The row is locked until the transaction ends, so that two lanes never claim the same calls. */
+bool budget_read(struct step *s, int64_t installation_id, struct budget *out, struct err *e) MUST_CHECK;
+/* What a batch will draw from the safe budget: its dispatches. */
+int64_t budget_cost(const struct hot *h);
+/* Gives the calls to the batch. The caller has asked budget_fits. */
+bool budget_claim(struct step *s, const struct hot *h, int64_t calls, struct err *e) MUST_CHECK;
+/* The batch waits for budget: the scheduler of its installation is told. */
+bool budget_wanted(struct step *s, const struct hot *h, struct err *e) MUST_CHECK;
+
+/* orders.c: what people tick and write on the forge */
+bool apply_comment(struct step *s, const struct forge_event *v, const struct fact *f, str *note,
+                   struct err *e) MUST_CHECK;
 
 /* make.c */
 bool batch_make(struct step *s, const struct change *c, const struct change_event *v, str upload_id,

@@ -1,0 +1,118 @@
+/*
+ * budget: what an installation may spend at its forge. Two things, both pure:
+ *
+ *   - the quota (calls an hour): how much of it a batch may claim before it starts, what is kept for
+ *     checks, comments, reconciliation and approvals, who goes first when it is given out again
+ *     (atmos-pro.md §14, seed 002);
+ *   - the pace (calls a minute and at once): slower before a limit, stopped at it (forges.md §2.12).
+ *
+ * Numbers of the forge that are missing, negative, absurd or run backwards are "not known", and not
+ * known is treated as little.
+ */
+#ifndef SIGNALBOX_DOMAIN_BUDGET_H
+#define SIGNALBOX_DOMAIN_BUDGET_H
+#include "base/arena.h"
+#include "base/str.h"
+
+/* ---- the quota ---------------------------------------------------------------------------- */
+
+enum {
+    BUDGET_SAFE_PERCENT = 75,           /* of what remains; the rest is for follow-up work */
+    BUDGET_WINDOW_MS = 60 * 60 * 1000,  /* GitHub's */
+    BUDGET_UNKNOWN_LIMIT = 1000,        /* calls an hour assumed where nothing is told: the smallest
+                                           documented quota (forges.md §2.12) */
+    BUDGET_CLAIMS_MAX = 100000,
+};
+
+/* What a forge's answer said. Negative: the header was missing. */
+struct quota_seen { int64_t limit, remaining, reset_ms; int64_t at_ms; };
+
+struct budget {
+    bool    known;              /* limit, remaining, reset_ms are the forge's last sane word */
+    int64_t limit, remaining, reset_ms;
+    int64_t observed_ms;
+    int64_t blocked_until_ms;   /* told to wait: nothing may be claimed before; 0: no */
+    int64_t claimed;            /* given to batches and not yet spent, as far as we know */
+    int64_t spent;              /* by us in the present window; what stands in for `remaining` while
+                                   nothing is known */
+};
+
+/*
+ * Takes what an answer said. Later answers may come first: within one window `remaining` only falls
+ * (the lower one is kept), a later reset_ms opens a new window. Nonsense (limit < 1, remaining < 0
+ * or > limit, reset further than two windows from at_ms, a window that closes earlier than one known
+ * and not over) makes it unknown until a sane one comes. True when something changed.
+ */
+bool budget_observe(struct budget *b, const struct quota_seen *q);
+/* The forge ordered to wait. Never shortens an order. */
+void budget_block(struct budget *b, int64_t until_ms);
+
+/*
+ * Calls that a batch may still claim now: 75 % of what remains, less what is claimed. 0 while
+ * blocked. After the reset of a known window and before a new word: 75 % of nothing that is known,
+ * that is 0 (the scheduler reads the quota first).
+ */
+int64_t budget_safe(const struct budget *b, int64_t now_ms);
+int64_t budget_reserved(const struct budget *b);        /* what is kept back of what remains */
+/* The most that could ever be safe: 75 % of the limit. */
+int64_t budget_possible(const struct budget *b);
+bool    budget_fits(const struct budget *b, int64_t cost, int64_t now_ms);
+/* When another look makes sense: the reset or the end of the order. 0: now. */
+int64_t budget_wake_ms(const struct budget *b, int64_t now_ms);
+
+/* A batch that waits for budget. */
+struct budget_held {
+    int64_t batch_seq, repository_id, change_id;
+    int64_t cost;               /* calls */
+    int64_t since_ms;
+    bool    apply;              /* merges go before plans */
+    bool    by_parts;           /* a person agreed that it may go in dependency levels */
+};
+struct budget_grant { int64_t batch_seq, repository_id, calls; };
+/*
+ * Hands out what is safe now: merges before plans, round robin over repositories, the oldest of a
+ * pull request first; a batch is granted whole or (by_parts) as much as is left, never more than
+ * budget_safe in all. One that does not fit is passed over and does not stop smaller ones behind it,
+ * but keeps its turn. O(n log n); grants in mem.
+ */
+size_t budget_share(struct arena *mem, const struct budget *b, const struct budget_held *held,
+                    size_t count, int64_t now_ms, struct budget_grant **out);
+
+/* ---- the pace ----------------------------------------------------------------------------- */
+
+enum call_class { CALL_READ, CALL_CHANGE, CALL_CONTENT, CALL_CLASS_COUNT };
+
+struct pace_limits {
+    int64_t points_per_minute;          /* a read costs 1, the others 5; 0: no pace */
+    int64_t content_per_minute, content_per_hour;
+    int64_t concurrent;
+    int64_t window_ms;                  /* "a minute"; shorter only in tests */
+};
+void pace_limits_written(struct pace_limits *out);      /* GitHub's documents */
+
+struct pace;                            /* of one installation */
+struct pace *pace_new(struct arena *mem, const struct pace_limits *l);
+/*
+ * May a call of this class leave now? 0: yes. Otherwise the time to ask again; INT64_MAX: when an
+ * answer has come.
+ */
+int64_t pace_next_ms(const struct pace *p, enum call_class c, int64_t now_ms);
+void pace_left(struct pace *p, enum call_class c, int64_t now_ms);
+/* refused: the forge said that it was too much: the pace drops, and comes back slowly. */
+void pace_answered(struct pace *p, enum call_class c, bool refused, int64_t now_ms);
+void pace_not_sent(struct pace *p, enum call_class c);
+
+/* ---- the forecast ------------------------------------------------------------------------- */
+
+struct budget_forecast {
+    int64_t writes, reads;              /* calls that the batch will make */
+    int64_t pace_ms;                    /* how long the pace makes the dispatches take */
+    int64_t remaining_after;            /* of the quota; -1 not known */
+    int64_t windows;                    /* quota windows it needs: 1, or more by levels */
+};
+void budget_forecast(const struct budget *b, const struct pace_limits *l, int64_t dispatches,
+                     int64_t files, int64_t now_ms, struct budget_forecast *out);
+/* "2,000 writes, about 11 minutes at the written limit; 3,000 remain for approvals" */
+str  budget_forecast_text(struct arena *mem, const struct budget_forecast *f);
+
+#endif
