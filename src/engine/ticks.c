@@ -138,26 +138,31 @@ static void wake_due_lanes(struct engine *en, int64_t now_ms)
     }
 }
 
+void ticks_turn(struct engine *en, struct ticks_due *due)
+{
+    int64_t mono = clock_mono_ms();
+    if (en->kind == DB_POSTGRES && mono >= due->lease_ms) {
+        struct lease_job *x = calloc(1, sizeof *x);
+        if (!x)
+            abort();
+        x->en = en;
+        work_submit(en->work, lease_body, lease_done, x);
+        due->lease_ms = mono + LEASE_TICK_MS;
+    }
+    if (mono >= due->purge_ms) {
+        work_submit(en->work, purge_body, purge_done, en);
+        due->purge_ms = mono + PURGE_TICK_MS;
+    }
+    wake_due_lanes(en, engine_now_ms(en));
+}
+
 static void *clock_thread(void *arg)
 {
     struct engine *en = arg;
-    int64_t lease_at = 0, purge_at = clock_mono_ms() + PURGE_TICK_MS;
+    struct ticks_due due = { .purge_ms = clock_mono_ms() + PURGE_TICK_MS };
 
     while (!atomic_load(&en->stopping)) {
-        int64_t mono = clock_mono_ms();
-        if (en->kind == DB_POSTGRES && mono >= lease_at) {
-            struct lease_job *x = calloc(1, sizeof *x);
-            if (!x)
-                abort();
-            x->en = en;
-            work_submit(en->work, lease_body, lease_done, x);
-            lease_at = mono + LEASE_TICK_MS;
-        }
-        if (mono >= purge_at) {
-            work_submit(en->work, purge_body, purge_done, en);
-            purge_at = mono + PURGE_TICK_MS;
-        }
-        wake_due_lanes(en, engine_now_ms(en));
+        ticks_turn(en, &due);
         poll(&(struct pollfd){ .fd = en->wake_fd, .events = POLLIN }, 1, TICK_MS);
     }
     return NULL;

@@ -5,9 +5,15 @@
  */
 #ifndef SIGNALBOX_ENGINE_TICKS_H
 #define SIGNALBOX_ENGINE_TICKS_H
+#include <stdint.h>
+
 #include "base/err.h"
 
 struct engine;
+/* When the clock does next what it does now and then (monotonic). */
+struct ticks_due { int64_t lease_ms, purge_ms; };
+/* What the clock thread does every 50 ms; the simulation calls it in the thread's place. */
+void ticks_turn(struct engine *en, struct ticks_due *due);
 bool ticks_start(struct engine *en, struct err *e) MUST_CHECK;
 void ticks_stop(struct engine *en);
 

@@ -229,17 +229,28 @@ static struct job *take_group(struct work *w)
     return group;
 }
 
+bool work_turn(struct work *w)
+{
+    struct job *group = take_group(w);
+    if (!group)
+        return false;
+    if (!run_together(w, group))
+        run_apart(w, group);
+    finish(w, group);
+    arena_reset(w->mem);
+    return true;
+}
+
+bool work_idle(struct work *w)
+{
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
+    return w->first == NULL;
+}
+
 static void *writer(void *arg)
 {
-    struct work *w = arg;
-    struct job  *group;
-
-    while ((group = take_group(w)) != NULL) {
-        if (!run_together(w, group))
-            run_apart(w, group);
-        finish(w, group);
-        arena_reset(w->mem);
-    }
+    while (work_turn(arg))
+        ;
     return NULL;
 }
 

@@ -21,6 +21,12 @@ void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg
  */
 void work_submit_patient(struct work *w, engine_body *body, engine_done *done, void *arg);
 bool work_on_writer(const struct work *w);          /* is the caller the writer thread? */
+/*
+ * What the writer thread does for ever: waits for work, runs one group. False: told to end. The
+ * simulation, which has no threads, calls it in the thread's place.
+ */
+bool work_turn(struct work *w);
+bool work_idle(struct work *w);                     /* nothing is queued */
 bool work_healthy(const struct work *w, char why[200]);
 void work_counts(const struct work *w, uint64_t *commits, uint64_t *bodies);
 /*
