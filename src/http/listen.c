@@ -216,8 +216,9 @@ static bool accept_one(struct http_server *s)
         count_add(&s->counts.refused, 1);
         return true;
     }
-    count_add(&s->counts.accepted, 1);
+    /* Counted open before it is counted accepted: who sees all accepted misses none open. */
     server_conn_new(s, fd, p);
+    count_add(&s->counts.accepted, 1);
     return true;
 }
 

@@ -75,6 +75,21 @@ static void many_headers(struct link *l)
     say(l, "\r\n");
 }
 
+static bool gathered(struct peer_server *p)
+{
+    pthread_mutex_lock(&p->lock);
+    bool enough = p->most_at_once >= p->gather;
+    pthread_mutex_unlock(&p->lock);
+    return enough;
+}
+
+/* Together they come through at once; one after the other each would wait in vain. */
+static void wait_for_others(struct peer_server *p)
+{
+    for (int i = 0; i < PATIENCE_MS / 10 && !gathered(p); i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+}
+
 /* False: close. */
 static bool act(struct link *l, const char *path)
 {
@@ -100,7 +115,7 @@ static bool act(struct link *l, const char *path)
         many_headers(l);
     } else {
         if (strcmp(path, "/slow") == 0)
-            nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+            wait_for_others(l->server);
         if (strcmp(path, "/early") == 0)
             say(l, "HTTP/1.1 100 Continue\r\nX-Early: yes\r\n\r\n");
         answer_with(l, 200, "", "ok");
@@ -227,6 +242,17 @@ void peer_stop(struct peer_server *p)
     close(p->listener);
     SSL_CTX_free(p->tls);
     pthread_mutex_destroy(&p->lock);
+}
+
+int peer_refusing(uint16_t *port)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    getsockname(fd, (struct sockaddr *)&a, &len);
+    *port = ntohs(a.sin_port);
+    return fd;
 }
 
 int peer_seen(struct peer_server *p, const char *part)

@@ -4,7 +4,7 @@
  *
  *   /ok               200 "ok"                       /gone             reads, closes without a word
  *   /silent           reads, never answers           /cut              10 of 100 bytes, then closes
- *   /flood            200 with 64 KB                 /slow             200 after 100 ms
+ *   /flood            200 with 64 KB                 /slow             200 when `gather` are there
  *   /hop/N/STATUS     redirects to /hop/N-1/STATUS; at 0: 200
  *   /away             302 to the address in `away`   /early            100 Continue, then 200
  *   /headers          200 with 300 header lines
@@ -27,12 +27,13 @@ struct peer_server {
     pthread_mutex_t lock;
     char        log[65536];         /* a line per request: connection number, method, path, body */
     size_t      log_len;
-    int         connections, now, most_at_once;
+    int         connections, now, most_at_once, gather;
     atomic_int  threads;
 };
 
 void peer_start(struct peer_server *p, const struct peer_cert *cert);
 void peer_stop(struct peer_server *p);
+int  peer_refusing(uint16_t *port);          /* a descriptor; its port refuses connections */
 int  peer_seen(struct peer_server *p, const char *part);    /* how often `part` stands in the log */
 
 struct cert_wish {

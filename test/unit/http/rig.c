@@ -41,16 +41,27 @@ static void echo(struct http_request *r)
                               FMT_STR(r->body)));
 }
 
+static atomic_int latecomers;
+
 static void *answer_later(void *arg)
 {
     nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
     echo(arg);
+    atomic_fetch_sub(&latecomers, 1);
     return NULL;
+}
+
+void rig_latecomers_wait(void)
+{
+    for (int i = 0; i < PATIENCE_MS / 10 && atomic_load(&latecomers); i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    assert_int_equal(atomic_load(&latecomers), 0);
 }
 
 static void later(struct http_request *r)
 {
     pthread_t t;
+    atomic_fetch_add(&latecomers, 1);
     assert_int_equal(pthread_create(&t, NULL, answer_later, r), 0);
     pthread_detach(t);
 }
@@ -141,7 +152,7 @@ void rig_stop(struct rig *rig)
 
 bool rig_parked(struct rig *rig)
 {
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < PATIENCE_MS / 10; i++) {
         pthread_mutex_lock(&rig->lock);
         bool there = rig->parked != NULL;
         pthread_mutex_unlock(&rig->lock);
@@ -171,17 +182,27 @@ struct http_counts rig_counts(const struct rig *rig)
 
 /* ---- the raw client ---- */
 
-int raw_connect(uint16_t port)
+int raw_connect_try(uint16_t port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = { .sin_family = AF_INET,
                              .sin_port = htons(port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     assert_true(fd >= 0);
-    if (connect(fd, (struct sockaddr *)&a, sizeof a))
-        fail_msg("connect: %s", strerror(errno));
+    if (connect(fd, (struct sockaddr *)&a, sizeof a)) {
+        close(fd);
+        return -1;
+    }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+int raw_connect(uint16_t port)
+{
+    int fd = raw_connect_try(port);
+    if (fd < 0)
+        fail_msg("connect: %s", strerror(errno));
     return fd;
 }
 
@@ -197,37 +218,61 @@ void raw_send(int fd, str bytes)
     }
 }
 
+/* False: nothing came, or nothing will ever come. */
+static bool read_some(int fd, int quiet_ms, struct raw_answer *out)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    if (out->len == sizeof out->text - 1 || poll(&p, 1, quiet_ms) <= 0)
+        return false;
+    ssize_t n = recv(fd, out->text + out->len, sizeof out->text - 1 - out->len, 0);
+    out->closed = n <= 0;
+    out->len += n > 0 ? (size_t)n : 0;
+    out->text[out->len] = 0;
+    return n > 0;
+}
+
 void raw_read(int fd, int quiet_ms, struct raw_answer *out)
 {
     out->closed = false;
-    while (out->len < sizeof out->text - 1) {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-        if (poll(&p, 1, quiet_ms) <= 0)
-            break;
-        ssize_t n = recv(fd, out->text + out->len, sizeof out->text - 1 - out->len, 0);
-        if (n <= 0) {
-            out->closed = true;
-            break;
-        }
-        out->len += (size_t)n;
-    }
     out->text[out->len] = 0;
+    while (read_some(fd, quiet_ms, out))
+        ;
+}
+
+/* Where the response at `at` ends, perhaps beyond what has come; NULL: its head is not whole. */
+static const char *response_end(const char *at)
+{
+    const char *end = strncmp(at, "HTTP/1.1 ", 9) == 0 ? strstr(at, "\r\n\r\n") : NULL;
+    if (!end)
+        return NULL;
+    const char *length = strstr(at, "Content-Length: ");
+    return end + 4 + (length && length < end ? (size_t)strtoul(length + 16, NULL, 10) : 0);
+}
+
+static size_t whole_responses(const struct raw_answer *a)
+{
+    size_t count = 0;
+    const char *end = a->text + a->len;
+    for (const char *at = a->text; at < end && (at = response_end(at)) && at <= end;)
+        count++;
+    return count;
+}
+
+void raw_read_answers(int fd, size_t want, struct raw_answer *out)
+{
+    out->closed = false;
+    out->text[out->len] = 0;
+    while (whole_responses(out) < want && read_some(fd, PATIENCE_MS, out))
+        ;
 }
 
 size_t raw_responses(const struct raw_answer *a, int *statuses, size_t max)
 {
     size_t count = 0;
     const char *at = a->text;
-    while (count < max && strncmp(at, "HTTP/1.1 ", 9) == 0) {
-        int status = (at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0');
-        const char *end = strstr(at, "\r\n\r\n");
-        if (!end)
-            break;
-        const char *length = strstr(at, "Content-Length: ");
-        size_t n = length && length < end ? (size_t)strtoul(length + 16, NULL, 10) : 0;
-        statuses[count++] = status;
-        at = end + 4 + n;
-        if (at > a->text + a->len)
+    for (const char *end; count < max && (end = response_end(at)); at = end) {
+        statuses[count++] = (at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0');
+        if (end > a->text + a->len)
             break;
     }
     return count;

@@ -17,6 +17,9 @@
 
 #include "http/server.h"
 
+/* How long a test waits for what must come: only a broken one ever waits so long. */
+enum { PATIENCE_MS = 30000 };
+
 #define fail_msg(...)                                                                              \
     (print_error("ERROR: " __VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
 
@@ -45,16 +48,19 @@ void rig_start(struct rig *rig, const struct http_server_config *config);
 void rig_stop(struct rig *rig);
 const struct http_hooks *rig_hooks(struct rig *rig);    /* for another server */
 void rig_unpark(struct rig *rig);
-bool rig_parked(struct rig *rig);              /* waits up to 2 s for a request to be parked */
+bool rig_parked(struct rig *rig);              /* waits for a request to be parked */
+void rig_latecomers_wait(void);                /* until the threads of /later have answered */
 struct http_counts rig_counts(const struct rig *rig);
 
 /* The raw client */
 int  raw_connect(uint16_t port);
+int  raw_connect_try(uint16_t port);           /* -1: nobody listens there (any more) */
 void raw_send(int fd, str bytes);              /* all; a closed other side is no failure here */
 struct raw_answer { char text[262144]; size_t len; bool closed; };
 /* Reads until the other side closes, or until `quiet_ms` pass without a byte. */
 void raw_read(int fd, int quiet_ms, struct raw_answer *out);
-/* Reads until `want` responses' ends have been seen, by their Content-Length. */
+/* Reads until `want` whole responses have come, by their Content-Length, or the other side closes. */
+void raw_read_answers(int fd, size_t want, struct raw_answer *out);
 size_t raw_responses(const struct raw_answer *a, int *statuses, size_t max);
 str  raw_body(const struct raw_answer *a);     /* of the first response */
 int64_t raw_ms(void);

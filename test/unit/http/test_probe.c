@@ -192,7 +192,7 @@ static void run(const struct probe *p, bool refused)
     raw_send(fd, p->bytes);
     if (p->half_close)
         shutdown(fd, SHUT_WR);
-    raw_read(fd, 3000, &answer);
+    raw_read(fd, PATIENCE_MS, &answer);
     close(fd);
     int statuses[5] = { 0 };
     /* A HEAD answer announces a length without having it. */
@@ -241,7 +241,7 @@ static void requests_that_arrive_byte_by_byte_are_judged_alike(void **state)
         }
         if (p->half_close)
             shutdown(fd, SHUT_WR);
-        raw_read(fd, 3000, &answer);
+        raw_read(fd, PATIENCE_MS, &answer);
         close(fd);
         if (atomic_load(&rig.handled) - before != p->handled || !answer.closed)
             fail_msg("%s, byte by byte: %d executed\n%s", p->given,
@@ -263,7 +263,7 @@ static int status_of(int fd)
 {
     int status = 0;
     answer.len = 0;
-    raw_read(fd, 3000, &answer);
+    raw_read(fd, PATIENCE_MS, &answer);
     close(fd);
     raw_responses(&answer, &status, 1);
     assert_true(answer.closed);

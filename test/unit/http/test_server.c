@@ -41,16 +41,17 @@ static int first_status(const struct raw_answer *a)
     return status;
 }
 
-static int read_status(int fd, int quiet_ms)
+/* Of one whole response; 0: closed without a word. */
+static int read_status(int fd)
 {
     answer.len = 0;
-    raw_read(fd, quiet_ms, &answer);
+    raw_read_answers(fd, 1, &answer);
     return first_status(&answer);
 }
 
 static bool open_becomes(const struct rig *rig, uint64_t want)
 {
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < PATIENCE_MS / 10; i++) {
         if (rig_counts(rig).open == want)
             return true;
         pause_ms(10);
@@ -58,10 +59,24 @@ static bool open_becomes(const struct rig *rig, uint64_t want)
     return false;
 }
 
+static bool cut_becomes(const struct rig *rig, uint64_t want)
+{
+    for (int i = 0; i < PATIENCE_MS / 10 && rig_counts(rig).timed_out != want; i++)
+        pause_ms(10);
+    return rig_counts(rig).timed_out == want;
+}
+
+static bool bytes_become(const struct rig *rig, uint64_t least)
+{
+    for (int i = 0; i < PATIENCE_MS / 10 && rig_counts(rig).bytes_in < least; i++)
+        pause_ms(10);
+    return rig_counts(rig).bytes_in >= least;
+}
+
 /* ---- deadlines ---- */
 
 static const struct http_server_config HASTY = {
-    .header_ms = 300, .idle_ms = 400, .write_ms = 300, .workers = 2
+    .header_ms = 300, .idle_ms = 1000, .write_ms = 1000, .workers = 2
 };
 
 struct slow {
@@ -97,7 +112,7 @@ static void slow_clients_are_cut_at_an_absolute_deadline(void **state)
         int fd = raw_connect(rig.port);
         raw_send(fd, str_of(s->at_once));
         answer.len = 0;
-        for (size_t k = 0; k < 60 && !answer.len; k++) {
+        for (size_t k = 0; !answer.len && raw_ms() - began < PATIENCE_MS; k++) {
             if (s->dripped)
                 raw_send(fd, str_sub(str_of(s->dripped), k % strlen(s->dripped),
                                      k % strlen(s->dripped) + 1));
@@ -105,10 +120,10 @@ static void slow_clients_are_cut_at_an_absolute_deadline(void **state)
             if (answer.closed)
                 break;
         }
-        raw_read(fd, 1000, &answer);
+        raw_read(fd, PATIENCE_MS, &answer);
         int64_t took = raw_ms() - began;
         close(fd);
-        if (!answer.closed || took < 250 || took > 1500)
+        if (!answer.closed || took < 250)
             fail_msg("%s: %s after %d ms", s->given, answer.closed ? "closed" : "open", (int)took);
         if (first_status(&answer) != s->status)
             fail_msg("%s: %d and not %d", s->given, first_status(&answer), s->status);
@@ -125,11 +140,12 @@ static void an_idle_connection_is_kept_a_while_and_then_closed(void **state)
     int fd = raw_connect(rig.port);
     for (int i = 0; i < 4; i++) {
         raw_send(fd, STR(HELLO));
-        assert_int_equal(read_status(fd, 150), 200);
+        assert_int_equal(read_status(fd), 200);
         assert_false(answer.closed);
+        pause_ms(300);
     }
     answer.len = 0;
-    raw_read(fd, 1500, &answer);
+    raw_read(fd, PATIENCE_MS, &answer);
     assert_true(answer.closed);
     assert_int_equal(answer.len, 0);
     close(fd);
@@ -144,10 +160,10 @@ static void a_request_that_is_handled_has_no_deadline_of_ours(void **state)
     raw_send(fd, STR("GET /park HTTP/1.1\r\n" HOST "\r\n"));
     assert_true(rig_parked(&rig));
     answer.len = 0;
-    raw_read(fd, 900, &answer);
+    raw_read(fd, 1500, &answer);
     assert_false(answer.closed);
     rig_unpark(&rig);
-    assert_int_equal(read_status(fd, 200), 200);
+    assert_int_equal(read_status(fd), 200);
     close(fd);
     rig_stop(&rig);
 }
@@ -173,9 +189,8 @@ static void a_reader_without_progress_is_cut_and_a_slow_one_is_not(void **state)
     rig_start(&rig, &HASTY);
     int fd = raw_connect(rig.port);
     raw_send(fd, STR("GET /download HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"));
-    assert_true(open_becomes(&rig, 1));
+    assert_true(cut_becomes(&rig, 1));
     assert_true(open_becomes(&rig, 0));
-    assert_int_equal(rig_counts(&rig).timed_out, 1);
     assert_true(read_slowly(fd, 65536, 0) < (8 << 20));
     close(fd);
 
@@ -184,8 +199,9 @@ static void a_reader_without_progress_is_cut_and_a_slow_one_is_not(void **state)
     int small = 65536;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     raw_send(fd, STR("GET /download HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"));
-    assert_true(read_slowly(fd, 400000, 15) > (8 << 20));
-    assert_true(raw_ms() - began > 600);
+    assert_true(read_slowly(fd, 400000, 30) > (8 << 20));
+    assert_true(raw_ms() - began > HASTY.write_ms);
+    assert_int_equal(rig_counts(&rig).timed_out, 1);
     close(fd);
     rig_stop(&rig);
 }
@@ -208,7 +224,7 @@ static void a_body_of_25_MB_arrives_whole(void **state)
     int fd = raw_connect(rig.port);
     raw_send(fd, STR("POST /large HTTP/1.1\r\n" HOST "Content-Length: 26214400\r\n\r\n"));
     send_zeros(fd, 26214400);
-    assert_int_equal(read_status(fd, 500), 200);
+    assert_int_equal(read_status(fd), 200);
     assert_non_null(strstr(answer.text, "26214400 bytes, sum 26214400"));
     /* and the same in chunks, on the same connection */
     raw_send(fd, STR("POST /large HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"));
@@ -218,7 +234,7 @@ static void a_body_of_25_MB_arrives_whole(void **state)
         raw_send(fd, STR("\r\n"));
     }
     raw_send(fd, STR("0\r\n\r\n"));
-    assert_int_equal(read_status(fd, 500), 200);
+    assert_int_equal(read_status(fd), 200);
     assert_non_null(strstr(answer.text, "26214400 bytes, sum 26214400"));
     close(fd);
     rig_stop(&rig);
@@ -249,7 +265,7 @@ static void the_memory_of_large_bodies_goes_back_to_the_machine(void **state)
         int fd = raw_connect(rig.port);
         raw_send(fd, STR("POST /large HTTP/1.1\r\n" HOST "Content-Length: 26214400\r\n\r\n"));
         send_zeros(fd, 26214400);
-        assert_int_equal(read_status(fd, 300), 200);
+        assert_int_equal(read_status(fd), 200);
         close(fd);
         before = i ? before : resident_bytes();
     }
@@ -265,13 +281,13 @@ static void a_client_that_sends_too_much_can_still_read_why(void **state)
     int fd = raw_connect(rig.port);
     raw_send(fd, STR("POST /large HTTP/1.1\r\n" HOST "Content-Length: 27000000\r\n\r\n"));
     send_zeros(fd, 27000000);
-    assert_int_equal(read_status(fd, 2000), 413);
+    assert_int_equal(read_status(fd), 413);
     close(fd);
     fd = raw_connect(rig.port);
     raw_send(fd,
              STR("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n200000\r\n"));
     send_zeros(fd, 0x200000);
-    assert_int_equal(read_status(fd, 2000), 413);
+    assert_int_equal(read_status(fd), 413);
     close(fd);
     assert_int_equal(atomic_load(&rig.handled), 0);
     rig_stop(&rig);
@@ -284,18 +300,18 @@ static void all_bodies_together_are_bounded(void **state)
     int first = raw_connect(rig.port);
     raw_send(first, STR("POST /large HTTP/1.1\r\n" HOST "Content-Length: 700000\r\n\r\n"));
     send_zeros(first, 690000);
-    pause_ms(100);
+    assert_true(bytes_become(&rig, 690000));
     int second = raw_connect(rig.port);
     raw_send(second, STR("POST /large HTTP/1.1\r\n" HOST "Content-Length: 700000\r\n\r\n"));
     send_zeros(second, 700000);
-    assert_int_equal(read_status(second, 1000), 503);
+    assert_int_equal(read_status(second), 503);
     close(second);
     send_zeros(first, 10000);
-    assert_int_equal(read_status(first, 500), 200);
+    assert_int_equal(read_status(first), 200);
     /* what was held is given back */
     raw_send(first, STR("POST /large HTTP/1.1\r\n" HOST "Content-Length: 700000\r\n\r\n"));
     send_zeros(first, 700000);
-    assert_int_equal(read_status(first, 500), 200);
+    assert_int_equal(read_status(first), 200);
     close(first);
     rig_stop(&rig);
 }
@@ -307,12 +323,11 @@ static void expect_100_is_answered_before_the_body_is_sent(void **state)
     int fd = raw_connect(rig.port);
     raw_send(fd, STR("POST /echo HTTP/1.1\r\n" HOST
                      "Content-Length: 2\r\nExpect: 100-Continue\r\n\r\n"));
-    answer.len = 0;
-    raw_read(fd, 300, &answer);
+    assert_int_equal(read_status(fd), 100);
     assert_string_equal(answer.text, "HTTP/1.1 100 Continue\r\n\r\n");
     assert_int_equal(atomic_load(&rig.handled), 0);
     raw_send(fd, STR("hi"));
-    assert_int_equal(read_status(fd, 300), 200);
+    assert_int_equal(read_status(fd), 200);
     close(fd);
     rig_stop(&rig);
 }
@@ -334,7 +349,7 @@ static void a_client_that_hangs_up_while_handled_hurts_nobody(void **state)
     assert_true(open_becomes(&rig, 0));
     fd = raw_connect(rig.port);
     raw_send(fd, STR(HELLO));
-    assert_int_equal(read_status(fd, 200), 200);
+    assert_int_equal(read_status(fd), 200);
     close(fd);
     rig_stop(&rig);
 }
@@ -352,7 +367,7 @@ static void what_is_sent_ahead_waits_while_a_request_is_handled(void **state)
     assert_int_equal(atomic_load(&rig.handled), 1);
     rig_unpark(&rig);
     answer.len = 0;
-    raw_read(fd, 300, &answer);
+    raw_read_answers(fd, 4, &answer);
     int statuses[8];
     assert_int_equal(raw_responses(&answer, statuses, 8), 4);
     close(fd);
@@ -407,14 +422,14 @@ static void connections_of_one_peer_are_limited(void **state)
     int second = raw_connect(rig.port);
     assert_true(open_becomes(&rig, 2));
     int third = raw_connect(rig.port);
-    read_status(third, 1000);
+    read_status(third);
     assert_true(answer.closed);
     close(third);
     close(first);
     assert_true(open_becomes(&rig, 1));
     third = raw_connect(rig.port);
     raw_send(third, STR(HELLO));
-    assert_int_equal(read_status(third, 200), 200);
+    assert_int_equal(read_status(third), 200);
     close(third);
     close(second);
     rig_stop(&rig);
@@ -429,10 +444,11 @@ static void past_the_most_connections_new_ones_wait(void **state)
     assert_true(open_becomes(&rig, 2));
     int third = raw_connect(rig.port);
     raw_send(third, STR(HELLO));
-    assert_int_equal(read_status(third, 200), 0);
-    assert_false(answer.closed);
+    answer.len = 0;
+    raw_read(third, 200, &answer);
+    assert_true(!answer.len && !answer.closed);
     close(first);
-    assert_int_equal(read_status(third, 1000), 200);
+    assert_int_equal(read_status(third), 200);
     close(second);
     close(third);
     rig_stop(&rig);
@@ -455,14 +471,14 @@ static void without_descriptors_the_server_sheds_and_recovers(void **state)
                              .sin_port = htons(rig.port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     assert_int_equal(connect(fds[0], (struct sockaddr *)&a, sizeof a), 0);
-    read_status(fds[0], 2000);
+    read_status(fds[0]);
     setrlimit(RLIMIT_NOFILE, &before);
     assert_true(answer.closed);
     close(fds[0]);
     close(fds[1]);
     int fd = raw_connect(rig.port);
     raw_send(fd, STR(HELLO));
-    assert_int_equal(read_status(fd, 200), 200);
+    assert_int_equal(read_status(fd), 200);
     close(fd);
     rig_stop(&rig);
 }
@@ -517,12 +533,12 @@ static void stopping_lets_handled_requests_finish(void **state)
     pthread_t t;
     pthread_create(&t, NULL, unpark_soon, &rig);
     int64_t began = raw_ms();
-    http_server_stop(rig.server, 5000);
-    assert_true(raw_ms() - began < 2000);
+    http_server_stop(rig.server, 2 * PATIENCE_MS);
+    assert_true(raw_ms() - began < PATIENCE_MS);
     pthread_join(t, NULL);
-    assert_int_equal(read_status(busy, 500), 200);
+    assert_int_equal(read_status(busy), 200);
     assert_non_null(strstr(answer.text, "Connection: "));
-    read_status(idle, 500);
+    read_status(idle);
     assert_true(answer.closed && !answer.len);
     close(busy);
     close(idle);
@@ -537,8 +553,8 @@ static void an_answer_after_the_end_goes_nowhere(void **state)
     assert_true(rig_parked(&rig));
     int64_t began = raw_ms();
     http_server_stop(rig.server, 150);
-    assert_true(raw_ms() - began >= 140 && raw_ms() - began < 1500);
-    read_status(fd, 500);
+    assert_true(raw_ms() - began >= 140 && raw_ms() - began < PATIENCE_MS);
+    read_status(fd);
     assert_true(answer.closed && !answer.len);
     rig_unpark(&rig);           /* AddressSanitizer watches that nothing is touched or left */
     close(fd);
@@ -586,7 +602,7 @@ static void a_unix_socket_works_and_a_dead_one_is_replaced(void **state)
     rig_start(&rig, &(struct http_server_config){ .workers = 1, .address = str_of(address) });
     int fd = unix_connect(path);
     raw_send(fd, STR(HELLO));
-    assert_int_equal(read_status(fd, 200), 200);
+    assert_int_equal(read_status(fd), 200);
     close(fd);
     struct http_server *other;
     struct err e = { 0 };

@@ -65,7 +65,9 @@ static void *rage(void *arg)
 {
     struct weather *w = arg;
     for (int i = 0; i < ROUNDS && !atomic_load(w->over); i++) {
-        int fd = raw_connect(w->rig->port);
+        int fd = raw_connect_try(w->rig->port);
+        if (fd < 0)
+            break;      /* stopped under us; in the other test the number accepted tells */
         for (uint64_t left = 1 + roll(w, 12); left; left--)
             do_something(w, fd);
         struct linger reset = { 1, 0 };
@@ -96,19 +98,31 @@ static const struct http_server_config STORMY = {
     .workers = 3, .header_ms = 60, .idle_ms = 200, .write_ms = 60, .connections_max = 40,
 };
 
+/*
+ * The last clients may be gone before the server has taken them out of the kernel's queue, where
+ * they still stand in line: that no connection is open says nothing before all were accepted.
+ */
+static struct http_counts after_all_have_gone(const struct rig *rig)
+{
+    struct http_counts n = rig_counts(rig);
+    bool all = false;
+    for (int i = 0; i < PATIENCE_MS / 10 && !(all && n.open == 0); i++) {
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+        all = n.accepted >= THREADS * ROUNDS;
+        n = rig_counts(rig);
+    }
+    return n;
+}
+
 static void after_a_storm_everything_is_as_before(void **state)
 {
     struct rig rig;
     atomic_bool over = false;
     rig_start(&rig, &STORMY);
     let_loose(&rig, &over, 0);
-    struct http_counts n = rig_counts(&rig);
-    for (int i = 0; i < 500 && n.open; i++) {
-        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-        n = rig_counts(&rig);
-    }
-    assert_int_equal(n.open, 0);
+    struct http_counts n = after_all_have_gone(&rig);
     assert_int_equal(n.accepted, THREADS * ROUNDS);
+    assert_int_equal(n.open, 0);
     assert_int_equal(n.requests, atomic_load(&rig.handled));
     print_message("           %llu requests, %llu refused, %llu cut\n",
                   (unsigned long long)n.requests, (unsigned long long)n.refused,
@@ -117,7 +131,7 @@ static void after_a_storm_everything_is_as_before(void **state)
     static struct raw_answer answer;
     int fd = raw_connect(rig.port);
     raw_send(fd, STR("GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
-    raw_read(fd, 1000, &answer);
+    raw_read(fd, PATIENCE_MS, &answer);
     assert_true(answer.closed && strstr(answer.text, "{\"ok\":true}"));
     close(fd);
     rig_stop(&rig);
@@ -133,8 +147,8 @@ static void *stop_soon(void *arg)
 
 static void a_server_may_be_stopped_in_the_middle_of_it(void **state)
 {
-    /* Nobody can connect to a stopped server, which raw_connect would call a failure: so the
-     * clients are told to end a moment before, while what they began is still under way. */
+    /* The clients are told to end a moment before, while what they began is still under way: the
+     * port may be somebody else's soon. */
     for (int i = 0; i < 3; i++) {
         struct rig rig;
         atomic_bool over = false;
@@ -143,8 +157,7 @@ static void a_server_may_be_stopped_in_the_middle_of_it(void **state)
         pthread_create(&t, NULL, stop_soon, &rig);
         let_loose(&rig, &over, 250);
         pthread_join(t, NULL);
-        /* /later answers from threads of its own, perhaps after the end */
-        nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+        rig_latecomers_wait();
     }
 }
 
