@@ -59,7 +59,7 @@ void raw_send(int fd, str bytes);              /* all; a closed other side is no
 struct raw_answer { char text[262144]; size_t len; bool closed; };
 /* Reads until the other side closes, or until `quiet_ms` pass without a byte. */
 void raw_read(int fd, int quiet_ms, struct raw_answer *out);
-/* Reads until `want` whole responses have come, by their Content-Length, or the other side closes. */
+/* Reads until `want` whole responses have come, by their Content-Length, or the other side ends. */
 void raw_read_answers(int fd, size_t want, struct raw_answer *out);
 size_t raw_responses(const struct raw_answer *a, int *statuses, size_t max);
 str  raw_body(const struct raw_answer *a);     /* of the first response */
