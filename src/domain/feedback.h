@@ -22,7 +22,17 @@ struct node_view {
     /* when NODE_BLOCKED by a live run of the same instance: "apply of #12" */
     str             blocked_by;
     int64_t         started_ms, ended_ms, expected_ms;
+    bool            learned;            /* expected_ms comes from runs of this node, not from a guess */
     uint32_t        level;
+    /* For explain.h; 0 or empty where the view was not made for it. */
+    int64_t         changed_ms;         /* in this state since */
+    int64_t         sent_ms;            /* the forge took the dispatch */
+    int64_t         not_before_ms;      /* READY and put back: not sent before */
+    int64_t         attempt, tries;     /* runs of this node; dispatch calls put back in a row */
+    bool            waits_for_budget;   /* BLOCKED: the installation's budget gives it no call yet */
+    str             blocked_url;        /* of the run in blocked_by */
+    str             call_note;          /* DISPATCHING: what came of the call so far */
+    int64_t         call_tries, call_at_ms;     /* tries of it; when the next one is due */
     /* plan counts, when the CLI reported them */
     bool            has_counts; int64_t create, change, replace, destroy;
     bool            has_exit; int64_t exit_code;
@@ -43,6 +53,26 @@ struct batch_view {
     /* squash merge of a branch that was behind: applied head is not what is on the base branch */
     bool             tree_differs;
     str              superseded_by;     /* batch id or empty */
+    /* For explain.h; 0 or empty where the view was not made for it. */
+    int64_t          created_ms, started_ms, ended_ms;
+    str              ref;               /* its workflow files are read there */
+    const struct file_view *file; uint32_t file_count;  /* while preparing */
+    int64_t          slots;             /* dispatch calls at once in this repository … */
+    int64_t          slots_busy;        /* … of them under way */
+    int64_t          ready_before;      /* ready nodes of batches that go first */
+    int64_t          run_timeout_ms;    /* a run without a result is given up after so long */
+    bool             strict;            /* plans behind a failed plan are skipped */
+    bool             app_gone;          /* the App is removed or suspended: nothing is sent */
+    bool             cancelled;
+    str              stopped_by; int64_t stopped_ms;    /* who cancelled it, when it was a person */
+};
+
+/* A workflow file that a batch needs before it starts. */
+struct file_view { str name; bool known; str note; int64_t since_ms, next_ms; };
+/* Something that happened to a change, and what came of it. */
+struct event_view {
+    str     activity, head_sha, state, note, batch_id;
+    int64_t at_ms, expires_ms;
 };
 
 /* The state of a head for which nothing runs (yet). */
@@ -61,6 +91,16 @@ struct change_view {
     str               head_sha;
     enum wait_kind    wait;
     int64_t           wait_until_ms;
+    /* For explain.h; 0 or empty where the view was not made for it. */
+    int64_t           wait_since_ms;
+    str               wait_activity;    /* the event that wants the upload */
+    str               uploader;         /* workflow file of the repository's newest upload */
+    int64_t           uploader_ms;
+    const struct event_view *event; uint32_t event_count;   /* newest first */
+    str               repository;       /* owner/name */
+    str               state;            /* open, closed, merged */
+    bool              draft;
+    int64_t           paused_ms;        /* rapid pushes: paused since; 0: not */
     /* newest first: current one, then e.g. the plan batch behind an apply batch */
     const struct batch_view *batch; uint32_t batch_count;
     str               page_url;         /* of the change */

@@ -9,8 +9,6 @@
 #include "engine/inside.h"
 #include "store/feedback.h"
 
-enum { EDGES_BYTES_MAX = 8 * BATCH_EDGES_MAX };
-
 str edges_pack(struct arena *mem, const struct batch_edge *edge, size_t count)
 {
     uint8_t *bytes = arena_take(mem, count + 1, 8);
@@ -20,26 +18,6 @@ str edges_pack(struct arena *mem, const struct batch_edge *edge, size_t count)
             bytes[i * 8 + 4 + (size_t)k] = (uint8_t)(edge[i].child >> (8 * k));
         }
     return pack(mem, (str){ (const char *)bytes, count * 8 });
-}
-
-static bool edges_unpack(struct arena *mem, str packed, uint32_t nodes, struct batch_edge **out,
-                         size_t *count, struct err *e)
-{
-    str plain;
-    if (!unpack(mem, packed, EDGES_BYTES_MAX, &plain, e))
-        return false;
-    *count = plain.len / 8;
-    *out = arena_make(mem, struct batch_edge, *count + 1);
-    for (size_t i = 0; i < *count; i++) {
-        const uint8_t *b = (const uint8_t *)plain.ptr + i * 8;
-        (*out)[i].parent =
-            (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-        (*out)[i].child =
-            (uint32_t)b[4] | (uint32_t)b[5] << 8 | (uint32_t)b[6] << 16 | (uint32_t)b[7] << 24;
-        if ((*out)[i].parent >= nodes || (*out)[i].child >= nodes)
-            return fail(e, ERR_INTERNAL, "an edge names a node that the batch does not have");
-    }
-    return true;
 }
 
 struct hot *hot_new(struct step *s)
@@ -78,14 +56,6 @@ void hot_trim(struct lane *l)
     }
 }
 
-static enum batch_state batch_state_of(str name)
-{
-    for (int i = BATCH_PREPARING; i <= BATCH_ENDED; i++)
-        if (str_eq(name, str_of(batch_state_name((enum batch_state)i))))
-            return (enum batch_state)i;
-    return BATCH_ENDED;
-}
-
 static void distinct_files(struct hot *h)
 {
     h->file = arena_make(h->mem, str, h->count + 1);
@@ -103,36 +73,19 @@ static void distinct_files(struct hot *h)
 static bool hot_load(struct step *s, int64_t seq, struct hot **out, struct err *e)
 {
     struct hot *h = hot_new(s);
-    bool found;
-    size_t count, edge_count;
-    struct batch_edge *edge;
-    if (!batches_by_seq(s->db, h->mem, seq, &h->row, &found, e))
-        goto failed;
-    if (!found || h->row.repository_id != s->lane->id) {
-        fail(e, ERR_NOT_FOUND, "no batch %lld in this repository", (long long)seq);
-        goto failed;
+    struct batch_whole w;
+    if (!batch_whole_read(s->db, h->mem, s->lane->id, seq, &w, e)) {
+        s->lane->hot = h->next;
+        arena_free(h->mem);
+        return false;
     }
-    if (!nodes_of(s->db, h->mem, seq, &h->node, &count, e) ||
-        !edges_unpack(h->mem, h->row.edges, (uint32_t)count, &edge, &edge_count, e))
-        goto failed;
-    h->count = (uint32_t)count;
-    struct batch_node *n = arena_make(h->mem, struct batch_node, count + 1);
-    for (size_t i = 0; i < count; i++)
-        n[i] = (struct batch_node){.state = h->node[i].state,
-                                   .run_class = h->node[i].run_class ? RUN_APPLY : RUN_PLAN,
-                                   .attempt = (uint32_t)h->node[i].attempt,
-                                   .expected_ms = h->node[i].expected_ms,
-                                   .cancel_wanted = h->node[i].cancel_wanted,
-                                   .not_before_ms = h->node[i].not_before_ms};
-    h->b = batch_load(h->mem, n, h->count, edge, edge_count, h->row.strict_plans,
-                      batch_state_of(h->row.state), h->row.cancelled, h->row.superseded_by.len > 0);
+    h->row = w.row;
+    h->node = w.node;
+    h->count = w.count;
+    h->b = w.b;
     distinct_files(h);
     *out = h;
     return true;
-failed:
-    s->lane->hot = h->next;
-    arena_free(h->mem);
-    return false;
 }
 
 bool hot_get(struct step *s, int64_t batch_seq, struct hot **out, struct err *e)

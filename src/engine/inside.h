@@ -16,6 +16,7 @@
 #include "domain/settings.h"
 #include "domain/workflow.h"
 #include "engine/engine.h"
+#include "engine/view.h"
 #include "engine/work.h"
 #include "forge/forge.h"
 #include "store/batches.h"

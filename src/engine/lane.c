@@ -226,13 +226,11 @@ static bool lane_load(struct step *s, struct err *e)
     l->mem = arena_new((size_t)16 << 20, (size_t)64 << 20);
     if (!lanes_repo(s->db, l->mem, l->id, &l->repo, &l->has_repo, e))
         return false;
-    settings_default(&l->settings);
-    struct json changes;
-    struct err ignored = { 0 };
-    if (l->has_repo && json_parse(s->mem, l->repo.settings, 0, &changes, &ignored) &&
-        !settings_merge(s->mem, changes, &l->settings, &ignored))
+    struct err why = { 0 };
+    view_settings(s->mem, &l->repo, &l->settings, &why);
+    if (why.code != ERR_NONE)
         log_warn("stored settings are out of bounds; defaults are used", LI("repository", l->id),
-                 LZ("why", ignored.text));
+                 LZ("why", why.text));
     l->fresh = l->scan = true;
     l->sweep_ms = 0;
     l->loaded = true;

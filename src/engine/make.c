@@ -10,7 +10,7 @@
 #include "engine/inside.h"
 #include "store/uploads.h"
 
-enum { UPLOAD_BYTES_MAX = 64 << 20, EXPECTED_DEFAULT_MS = 60 * 1000 };
+enum { UPLOAD_BYTES_MAX = 64 << 20 };
 
 /* ---- learned durations: a small open-addressed table over (stack, component, workflow) ------- */
 

@@ -9,191 +9,30 @@
 #include "engine/inside.h"
 #include "store/feedback.h"
 
-enum { CHECK_PAUSE_MS = 2000, BATCHES_SHOWN = 2, PARENTS_SHOWN_MAX = 16 };
+enum { CHECK_PAUSE_MS = 2000 };
 
-/* ---- views ----------------------------------------------------------------------------------- */
+/* ---- the view of a lane: batches as they are in memory ---------------------------------------- */
 
-static void view_gate(struct step *s, const struct node_row *n, struct node_view *v)
-{
-    struct json gate;
-    struct err ignored = { 0 };
-    if (!n->gate.len || !json_parse(s->mem, n->gate, 0, &gate, &ignored))
-        return;
-    if (str_eq(json_str(json_get(gate, STR("kind")), s->mem), STR("lock"))) {
-        v->lock_message = json_str(json_get(gate, STR("message")), s->mem);
-        v->lock_actor = json_str(json_get(gate, STR("actor")), s->mem);
-        v->lock_expires_ms = json_i64_or(json_get(gate, STR("expiresMs")), 0);
-        if (!v->lock_message.ptr)
-            v->lock_message = STR("");
-    } else {
-        v->blocked_by = json_str(json_get(gate, STR("workflow")), s->mem);
-    }
-}
-
-static void view_run(struct step *s, const struct run_row *r, struct trigger t, enum command guess,
-                     struct node_view *v)
-{
-    struct json counts;
-    struct err ignored = { 0 };
-    v->run_url = r->url;
-    v->started_ms = r->started_ms;
-    v->ended_ms = r->ended_ms;
-    v->has_exit = r->has_exit;
-    v->exit_code = r->exit_code;
-    v->badge = command_badge(t, guess, command_read(r->reported));
-    if (!r->counts.len || !json_parse(s->mem, r->counts, 0, &counts, &ignored))
-        return;
-    v->has_counts = true;
-    v->create = json_i64_or(json_get(counts, STR("create")), 0);
-    v->change = json_i64_or(json_get(counts, STR("change")), 0);
-    v->replace = json_i64_or(json_get(counts, STR("replace")), 0);
-    v->destroy = json_i64_or(json_get(counts, STR("destroy")), 0);
-}
-
-static enum command guess_of(str name)
-{
-    for (int c = COMMAND_UNKNOWN; c <= COMMAND_REMEDIATE; c++)
-        if (str_eq(name, str_of(command_name((enum command)c))))
-            return (enum command)c;
-    return COMMAND_UNKNOWN;
-}
-
-/* Parents of every node, from the children lists: two passes, one array. */
-static void view_parents(struct step *s, const struct batch *b, struct node_view *v)
-{
-    uint32_t *count = arena_make(s->mem, uint32_t, b->count + 1);
-    uint32_t **at = arena_make(s->mem, uint32_t *, b->count + 1);
-    for (uint32_t i = 0; i < b->count; i++)
-        for (uint32_t k = 0; k < b->node[i].child_count; k++)
-            count[b->children[b->node[i].first_child + k]]++;
-    for (uint32_t i = 0; i < b->count; i++)
-        at[i] = arena_make(s->mem, uint32_t, count[i] + 1);
-    for (uint32_t i = 0; i < b->count; i++)
-        for (uint32_t k = 0; k < b->node[i].child_count; k++) {
-            uint32_t child = b->children[b->node[i].first_child + k];
-            at[child][v[child].parent_count++] = i;
-        }
-    for (uint32_t i = 0; i < b->count; i++)
-        v[i].parents = at[i];
-}
-
-static str page(struct step *s, const char *what, str id)
-{
-    return arena_print(s->mem, PRI_STR "/%s/" PRI_STR, FMT_STR(s->en->public_url), what,
-                       FMT_STR(id));
-}
-
-static bool view_batch(struct step *s, const struct change *c, const struct batch_row *row,
-                       struct batch_view *out, struct err *e)
+static bool hot_whole(void *ctx, int64_t seq, struct batch_whole *out, struct err *e)
 {
     struct hot *h;
-    struct run_row *run;
-    size_t run_count;
-    if (!hot_get(s, row->seq, &h, e) ||
-        !runs_of_batch(s->db, s->mem, row->seq, &run, &run_count, e))
+    if (!hot_get(ctx, seq, &h, e))
         return false;
-    struct trigger t = { .event = row->event, .activity = row->activity };
-    struct node_view *v = arena_make(s->mem, struct node_view, h->count + 1);
-    *out = (struct batch_view){
-        .id = row->id,
-        .url = page(s, "batches", row->id),
-        .activity = row->activity,
-        .head_sha = row->head_sha,
-        .state = batch_state_name(h->b->state),
-        .verdict = batch_verdict_name(batch_verdict(h->b)),
-        .error = row->error,
-        .node = v,
-        .count = h->count,
-        .as_of_ms = row->created_ms,
-        .tree_differs = row->tree_differs,
-        .superseded_by = h->row.superseded_by,
-        .kind = CHANGE_PULL_REQUEST,
-        .forecast_ms = batch_forecast_ms(h->b, (uint32_t)s->lane->settings.dispatch_concurrency),
-    };
-    if (row->error.len) {
-        out->state = "ended";
-        out->verdict = "failure";
-    }
-    for (int k = CHANGE_PULL_REQUEST; k <= CHANGE_DRIFT; k++)
-        if (str_eq(c->kind, str_of(change_kind_name((enum change_kind)k))))
-            out->kind = (enum change_kind)k;
-    for (uint32_t i = 0; i < h->count; i++) {
-        const struct node_row *n = &h->node[i];
-        v[i] = (struct node_view){.stack = n->stack,
-                                  .component = n->component,
-                                  .workflow = n->workflow,
-                                  .state = n->state,
-                                  .inert = n->inert,
-                                  .error_code = n->error_code,
-                                  .error_text = n->error_text,
-                                  .expected_ms = n->expected_ms,
-                                  .level = (uint32_t)n->level,
-                                  .badge = command_badge(t, guess_of(n->guess), COMMAND_UNKNOWN),
-                                  .run_url = STR(""),
-                                  .lock_message = STR_NONE,
-                                  .lock_actor = STR(""),
-                                  .blocked_by = STR("")};
-        view_gate(s, n, &v[i]);
-        if (n->changed_ms > out->as_of_ms)
-            out->as_of_ms = n->changed_ms;
-    }
-    for (size_t i = 0; i < run_count; i++)
-        if (run[i].position < h->count && run[i].attempt == h->node[run[i].position].attempt)
-            view_run(s, &run[i], t, guess_of(h->node[run[i].position].guess), &v[run[i].position]);
-    view_parents(s, h->b, v);
+    *out = (struct batch_whole){ .row = h->row, .node = h->node, .count = h->count, .b = h->b };
     return true;
 }
 
-static bool wait_of(struct step *s, const struct change *c, struct change_view *v, struct err *e)
-{
-    struct change_event *ev;
-    size_t count;
-    if (!change_events_of(s->db, s->mem, c->id, &ev, &count, e))
-        return false;
-    v->wait = str_eq(c->state, STR("closed")) ? WAIT_CLOSED : WAIT_NONE;
-    for (size_t i = count; i-- > 0 && v->wait == WAIT_NONE;) {
-        if (!str_eq(ev[i].head_sha, c->head_sha) || str_eq(ev[i].state, STR("superseded")))
-            continue;
-        v->wait_until_ms = ev[i].expires_ms;
-        if (str_eq(ev[i].state, STR("waiting")))
-            v->wait = WAIT_UPLOAD;
-        else if (str_eq(ev[i].state, STR("expired")))
-            v->wait = WAIT_NO_UPLOAD;
-        else if (str_eq(ev[i].state, STR("ignored")))
-            v->wait =
-                str_starts(ev[i].note, STR("from a fork")) ? WAIT_FORK : WAIT_NOTHING_AFFECTED;
-    }
-    return true;
-}
-
-/* What there is to say about a change's present head. */
-static bool view_change(struct step *s, const struct change *c, struct change_view *out,
+static bool change_seen(struct step *s, const struct change *c, struct change_view *out,
                         struct err *e)
 {
-    struct batch_row *row;
-    size_t row_count;
-    struct batch_view *b = arena_make(s->mem, struct batch_view, BATCHES_SHOWN + 1);
-    *out =
-        (struct change_view){.product = STR("Signalbox"),
-                             .number = c->number,
-                             .title = c->title,
-                             .head_sha = c->head_sha,
-                             .batch = b,
-                             .page_url = arena_print(s->mem, PRI_STR "/changes/%lld",
-                                                     FMT_STR(s->en->public_url), (long long)c->id)};
-    for (int k = CHANGE_PULL_REQUEST; k <= CHANGE_DRIFT; k++)
-        if (str_eq(c->kind, str_of(change_kind_name((enum change_kind)k))))
-            out->kind = (enum change_kind)k;
-    if (!batches_of_change(s->db, s->mem, c->id, 8, &row, &row_count, e))
-        return false;
-    /*
-     * Newest first; also those of an older head, so that a comment that exists goes on telling the
-     * truth about them.
-     */
-    for (size_t i = 0; i < row_count && out->batch_count < BATCHES_SHOWN; i++)
-        if (!view_batch(s, c, &row[i], &b[out->batch_count++], e))
-            return false;
-    return wait_of(s, c, out, e);
+    struct view v = { .db = s->db,
+                      .mem = s->mem,
+                      .public_url = s->en->public_url,
+                      .repo = s->lane->repo,
+                      .settings = s->lane->settings,
+                      .whole = hot_whole,
+                      .ctx = s };
+    return view_change(&v, c, out, e);
 }
 
 /* ---- wishes ---------------------------------------------------------------------------------- */
@@ -304,7 +143,7 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
         !found)
         return e->code == ERR_NONE && nothing_to_send(s, f, e);
     str key = is_check || is_review ? c.head_sha : f->key;
-    if (!effects_get(s->db, s->mem, f->id, &now, &open, e) || !view_change(s, &c, &v, e) ||
+    if (!effects_get(s->db, s->mem, f->id, &now, &open, e) || !change_seen(s, &c, &v, e) ||
         !feedback_get(s->db, s->mem, s->lane->id, f->kind, key, &sent, e))
         return false;
     struct forge_call call = {.kind = is_check ? FORGE_PUT_CHECK : FORGE_PUT_COMMENT,
