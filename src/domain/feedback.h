@@ -22,7 +22,7 @@ struct node_view {
     /* when NODE_BLOCKED by a live run of the same instance: "apply of #12" */
     str             blocked_by;
     int64_t         started_ms, ended_ms, expected_ms;
-    bool            learned;            /* expected_ms comes from runs of this node, not from a guess */
+    bool            learned;            /* expected_ms: from runs, not a guess */
     uint32_t        level;
     /* For explain.h; 0 or empty where the view was not made for it. */
     int64_t         changed_ms;         /* in this state since */
@@ -39,8 +39,11 @@ struct node_view {
     const uint32_t *parents; uint32_t parent_count;    /* indexes of nodes it waits for */
 };
 
+struct hold;                            /* domain/hold.h */
 struct batch_view {
     str              id, url;           /* its page */
+    const struct hold *hold; size_t hold_count;     /* what stands, in the order of the enum */
+    str              forecast;          /* budget_forecast_text, or empty */
     enum change_kind kind;
     str              activity;          /* opened, synchronize, merged, published … */
     str              head_sha;
