@@ -4,6 +4,7 @@
  */
 #include "base/rfc3339.h"
 #include "domain/feedback_parts.h"
+#include "domain/text.h"
 
 static const struct {
     const char *icon, *word;
@@ -37,18 +38,7 @@ static const enum node_state telling[] = {
     NODE_QUEUED,    NODE_DISPATCHING, NODE_READY,   NODE_WAITING,   NODE_SUPERSEDED,
 };
 
-str words_number(struct arena *mem, int64_t n)
-{
-    str plain = arena_print(mem, "%lld", (long long)n);
-    struct buf out;
-    buf_init(&out, mem, SIZE_MAX);
-    for (size_t i = 0; i < plain.len; i++) {
-        if (i && (plain.len - i) % 3 == 0 && plain.ptr[i - 1] != '-')
-            buf_char(&out, ',');
-        buf_char(&out, plain.ptr[i]);
-    }
-    return buf_str(&out);
-}
+str words_number(struct arena *mem, int64_t n) { return text_number(mem, n); }
 
 static void add_item(struct buf *out, str item)
 {

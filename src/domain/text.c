@@ -1,5 +1,7 @@
 #include "domain/text.h"
 
+#include "base/buf.h"
+
 /* What would break the line, or show something else than what is there. */
 static bool is_hostile(uint32_t c)
 {
@@ -29,4 +31,22 @@ str text_plain(struct arena *mem, str s, size_t max_chars)
         at += step ? step : 1;
     }
     return (str){ out, n };
+}
+
+str text_number(struct arena *mem, int64_t n)
+{
+    str plain = arena_print(mem, "%lld", (long long)n);
+    struct buf out;
+    buf_init(&out, mem, SIZE_MAX);
+    for (size_t i = 0; i < plain.len; i++) {
+        if (i && (plain.len - i) % 3 == 0 && plain.ptr[i - 1] != '-')
+            buf_char(&out, ',');
+        buf_char(&out, plain.ptr[i]);
+    }
+    return buf_str(&out);
+}
+
+str text_count(struct arena *mem, int64_t n, const char *one, const char *many)
+{
+    return arena_print(mem, PRI_STR " %s", FMT_STR(text_number(mem, n)), n == 1 ? one : many);
 }

@@ -11,5 +11,9 @@
  * become U+FFFD; cut to max_chars characters, the last one then being "…".
  */
 str text_plain(struct arena *mem, str s, size_t max_chars);
+/* 3,000 */
+str text_number(struct arena *mem, int64_t n);
+/* "247 stacks", "1 stack" */
+str text_count(struct arena *mem, int64_t n, const char *one, const char *many);
 
 #endif
