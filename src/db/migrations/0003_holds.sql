@@ -21,15 +21,20 @@ alter table change add column notice {text} not null default '';
 -- A person agreed that a batch larger than any safe budget goes in dependency levels.
 alter table batch add column by_parts {int} not null default 0;
 
--- What a batch may still spend of its installation's quota.
+-- What a batch may still spend of its installation's quota, and what it waits for.
 create table claim (
     batch_seq       {int} primary key references batch(seq),
     installation_id {int} not null,
     calls           {int} not null,           -- granted in all
     left_over       {int} not null,           -- of it, not yet answered by the forge
-    granted_ms      {int} not null
+    granted_ms      {int} not null,
+    wanted          {int} not null default 0, -- calls it waits for; 0: for none
+    wanted_ms       {int} not null default 0  -- since when
 ) {strict};
 create index claim_of on claim (installation_id) where left_over > 0;
+create index claim_waits on claim (installation_id) where wanted > 0;
+-- 0: the forge's last word made no sense; the numbers are those of the one before
+alter table quota add column known {int} not null default 0;
 
 -- Who spent what of an installation's quota, by the hour.
 create table spend (
