@@ -80,27 +80,53 @@ size_t budget_share(struct arena *mem, const struct budget *b, const struct budg
 
 /* ---- the pace ----------------------------------------------------------------------------- */
 
-enum call_class { CALL_READ, CALL_CHANGE, CALL_CONTENT, CALL_CLASS_COUNT };
+/*
+ * How fast calls may leave for the forge: never more in any minute or hour than it has written down,
+ * and less for a while whenever it says that it was too much (forges.md §2.12). Its own count is
+ * never higher than ours: a call counts from its departure until a window after its answer, and the
+ * forge counted it some time in between.
+ */
+enum call_class {
+    CALL_READ,
+    CALL_CHANGE,
+    CALL_CONTENT,           /* a change that notifies people: a new comment, a review … */
+    CALL_LAST_WORD,         /* … and one that says how it ended */
+    CALL_CLASS_COUNT
+};
 
+/* 0: not limited. */
 struct pace_limits {
-    int64_t points_per_minute;          /* a read costs 1, the others 5; 0: no pace */
+    int64_t points_per_minute;          /* a read costs 1, the others 5 */
     int64_t content_per_minute, content_per_hour;
     int64_t concurrent;
-    int64_t window_ms;                  /* "a minute"; shorter only in tests */
+    int64_t window_ms;                  /* "a minute", a sixtieth of "an hour"; shorter in tests */
 };
 void pace_limits_written(struct pace_limits *out);      /* GitHub's documents */
+/* What is left to one of several that share the limits; 0: all are lifted but `concurrent`. */
+void pace_limits_share(struct pace_limits *l, int64_t percent);
 
-struct pace;                            /* of one installation */
+struct pace;                            /* of one installation; some 20 KB, whatever happens */
 struct pace *pace_new(struct arena *mem, const struct pace_limits *l);
 /*
- * May a call of this class leave now? 0: yes. Otherwise the time to ask again; INT64_MAX: when an
- * answer has come.
+ * Who leaves next? turn[c]: the place in line of the first that waits for a call of class c, 0:
+ * nobody. The one with the lowest turn goes; only what waits for content to be allowed is passed
+ * by. False: nobody now; *at_ms is when to ask again, INT64_MAX: when an answer has come. All
+ * times of a pace are of one clock; one that is set back stands still meanwhile. O(1) amortised.
  */
-int64_t pace_next_ms(const struct pace *p, enum call_class c, int64_t now_ms);
-void pace_left(struct pace *p, enum call_class c, int64_t now_ms);
-/* refused: the forge said that it was too much: the pace drops, and comes back slowly. */
-void pace_answered(struct pace *p, enum call_class c, bool refused, int64_t now_ms);
-void pace_not_sent(struct pace *p, enum call_class c);
+bool pace_pick(struct pace *p, const uint64_t turn[CALL_CLASS_COUNT], int64_t now_ms,
+               enum call_class *out, int64_t *at_ms);
+/* A call that left. Each comes back once, by pace_answered or pace_not_sent. */
+struct pace_call { enum call_class kind; uint32_t drops; };
+struct pace_call pace_left(struct pace *p, enum call_class c, int64_t now_ms);
+/*
+ * There is an answer, or there will be none. refused: the forge said that it was too much: the pace
+ * is halved, and comes back by a twentieth of the whole for each window that brings a good answer.
+ * Refusals of calls that left before it was halved say nothing new.
+ */
+void pace_answered(struct pace *p, struct pace_call c, bool refused, int64_t now_ms);
+void pace_not_sent(struct pace *p, struct pace_call c);     /* it did not reach the forge */
+struct pace_state { int64_t level_percent, points, points_max, under_way, under_way_max; };
+void pace_look(struct pace *p, int64_t now_ms, struct pace_state *out);
 
 /* ---- the forecast ------------------------------------------------------------------------- */
 
