@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/pack.h"
 #include "base/scope.h"
+#include "domain/join.h"
 #include "engine/inside.h"
 #include "engine/ticks.h"
 #include "store/uploads.h"
@@ -304,8 +305,12 @@ static bool leftovers_body(struct db *db, struct arena *mem, void *arg, struct e
     struct db_rows r;
     if (!facts_lanes(db, mem, &facts, &facts_count, e) ||
         !effects_lanes(db, mem, &effects, &effects_count, e) ||
-        !db_query(db, mem, e, &r, "select distinct repository_id from batch where state <> 'ended'",
-                  NO_ARGS))
+        !db_query(db, mem, e, &r,
+                  "select repository_id from batch where state <> 'ended' union select "
+                  "c.repository_id from change_event v join change c on c.id = v.change_id where "
+                  "v.state = 'waiting' union select repository_id from upload where state = "
+                  "'complete' and received_ms > $1",
+                  ARGS(A(engine_now_ms(x->en) - 2 * JOIN_UPLOAD_EXPIRES_MS))))
         return false;
     open = arena_make(x->en->mem, int64_t, facts_count + effects_count + r.count + 2);
     x->count = 0;

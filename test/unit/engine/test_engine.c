@@ -362,6 +362,28 @@ static void a_restart_goes_on_where_it_was(void **state)
     world_stop(w);
 }
 
+static bool event_is_late(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    (void)arg;
+    return db_exec(db, e, NULL, "update change_event set expires_ms = 1", NO_ARGS);
+}
+
+/* Nothing but the event is open then: no fact, no effect, no batch. */
+static void an_event_without_an_upload_expires_after_a_restart(void **state)
+{
+    GIVEN(w);
+    struct err e = { 0 };
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    until(w, 0, "select count(*) from effect where state = 0");
+    assert_true(engine_write_wait(w->engine, event_is_late, NULL, &e));
+    world_crash(w);
+    until(w, 1, "select count(*) from change_event where state = 'expired'");
+    until(w, 0, "select count(*) from effect where state = 0");
+    assert_non_null(strstr(w->last_check, "\"conclusion\":\"neutral\""));
+    world_stop(w);
+}
+
 static void a_loop_is_refused_by_name(void **state)
 {
     GIVEN(w);
@@ -656,6 +678,7 @@ int main(int argc, char **argv)
         BOTH(a_lock_that_expires_lets_go),
         BOTH(one_live_apply_per_instance),
         BOTH(a_restart_goes_on_where_it_was),
+        BOTH(an_event_without_an_upload_expires_after_a_restart),
         BOTH(a_loop_is_refused_by_name),
         BOTH(nothing_affected_is_neutral_and_makes_no_comment),
         BOTH(closing_cancels_and_drops_the_locks),

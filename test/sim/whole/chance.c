@@ -1,0 +1,572 @@
+/*
+ * chance: what happens next.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/pack.h"
+#include "base/str.h"
+#include "whole.h"
+
+uint32_t roll(uint32_t n)
+{
+    now->state += 0x9e3779b97f4a7c15u;
+    uint64_t z = now->state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (uint32_t)((z ^ (z >> 31)) % n);
+}
+
+bool chance(uint32_t percent) { return !now->kind && roll(100) < percent; }
+
+void head_name(char out[44], const struct pull *p, int head)
+{
+    snprintf(out, 44, "c0ffee%02d%02d", p->number, head);
+}
+
+/* ---- the server ------------------------------------------------------------------------------ */
+
+static bool furnish(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)arg;
+    str settings = arena_print(
+        mem,
+        "{\"dispatch_concurrency\":%u,\"strict_plans\":%s,\"cancel_superseded_runs\":%s,"
+        "\"comment\":%s}",
+        roll(3) ? 1 + roll(6) : 20, roll(2) ? "true" : "false", roll(2) ? "true" : "false",
+        roll(5) ? "true" : "false");
+    return db_exec(db, e, NULL,
+                   "insert into workspace (id, name, created_ms) values ('ws_sim', 'sim', 1)",
+                   NO_ARGS) &&
+           db_exec(db, e, NULL,
+                   "insert into repository (workspace_id, forge_id, host, owner, name, "
+                   "installation_id, settings, created_ms) values ('ws_sim', 4711, 'github.com', "
+                   "'acme', 'infra', 5, $1, 1)",
+                   ARGS(A(settings)));
+}
+
+void server_start(void)
+{
+    struct err e = { 0 };
+    struct engine_config c = { .database = now->url,
+                               .workspace_id = STR("ws_sim"),
+                               .public_url = STR("https://box.example"),
+                               .forge = &now->port,
+                               .app_id = 99,
+                               .heal_deliveries = true,
+                               .bot_login = STR("signalbox[bot]") };
+    tell("the server starts");
+    if (!machine_start(&c, &e)) {
+        fprintf(stderr, "%s\n", e.text);
+        MUST(false, "the server starts", 0, 0);
+    }
+}
+
+static void server_dies(void)
+{
+    tell("kill -9");
+    now->crashes++;
+    machine.dead = true;
+    db_fault_after(0);
+    forge_dies();
+    machine_kill();
+    machine.now_ms += roll(4) ? roll(2000) : roll(60000);
+    server_start();
+}
+
+static void server_stops(void)
+{
+    tell("the server is stopped");
+    engine_quiet(machine.engine);
+    forge_dies();
+    machine_stop();
+    machine.now_ms += roll(20000);
+    server_start();
+}
+
+static enum commit_fate fate_of_commit(void)
+{
+    if (!chance(4))
+        return COMMIT_WORKS;
+    enum commit_fate fate = (enum commit_fate)(1 + roll(4));
+    tell("the commit: fate %d", (int)fate);
+    return fate;
+}
+
+static void committed(void)
+{
+    now->commits++;
+    check_commit();
+}
+
+static void turns(uint32_t max)
+{
+    machine_turns(max);
+    if (machine.dead)
+        server_dies();
+}
+
+/* ---- what reaches the server ----------------------------------------------------------------- */
+
+static void mail_stored(void *arg, enum fact_fate fate, int64_t id, const struct err *e)
+{
+    struct mail *m = arg;
+    if (e) {
+        if (m->state != MAIL_STORED)
+            m->state = MAIL_FAILED;
+        return;
+    }
+    if (fate == FACT_STORED) {
+        MUST(m->state != MAIL_STORED, "a delivery that was accepted is known", m->id, id);
+        MUST(now->accepted_count < ACCEPTED, "the history fits the world", 0, 0);
+        now->accepted[now->accepted_count++] = id;
+    }
+    m->state = MAIL_STORED;
+}
+
+static void mail_deliver(struct mail *m)
+{
+    if (chance(6)) {                    /* a proxy was down, a timeout */
+        tell("delivery %s is lost", m->guid);
+        if (m->state == MAIL_SENT)
+            m->state = MAIL_FAILED;
+        m->again = false;
+        return;
+    }
+    const char *kind = arena_print(now->mem, "webhook.%s", m->event).ptr;
+    tell("delivery %s: %s", m->guid, m->event);
+    m->again = chance(8);
+    engine_submit(machine.engine,
+                  &(struct fact_new){ .lane = 1, .kind = kind, .key = str_of(m->guid),
+                                      .body = str_of(m->body) },
+                  mail_stored, m);
+    /* It is not delivered again before its fate is known. */
+    if (!m->again && m->state == MAIL_SENT)
+        m->state = MAIL_FAILED;
+}
+
+static struct mail *some_mail(void)
+{
+    uint32_t count = 0, nth;
+    for (uint32_t i = 0; i < now->mails; i++)
+        count += now->mail[i].state == MAIL_SENT || now->mail[i].again;
+    if (!count)
+        return NULL;
+    nth = roll(3) ? 0 : roll(count);
+    for (uint32_t i = 0; i < now->mails; i++)
+        if ((now->mail[i].state == MAIL_SENT || now->mail[i].again) && nth-- == 0)
+            return &now->mail[i];
+    return NULL;
+}
+
+#define ONE_WORKFLOW(activity, file)                                                               \
+    "\"" activity "\":{\"workflows\":{\"" file                                                     \
+    "\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\"}}}}"
+#define PRO                                                                                        \
+    "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{" ONE_WORKFLOW("opened",            \
+                                                                              "plan.yaml")         \
+    "," ONE_WORKFLOW("synchronize", "plan.yaml") "," ONE_WORKFLOW(                                 \
+        "reopened", "plan.yaml") "," ONE_WORKFLOW("merged", "apply.yaml") "}}}"
+
+static void write_instance(struct buf *b, uint32_t i)
+{
+    bool first = true;
+    buf_print(b, "{\"component\":\"c%u\",\"stack\":\"prod\"," PRO ",\"dependents\":[", i);
+    for (uint32_t k = i + 1; k < INSTANCES; k++) {
+        if (!now->edge[i][k])
+            continue;
+        if (!first)
+            buf_add(b, STR(","));
+        first = false;
+        write_instance(b, k);
+    }
+    buf_add(b, STR("]}"));
+}
+
+static char *copy_z(str s)
+{
+    char *z = malloc(s.len + 1);
+    if (!z)
+        abort();
+    memcpy(z, s.ptr, s.len);
+    z[s.len] = '\0';
+    return z;
+}
+
+/* The CI workflow of the pull request runs the CLI. */
+static void affect(const struct pull *p)
+{
+    if (now->uploads == UPLOADS || chance(4))
+        return;
+    struct upload *u = &now->upload[now->uploads++];
+    struct buf b;
+    bool first = true, merged = !strcmp(p->state, "merged");
+    buf_init(&b, now->mem, 4 << 20);
+    buf_add(&b, STR("["));
+    for (uint32_t i = 0; i < INSTANCES; i++) {
+        if (roll(2))
+            continue;
+        if (!first)
+            buf_add(&b, STR(","));
+        first = false;
+        write_instance(&b, i);
+    }
+    buf_add(&b, STR("]"));
+    u->waits = true;
+    u->stacks = copy_z(arena_print(now->mem, "[" PRI_STR "]", FMT_STR(buf_str(&b))));
+    snprintf(u->id, sizeof u->id, "upl_%u", now->uploads);
+    head_name(u->head, p, p->head);
+    str ref = merged ? STR("refs/heads/main")
+                     : arena_print(now->mem, "refs/pull/%d/merge", p->number);
+    snprintf(u->session, sizeof u->session,
+             "{\"event_name\":\"pull_request\",\"ref\":\"" PRI_STR "\",\"run_id\":\"%u\"}",
+             FMT_STR(ref), 500 + (now->again && now->uploads > 1 && roll(6) == 0 ? now->uploads - 1 : now->uploads));
+}
+
+static bool upload_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    const struct upload *u = arg;
+    enum fact_fate fate;
+    int64_t id;
+    return db_exec(db, e, NULL,
+                   "insert into upload (id, repository_id, head_sha, base_sha, state, session, "
+                   "body, received_ms) values ($1, 1, $2, 'ba5e', 'complete', $3, $4, $5)",
+                   ARGS(A(str_of(u->id)), A(str_of(u->head)), A(str_of(u->session)),
+                        arg_blob(pack(mem, str_of(u->stacks))), A(machine.now_ms))) &&
+           engine_store_fact(machine.engine, db, mem,
+                             &(struct fact_new){ .lane = 1, .kind = "upload.affected",
+                                                 .key = arena_print(mem, "upload %s", u->id),
+                                                 .body = arena_print(mem, "{\"upload\":\"%s\"}",
+                                                                     u->id) },
+                             &fate, &id, e);
+}
+
+/* The CLI repeats what it got no answer to; the row says whether it is there. */
+static void upload_done(void *arg, const struct err *e)
+{
+    struct upload *u = arg;
+    u->waits = e && e->code != ERR_CONFLICT;
+    if (!e)
+        engine_poke(machine.engine, 1);
+}
+
+static void some_upload(void)
+{
+    uint32_t count = 0, nth;
+    for (uint32_t i = 0; i < now->uploads; i++)
+        count += now->upload[i].waits;
+    if (!count)
+        return;
+    nth = roll(count);
+    for (uint32_t i = 0; i < now->uploads; i++)
+        if (now->upload[i].waits && nth-- == 0) {
+            tell("upload %s of %s", now->upload[i].id, now->upload[i].head);
+            now->upload[i].waits = false;
+            engine_write(machine.engine, upload_body, upload_done, &now->upload[i]);
+            return;
+        }
+}
+
+static void command_stored(void *arg, enum fact_fate fate, int64_t id, const struct err *e)
+{
+    (void)arg;
+    (void)fate;
+    if (!e && now->accepted_count < ACCEPTED)
+        now->accepted[now->accepted_count++] = id;
+}
+
+static void command(const char *json)
+{
+    tell("command %s", json);
+    engine_submit(machine.engine,
+                  &(struct fact_new){ .lane = 1, .kind = "command", .body = str_of(json),
+                                      .actor = STR("bo") },
+                  command_stored, NULL);
+}
+
+static void some_command(void)
+{
+    str batch = ask_text("select id from batch order by seq desc limit 1");
+    uint32_t dice = roll(10);
+    if (!batch.len)
+        return;
+    if (dice < 3)
+        command(arena_print(now->mem, "{\"command\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
+                            FMT_STR(batch)).ptr);
+    else if (dice < 4)
+        command(arena_print(now->mem,
+                            "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"c%u\","
+                            "\"workflow\":\"apply.yaml\",\"inputs\":{\"component\":\"c%u\"}}",
+                            dice, dice).ptr);
+    else if (!now->again)
+        return;
+    else if (dice < 7)
+        command(arena_print(now->mem, "{\"command\":\"retry\",\"batch\":\"" PRI_STR "\"}",
+                            FMT_STR(batch)).ptr);
+    else
+        command(arena_print(now->mem,
+                            "{\"command\":\"rerun\",\"batch\":\"" PRI_STR "\",\"node\":%u}",
+                            FMT_STR(batch), roll(INSTANCES)).ptr);
+    now->requests++;
+}
+
+/* ---- locks ----------------------------------------------------------------------------------- */
+
+struct lock_job { char folded[64]; int64_t until_ms; };
+
+static bool lock_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    const struct lock_job *x = arg;
+    (void)mem;
+    return db_exec(db, e, NULL,
+                   "insert into lock (id, workspace_id, key, folded, message, actor, token, "
+                   "created_ms, updated_ms, expires_ms) values ($1, 'ws_sim', $1, $1, 'hands off', "
+                   "'bo', 1, $2, $2, $3) on conflict (workspace_id, folded) do update set "
+                   "deleted_ms = null, expires_ms = excluded.expires_ms, token = lock.token + 1",
+                   ARGS(A(str_of(x->folded)), A(machine.now_ms), A(x->until_ms)));
+}
+
+static bool unlock_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    const struct lock_job *x = arg;
+    (void)mem;
+    return db_exec(db, e, NULL,
+                   "update lock set deleted_ms = $2 where folded = $1 and deleted_ms is null",
+                   ARGS(A(str_of(x->folded)), A(machine.now_ms)));
+}
+
+static void lock_done(void *arg, const struct err *e)
+{
+    struct lock_job *x = arg;
+    if (!e)
+        engine_lock_changed(machine.engine, STR("ws_sim"), str_of(x->folded));
+    free(x);
+}
+
+static void some_lock(bool take, uint32_t i)
+{
+    struct lock_job *x = calloc(1, sizeof *x);
+    if (!x)
+        abort();
+    snprintf(x->folded, sizeof x->folded, "acme/infra/prod/c%u", i);
+    x->until_ms = machine.now_ms + 1000 + roll(120000);
+    tell("%s c%u", take ? "lock" : "unlock", i);
+    engine_write(machine.engine, take ? lock_body : unlock_body, lock_done, x);
+}
+
+/* ---- people ---------------------------------------------------------------------------------- */
+
+static void some_pull(void)
+{
+    struct pull *p = &now->pull[roll(PULLS)];
+    uint32_t dice = roll(10);
+    machine.now_ms += 1000;             /* the forge's times are whole seconds */
+    p->updated_ms = machine.now_ms;
+    if (!p->state) {
+        p->state = "open";
+        pull_mail(p, "opened");
+    } else if (!strcmp(p->state, "closed") && dice < 5) {
+        p->state = "open";
+        pull_mail(p, "reopened");
+    } else if (strcmp(p->state, "open") != 0) {
+        return;
+    } else if (dice < 5 && p->head + 1 < HEADS) {
+        p->head++;
+        pull_mail(p, "synchronize");
+    } else if (dice < 8) {
+        p->state = "merged";
+        p->merged_ms = machine.now_ms;
+        pull_mail(p, "closed");
+    } else if (dice < 9) {
+        p->state = "closed";
+        pull_mail(p, "closed");
+        return;
+    } else {
+        pull_mail(p, "labeled");
+        return;
+    }
+    affect(p);
+}
+
+static void check_rerequested(void)
+{
+    str head = ask_text("select head_sha from batch order by seq desc limit 1");
+    if (!head.len || !now->again)
+        return;
+    now->requests++;
+    mail_send("check_run",
+              arena_print(now->mem,
+                          "{\"action\":\"rerequested\",\"check_run\":{\"id\":71,\"head_sha\":"
+                          "\"" PRI_STR "\",\"external_id\":\"x\",\"app\":{\"id\":99}},"
+                          "\"repository\":{\"id\":4711,\"name\":\"infra\",\"full_name\":"
+                          "\"acme/infra\",\"owner\":{\"login\":\"acme\"}},\"sender\":{\"login\":"
+                          "\"ana\",\"id\":7}}",
+                          FMT_STR(head)));
+}
+
+static struct run *some_live_run(void)
+{
+    uint32_t count = 0, nth;
+    for (uint32_t i = 0; i < now->runs; i++)
+        count += run_is_live(&now->run[i]);
+    nth = count ? roll(count) : 0;
+    for (uint32_t i = 0; count && i < now->runs; i++)
+        if (run_is_live(&now->run[i]) && nth-- == 0)
+            return &now->run[i];
+    return NULL;
+}
+
+/* ---- a hostile time -------------------------------------------------------------------------- */
+
+static void something_happens(void)
+{
+    uint32_t dice = roll(100), waiting = forge_waiting_count();
+    struct mail *m;
+    struct run *r;
+    if (dice < 30 && waiting)
+        forge_answer(forge_waiting(roll(waiting)));
+    else if (dice < 52 && (m = some_mail()))
+        mail_deliver(m);
+    else if (dice < 60)
+        some_upload();
+    else if (dice < 74 && (r = some_live_run()))
+        run_advance(r);
+    else if (dice < 80)
+        some_pull();
+    else if (dice < 83)
+        some_lock(roll(2), roll(INSTANCES));
+    else if (dice < 86)
+        some_command();
+    else if (dice < 87)
+        check_rerequested();
+    else if (dice < 88 && now->again && now->runs)
+        run_by_hand(&now->run[roll(now->runs)]);
+    else if (dice < 90)
+        db_fault_after(1 + roll(60));
+    else if (dice < 91)
+        server_dies();
+    else if (dice < 92)
+        server_stops();
+    else
+        machine.now_ms += roll(20000);
+    machine.now_ms += roll(700);
+    machine_tick();
+    if (roll(4))
+        turns(roll(3) ? 1000 : 1 + roll(3));
+}
+
+/* ---- kind days ------------------------------------------------------------------------------- */
+
+static void answer_all(void)
+{
+    for (uint32_t n; (n = forge_waiting_count()) > 0;) {
+        forge_answer(forge_waiting(roll(n)));
+        turns(1000);
+    }
+}
+
+static void a_kind_day(uint32_t day)
+{
+    struct mail *m;
+    for (uint32_t i = 0; i < INSTANCES && day == 0; i++)
+        some_lock(false, i);
+    turns(1000);
+    while ((m = some_mail())) {
+        mail_deliver(m);
+        turns(1000);
+    }
+    for (uint32_t i = 0; i < now->uploads; i++)
+        some_upload();
+    turns(1000);
+    answer_all();
+    for (uint32_t i = 0; i < now->runs; i++)
+        run_advance(&now->run[i]);
+    machine_tick();
+    turns(1000);
+    answer_all();
+    machine.now_ms += day < 40 ? 10000 : 120000;
+}
+
+static bool all_quiet(void)
+{
+    for (uint32_t i = 0; i < now->mails; i++)
+        if (now->mail[i].state != MAIL_STORED)
+            return false;
+    for (uint32_t i = 0; i < now->uploads; i++)
+        if (now->upload[i].waits)
+            return false;
+    return !some_live_run() && !forge_waiting_count() && machine_idle() &&
+           ask("select count(*) from fact where state = 0") == 0 &&
+           ask("select count(*) from effect where state = 0") == 0 &&
+           ask("select count(*) from change_event where state = 'waiting'") == 0 &&
+           ask("select count(*) from batch where state <> 'ended'") == 0;
+}
+
+static void say_what_is_open(void)
+{
+    static const char *const queries[] = {
+        "select 'fact ' || kind || ' ' || coalesce(note, '') from fact where state = 0 limit 1",
+        "select 'effect ' || kind || ' ' || key || ' ' || coalesce(note, '') from effect where "
+        "state = 0 limit 1",
+        "select 'event ' || activity || ' ' || head_sha from change_event where state = 'waiting' "
+        "limit 1",
+        "select 'batch ' || b.id || ' ' || b.state || ': ' || coalesce((select n.component || ' ' "
+        "|| n.state || ' ' || n.gate from node n where n.batch_seq = b.seq and n.state not in "
+        "('success', 'failure', 'cancelled', 'skipped', 'superseded', 'error', 'timed_out', "
+        "'not_dispatched') limit 1), '') from batch b where state <> 'ended' limit 1",
+    };
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        str open = ask_text(queries[i]);
+        if (open.len)
+            fprintf(stderr, "open: " PRI_STR "\n", FMT_STR(open));
+    }
+}
+
+static void kind_days(void)
+{
+    uint32_t day = 0;
+    tell("kind days");
+    now->kind = true;
+    db_fault_after(0);
+    for (day = 0; day < 400 && !all_quiet(); day++) {
+        a_kind_day(day);
+        now->step++;
+        arena_reset(now->mem);
+    }
+    if (!all_quiet())
+        say_what_is_open();
+    MUST(all_quiet(), "every batch ends, or says what it waits for", day, 0);
+}
+
+void world_run(void (*furnished)(void))
+{
+    uint32_t steps = 250 + roll(500);
+    now->titles = roll(5) != 0;
+    now->answers_id = roll(3) != 0;
+    now->again = roll(3) != 0;
+    now->mishaps = roll(2) ? 10 + roll(30) : 3;
+    for (uint32_t i = 0; i < INSTANCES; i++)
+        for (uint32_t k = i + 1; k < INSTANCES; k++)
+            now->edge[i][k] = roll(5) < 2;
+    for (int i = 0; i < PULLS; i++)
+        now->pull[i].number = i + 1;
+    machine.fate = fate_of_commit;
+    machine.committed = committed;
+    now->kind = true;                   /* the house is furnished in peace */
+    server_start();
+    struct err e = { 0 };
+    MUST(engine_write_wait(machine.engine, furnish, NULL, &e), "the house is furnished", 0, 0);
+    furnished();
+    engine_poke(machine.engine, 1);
+    turns(1000);
+    now->kind = false;
+    for (now->step = 0; now->step < steps; now->step++) {
+        something_happens();
+        arena_reset(now->mem);
+    }
+    kind_days();
+    check_end();
+    check_same_bytes();
+    machine_stop();
+}

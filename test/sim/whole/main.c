@@ -1,0 +1,184 @@
+/*
+ * sim_whole: histories of the whole engine, each from a seed.
+ *   sim_whole --seeds 1..40     all of them; says how much happened
+ *   sim_whole --seed 17 --trace one of them, step by step
+ */
+#include <dirent.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "whole.h"
+
+struct world *now;
+
+static void say_seed(void)
+{
+    if (now)
+        dprintf(STDERR_FILENO, "seed %llu, step %u: stopped here; again: sim_whole --seed %llu --trace\n",
+                (unsigned long long)now->seed, now->step, (unsigned long long)now->seed);
+}
+
+static void remove_dir(const char *dir)
+{
+    DIR *d = opendir(dir);
+    for (struct dirent *f; d && (f = readdir(d)) != NULL;)
+        if (f->d_name[0] != '.')
+            unlinkat(dirfd(d), f->d_name, 0);
+    if (d)
+        closedir(d);
+    rmdir(dir);
+}
+
+_Noreturn void world_broken(const char *file, int line, const char *what, const char *why,
+                            long long a, long long b)
+{
+    fflush(stdout);
+    dprintf(STDERR_FILENO,
+            "seed %llu, step %u: %s is not so (%s; %lld, %lld) at %s:%d\n  again: sim_whole --seed "
+            "%llu --trace\n",
+            (unsigned long long)now->seed, now->step, why, what, a, b, file, line,
+            (unsigned long long)now->seed);
+    remove_dir(now->dir);
+    signal(SIGABRT, SIG_DFL);
+    abort();
+}
+
+static void on_signal(int sig)
+{
+    say_seed();
+    if (now)
+        remove_dir(now->dir);
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void catch_ends(void)
+{
+    signal(SIGABRT, on_signal);
+    signal(SIGTERM, on_signal);
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(say_seed);
+}
+
+void tell(const char *fmt, ...)
+{
+    char line[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    now->digest = (now->digest ^ str_hash(str_of(line)) ^ (uint64_t)machine.now_ms) *
+                  UINT64_C(0x9e3779b97f4a7c15);
+    if (now->trace)
+        printf("%4u %8lld  %s\n", now->step, (long long)(machine.now_ms - 1795000000000), line);
+}
+
+struct sums { unsigned long long worlds, runs, commits, crashes, lost, requests, digest; };
+
+/* On a file system in memory where there is one: the disk is not what is tried here. */
+static void make_dir(char out[64])
+{
+    snprintf(out, 64, "%s/signalbox-sim-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    if (!mkdtemp(out)) {
+        perror(out);
+        exit(1);
+    }
+}
+
+static void open_look(void)
+{
+    struct err e = { 0 };
+    if (!db_open(now->url, true, &now->look, &e)) {
+        fprintf(stderr, "%s\n", e.text);
+        abort();
+    }
+}
+
+static void free_world(struct world *w)
+{
+    for (uint32_t i = 0; i < w->mails; i++)
+        free(w->mail[i].body);
+    for (uint32_t i = 0; i < w->uploads; i++)
+        free(w->upload[i].stacks);
+    for (uint32_t i = 0; i < w->papers; i++)
+        free(w->paper[i].text);
+    arena_free(w->mem);
+    arena_free(w->look_mem);
+    free(w);
+}
+
+static void run_seed(uint64_t seed, bool trace, struct sums *sums)
+{
+    now = calloc(1, sizeof *now);
+    if (!now)
+        abort();
+    now->seed = seed;
+    now->state = seed * 1000003;
+    now->trace = trace;
+    now->mem = arena_new((size_t)64 << 20, (size_t)256 << 20);
+    now->look_mem = arena_new((size_t)64 << 20, (size_t)256 << 20);
+    make_dir(now->dir);
+    char *url = NULL;
+    if (asprintf(&url, "sqlite:%s/sim.db", now->dir) < 0)
+        abort();
+    now->url = str_of(url);
+    now->port = (struct forge_port){ .self = now, .call = forge_call };
+    machine = (struct machine){ .now_ms = 1795000000000, .chance = seed };
+    world_run(open_look);
+    db_close(now->look);
+    remove_dir(now->dir);
+    sums->worlds++;
+    sums->runs += now->runs;
+    sums->commits += now->commits;
+    sums->crashes += now->crashes;
+    sums->lost += now->lost;
+    sums->requests += now->requests;
+    sums->digest ^= now->digest;
+    free(url);
+    free_world(now);
+    now = NULL;
+}
+
+static int usage(void)
+{
+    fputs("usage: sim_whole --seeds A..B | --seed N [--trace]\n", stderr);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t from = 1, to = 40;
+    bool trace = false;
+    struct sums sums = { 0 };
+
+    for (int i = 1; i < argc; i++) {
+        char *rest = NULL;
+        if (!strcmp(argv[i], "--trace")) {
+            trace = true;
+        } else if (!strcmp(argv[i], "--seed") && i + 1 < argc) {
+            from = to = strtoull(argv[++i], &rest, 10);
+        } else if (!strcmp(argv[i], "--seeds") && i + 1 < argc) {
+            from = strtoull(argv[++i], &rest, 10);
+            to = strncmp(rest, "..", 2) == 0 ? strtoull(rest + 2, &rest, 10) : from;
+        } else {
+            return usage();
+        }
+        if (rest && *rest)
+            return usage();
+    }
+    catch_ends();
+    log_setup((enum log_level)(trace ? LOG_WARN : LOG_ERROR + 1), false);
+    for (uint64_t seed = from; seed <= to; seed++)
+        run_seed(seed, trace, &sums);
+    printf("%llu worlds: %llu runs, %llu commits, %llu crashes, %llu lost answers, %llu orders\n",
+           sums.worlds, sums.runs, sums.commits, sums.crashes, sums.lost, sums.requests);
+    printf("digest %016llx\n", sums.digest);
+    return 0;
+}

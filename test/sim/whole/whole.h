@@ -1,0 +1,140 @@
+/*
+ * whole: the whole engine in a pretended world, in virtual time, from one seed. The engine, its
+ * store and its database are the real ones (machine.h); the forge, the people, the network and the
+ * mishaps are made up here.
+ *
+ *   machine.c  threads, time, chance, and the moment of a commit
+ *   forge.c    the truth over there: pull requests, runs, checks, comments; answers that get lost
+ *   chance.c   what happens next: a hostile time, then kind days in which all must come to an end
+ *   check.c    the invariants of architecture.md §7, asked of the rows and of the truth after every
+ *              commit; shares no code with the engine
+ */
+#ifndef SIGNALBOX_TEST_SIM_WHOLE_H
+#define SIGNALBOX_TEST_SIM_WHOLE_H
+#include "base/arena.h"
+#include "forge/forge.h"
+#include "machine.h"
+
+enum {
+    PULLS = 3,
+    HEADS = 6,
+    INSTANCES = 6,
+    RUNS = 2000,
+    CALLS = 400,
+    MAIL = 4000,
+    UPLOADS = 80,
+    PAPERS = 100,
+    ACCEPTED = 8000,
+    SEEN = 4000,
+    LOCKS = 16,
+    LISTED_AFTER_MS = 9000,     /* less than the engine's patience with a dispatch that is not listed */
+};
+
+struct pull {
+    int         number, head;
+    const char *state;                  /* open, closed, merged; NULL: not opened yet */
+    int64_t     updated_ms, merged_ms;
+};
+
+struct run {
+    int64_t     id, created_ms, listed_ms, started_ms, updated_ms;
+    char        run_id[40], component[8], file[16], title[96];
+    int         attempt;
+    enum { RUN_QUEUED, RUN_WAITS, RUN_GOES, RUN_OVER } state;
+    const char *conclusion;
+    bool        stop, by_hand, apply;
+};
+
+struct call { bool used; int64_t serial; struct forge_call c; forge_done *done; void *ctx; char *bytes; };
+
+struct mail {
+    enum { MAIL_SENT, MAIL_FAILED, MAIL_STORED } state;
+    int64_t     id, sent_ms;
+    char        event[24], guid[24];
+    bool        again;                  /* a copy is still on its way */
+    char       *body;
+};
+
+struct upload { bool waits; char id[16], head[44], session[120]; char *stacks; };
+
+/* A check or a comment: whose it is, and what it says. */
+struct paper { int64_t id; bool comment, refused; char of[80]; char *text; };
+
+struct lock { char folded[64]; int64_t expires_ms; };
+
+struct world {
+    uint64_t      seed, state;
+    bool          trace, kind;          /* kind: nothing goes wrong any more */
+    uint32_t      step;
+    struct arena *mem, *look_mem;
+    char          dir[64];
+    str           url;
+    struct db    *look;
+    struct forge_port port;
+    /* of this seed */
+    bool          titles, answers_id, again;
+    uint32_t      mishaps;              /* percent of calls that go wrong */
+    bool          edge[INSTANCES][INSTANCES];
+
+    /* the truth */
+    struct pull   pull[PULLS];
+    struct run    run[RUNS];
+    uint32_t      runs;
+    struct mail   mail[MAIL];
+    uint32_t      mails;
+    struct upload upload[UPLOADS];
+    uint32_t      uploads;
+    struct paper  paper[PAPERS];
+    uint32_t      papers;
+    struct call   call[CALLS];
+    int64_t       serial;
+
+    /* what the checks remember */
+    int64_t       accepted[ACCEPTED];
+    uint32_t      accepted_count;
+    char          seen[SEEN][40];
+    uint32_t      seen_count;
+    struct lock   lock[LOCKS];
+    uint32_t      locks;
+    int64_t       applied_upto, applied_sum;
+
+    uint64_t      digest;               /* of everything that was told: the same seed, the same history */
+    uint64_t      commits, crashes, lost, requests;
+};
+extern struct world *now;
+
+_Noreturn void world_broken(const char *file, int line, const char *what, const char *why,
+                            long long a, long long b);
+/* why: the rule in words; a and b: whatever numbers help. */
+#define MUST(cond, why, a, b) ((cond) ? (void)0 : world_broken(__FILE__, __LINE__, #cond, (why), (long long)(a), (long long)(b)))
+void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* chance.c */
+uint32_t roll(uint32_t n);              /* 0 … n-1 */
+bool     chance(uint32_t percent);      /* of something bad: never while the world is kind */
+void     server_start(void);
+void     world_run(void (*furnished)(void));
+void     head_name(char out[44], const struct pull *p, int head);
+
+/* forge.c */
+void forge_call(void *self, const struct forge_call *c, forge_done *done, void *ctx);
+void forge_answer(struct call *c);      /* carries it out, or loses it */
+void forge_dies(void);                  /* of calls under way some arrived; nobody hears of them */
+struct call *forge_waiting(uint32_t nth);
+uint32_t forge_waiting_count(void);
+void run_advance(struct run *r);
+void run_by_hand(struct run *r);
+void pull_mail(const struct pull *p, const char *action);
+void mail_send(const char *event, str body);
+bool run_is_live(const struct run *r);
+
+/* check.c */
+void check_commit(void);
+void check_run_made(const struct run *r);
+void check_call(const struct forge_call *c);
+void check_end(void);
+void check_same_bytes(void);
+int64_t ask(const char *sql);           /* the one number that it gives */
+str  ask_text(const char *sql);
+
+#endif
