@@ -147,6 +147,8 @@ void batch_start(struct batch *b, int64_t now_ms, struct decisions *out);
  * changes).
  */
 bool batch_hold(struct batch *b, int64_t now_ms, struct decisions *out);
+/* Nothing holds it any more, but its workflow files are not known yet: HELD → PREPARING. */
+void batch_prepare(struct batch *b, struct decisions *out);
 /* A person stops it: what has not started is cancelled, what is live is asked to stop. */
 void batch_cancel(struct batch *b, int64_t now_ms, struct decisions *out);
 /*

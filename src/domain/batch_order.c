@@ -40,6 +40,15 @@ bool batch_hold(struct batch *b, int64_t now_ms, struct decisions *out)
     return true;
 }
 
+void batch_prepare(struct batch *b, struct decisions *out)
+{
+    if (b->state != BATCH_HELD)
+        return;
+    struct turn t = turn_begin(b, out);
+    set_state(&t, BATCH_PREPARING);
+    turn_end(&t);
+}
+
 static void take_if_it_moves(struct turn *t, uint32_t i, enum node_event ev)
 {
     const struct batch_node *n = &t->b->node[i];

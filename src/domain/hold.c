@@ -98,6 +98,12 @@ static bool rate_limit(const struct hold_question *q, struct hold *h)
     return true;
 }
 
+bool hold_tripped(const struct hold_question *q, struct hold *out)
+{
+    *out = (struct hold){ .kind = HOLD_RAPID_PUSH, .since_ms = q->now_ms };
+    return rapid_push(q, out);
+}
+
 void hold_evaluate(const struct hold_question *q, struct holds *out)
 {
     static bool (*const stands[HOLD_KIND_COUNT])(const struct hold_question *, struct hold *) = {

@@ -43,7 +43,8 @@ struct hold_question {
     uint32_t dispatchable;
     const struct repo_settings *settings;
     const int64_t *push_ms; size_t push_count;  /* pushes to the pull request, any order */
-    int64_t  resumed_ms;                /* pushes up to then count no more; 0: never resumed */
+    int64_t  resumed_ms;                /* pushes up to then count no more; 0: never resumed. All times
+                                           of pushes are the forge's: its clock alone counts */
     bool     paused;                    /* the breaker has tripped and nobody has resumed */
     bool     lifted[HOLD_KIND_COUNT];   /* a person has lifted it for this batch */
     const struct budget *budget;        /* of the installation; NULL: no forge behind it */
@@ -54,6 +55,9 @@ struct hold_question {
 struct holds { struct hold at[HOLD_KIND_COUNT]; size_t count; };
 /* In the order of the enum; count 0: it may go. */
 void hold_evaluate(const struct hold_question *q, struct holds *out);
+
+/* The rapid-push breaker alone, whatever was lifted: its numbers, and whether it has tripped. */
+bool hold_tripped(const struct hold_question *q, struct hold *out);
 
 /* Stored form: a JSON object of the numbers that the kind uses; read leniently. */
 str  hold_json(struct arena *mem, const struct hold *h);

@@ -246,7 +246,11 @@ bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct e
         ev.activity = STR("opened");
     else if (!ev.activity.len && moved)
         ev.activity = STR("synchronize");
-    if (!take_activity(s, &c, &ev, note, e))
+    if (!take_activity(s, &c, &ev, note, e) ||
+        (moved && !change_pushed(s, &c, e)) ||
+        (str_eq(c.state, STR("merged")) &&
+         !holds_supersede(s, c.id, STR("the merge"), e)) ||
+        !holds_look_again(s, c.id, e))
         return false;
     if (!str_eq(v->action, STR("read")))
         return true;

@@ -86,6 +86,8 @@ struct lane {
     int64_t              look_ms;
     int64_t              due_ms;        /* when an effect that waits is due; 0: none */
     bool                 scan;          /* look at every open effect, not only at the new ones */
+    /* just loaded: what is held is looked at again */
+    bool                 look_holds;
     atomic_bool          recheck;       /* lock gate: look at blocked nodes */
     atomic_bool          has_blocked;
     atomic_bool          reload;        /* repository or settings changed: read them again */
@@ -195,7 +197,10 @@ bool lane_let_go(struct step *s, struct err *e) MUST_CHECK;
  * (batch_try_start calls it last). Claims the budget when nothing else stands. *may_go: nothing does.
  */
 bool holds_look(struct step *s, struct hot *h, bool *may_go, struct err *e) MUST_CHECK;
-/* Held batches of one change (0: of the lane) are looked at again, and start when nothing stands. */
+/*
+ * Batches of one change of which nothing was sent are looked at again (0: the held ones of the
+ * lane), and start when nothing stands.
+ */
 bool holds_look_again(struct step *s, int64_t change_id, struct err *e) MUST_CHECK;
 /*
  * A person lifts what a person may lift (kind HOLD_KIND_COUNT: all of it). ERR_CONFLICT when nothing
@@ -203,6 +208,12 @@ bool holds_look_again(struct step *s, int64_t change_id, struct err *e) MUST_CHE
  */
 bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, str actor, str from, str *note,
                 struct err *e) MUST_CHECK;
+/* It was merged: plans that are held need not go any more. */
+bool holds_supersede(struct step *s, int64_t change_id, str by, struct err *e) MUST_CHECK;
+/* ERR_CONFLICT for orders that mean something which was sent before: the batch is held. */
+bool holds_refuse_again(struct step *s, const struct hot *h, struct err *e) MUST_CHECK;
+/* A pull request was pushed to: the rapid-push breaker may trip. */
+bool change_pushed(struct step *s, const struct change *c, struct err *e) MUST_CHECK;
 /* Ends the rapid-push pause of a pull request; its newest head goes on. */
 bool change_resume(struct step *s, int64_t change_id, str actor, str from, str *note,
                    struct err *e) MUST_CHECK;
@@ -217,9 +228,34 @@ bool budget_claim(struct step *s, const struct hot *h, int64_t calls, struct err
 /* The batch waits for budget: the scheduler of its installation is told. */
 bool budget_wanted(struct step *s, const struct hot *h, struct err *e) MUST_CHECK;
 
+/* apply_command.c: whoever orders something, and from where: "api", "checkbox", "comment" */
+struct orderer { str actor, type /* "token", "user" … */, from; };
+struct orderer orderer_of(struct step *s, const struct fact *f, struct json cmd);
+/* The audit row that every order leaves: who, when, what, and from where. */
+bool audit_order(struct step *s, const struct orderer *by, const char *category,
+                 const char *action, str target_type, str target, str description,
+                 struct err *e) MUST_CHECK;
+
 /* orders.c: what people tick and write on the forge */
-bool apply_comment(struct step *s, const struct forge_event *v, const struct fact *f, str *note,
+bool apply_comment(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
+/* Fact "order": ticks and texts of one version of one comment; the forge is asked who may. */
+bool apply_order(struct step *s, const struct fact *f, struct json body, str *note,
+                 struct err *e) MUST_CHECK;
+/* Effects "permission" and "reply". */
+bool order_prepare(struct step *s, const struct effect *f, struct json body,
                    struct err *e) MUST_CHECK;
+/* The forge's word about the permission (not one that passes): orders become commands, or nothing. */
+bool permission_answered(struct step *s, const struct effect *f, enum forge_outcome outcome,
+                         struct json result, str message, struct err *e) MUST_CHECK;
+/* What came of a command that was ordered on the forge is told there. cmd: the command's body. */
+bool order_carried_out(struct step *s, struct json cmd, const struct orderer *by,
+                       struct err *e) MUST_CHECK;
+bool order_refused(struct step *s, const struct fact *f, str why, struct err *e) MUST_CHECK;
+/* Commands that only comments give. */
+bool order_explain(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                   struct err *e) MUST_CHECK;
+bool order_help(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                struct err *e) MUST_CHECK;
 
 /* make.c */
 bool batch_make(struct step *s, const struct change *c, const struct change_event *v, str upload_id,

@@ -231,7 +231,7 @@ static bool lane_load(struct step *s, struct err *e)
     if (why.code != ERR_NONE)
         log_warn("stored settings are out of bounds; defaults are used", LI("repository", l->id),
                  LZ("why", why.text));
-    l->fresh = l->scan = true;
+    l->fresh = l->scan = l->look_holds = true;
     l->sweep_ms = 0;
     l->loaded = true;
     return hot_load_open(s, e);
@@ -420,10 +420,27 @@ static bool lane_sweep(struct step *s, struct err *e)
     return expire_events(s, e) && uploads_sweep(s, e) && runs_sweep(s, e);
 }
 
+/*
+ * Settings may have changed, or time has gone by. Not in the step that loaded the lane: what it
+ * sends is looked for first, and dispatches of a released batch were never sent.
+ */
+static bool look_at_holds(struct step *s, struct err *e)
+{
+    if (!s->lane->look_holds)
+        return true;
+    if (s->lane->fresh) {
+        s->more = true;
+        return true;
+    }
+    s->lane->look_holds = false;
+    return holds_look_again(s, 0, e);
+}
+
 static bool lane_work(struct step *s, struct err *e)
 {
     hot_trim(s->lane);
-    if (!lane_load(s, e) || !apply_facts(s, e) || !lane_sweep(s, e) || !lane_let_go(s, e))
+    if (!lane_load(s, e) || !apply_facts(s, e) || !look_at_holds(s, e) || !lane_sweep(s, e) ||
+        !lane_let_go(s, e))
         return false;
     for (size_t i = 0; i < s->dirty_count; i++)
         if (!report_want(s, s->dirty[i], false, e))

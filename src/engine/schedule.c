@@ -10,6 +10,7 @@
 #include "domain/lock.h"
 #include "engine/inside.h"
 #include "store/feedback.h"
+#include "store/holds.h"
 
 enum { INPUTS_MAX = 25, NODES_PER_STEP = 256 };
 
@@ -148,7 +149,8 @@ static bool save_batch(struct step *s, struct hot *h, struct err *e)
     if (h->b->state == BATCH_RUNNING && !h->row.started_ms)
         h->row.started_ms = s->now_ms;
     h->row.ended_ms = h->b->state == BATCH_ENDED ? s->now_ms : 0;
-    return batches_save(s->db, &h->row, s->now_ms, e);
+    return batches_save(s->db, &h->row, s->now_ms, e) &&
+           (h->b->state != BATCH_ENDED || holds_over(s->db, h->row.seq, s->now_ms, e));
 }
 
 struct refusal { uint32_t node; enum dispatch_error code; str why; };
@@ -220,12 +222,10 @@ bool node_refuse(struct step *s, struct hot *h, uint32_t node, enum dispatch_err
 
 /* ---- starting a batch ------------------------------------------------------------------------ */
 
-/* Every workflow file known and fresh: the batch starts. Otherwise asks for what is missing. */
-bool batch_try_start(struct step *s, struct hot *h, struct err *e)
+/* Asks for the workflow files that are not known, or not fresh. */
+static bool want_files(struct step *s, const struct hot *h, bool *missing, struct err *e)
 {
-    bool missing = false;
-    if (h->b->state != BATCH_PREPARING)
-        return true;
+    *missing = false;
     for (uint32_t i = 0; i < h->file_count; i++) {
         struct workflow_row w;
         bool found;
@@ -235,7 +235,7 @@ bool batch_try_start(struct step *s, struct hot *h, struct err *e)
             return false;
         if (found && !w.stale && s->now_ms - w.read_ms < WORKFLOW_FRESH_MS)
             continue;
-        missing = true;
+        *missing = true;
         struct buf b;
         struct json_out j;
         buf_init(&b, s->mem, 1 << 16);
@@ -250,10 +250,32 @@ bool batch_try_start(struct step *s, struct hot *h, struct err *e)
                 buf_str(&b), 0, e))
             return false;
     }
-    if (missing)
-        return true;
+    return true;
+}
+
+/*
+ * Nothing holds it, and every workflow file is known and fresh: the batch starts. Otherwise it is
+ * held, or asks for what is missing.
+ */
+bool batch_try_start(struct step *s, struct hot *h, struct err *e)
+{
     struct decisions d = { .mem = s->mem };
-    batch_start(h->b, s->now_ms, &d);
+    bool missing, may_go, held = h->b->state == BATCH_HELD;
+    if (h->b->state != BATCH_PREPARING && !held)
+        return true;
+    /* Nothing would be sent: what is held stays so until the App is back. */
+    if (held && (s->lane->repo.removed || s->lane->repo.suspended))
+        return true;
+    if (!holds_look(s, h, &may_go, e))
+        return false;
+    if (!may_go)
+        return true;
+    if (!want_files(s, h, &missing, e))
+        return false;
+    if (missing)
+        batch_prepare(h->b, &d);
+    else
+        batch_start(h->b, s->now_ms, &d);
     return batch_carry_out(s, h, &d, e);
 }
 
