@@ -43,6 +43,7 @@ struct delivery {
     int64_t      forge_id;          /* of the repository; 0: none */
     const char  *kind;
     str          key, payload, actor;
+    struct fact_rest rest;
     int64_t      lane[LANES_OF_ONE_MAX];
     size_t       lanes;
     bool         stored;
@@ -146,7 +147,8 @@ static struct fact_new fact_of(const struct delivery *d, int64_t lane, str key)
                              .key = key,
                              .body = d->payload,
                              .actor = d->actor,
-                             .trace = d->call->trace};
+                             .trace = d->call->trace,
+                             .rest = d->rest};
 }
 
 static bool store_body(struct db *db, struct arena *mem, void *arg, struct err *e)
@@ -299,6 +301,7 @@ enum outcome api_webhook(struct call *c)
     d->kind = arena_print(c->mem, "webhook." PRI_STR, FMT_STR(event)).ptr;
     d->key = arena_print(c->mem, "github:" PRI_STR, FMT_STR(guid));
     d->forge_id = json_i64_or(json_path(v, "repository.id"), 0);
+    webhook_rest(c->mem, event, v, &d->rest);
     if (lanes_cached(c->api, d) && d->lanes == 1) {
         struct fact_new f = fact_of(d, d->lane[0], d->key);
         engine_submit(c->api->config.engine, &f, submit_done, d);

@@ -267,6 +267,35 @@ bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct e
 
 /* ---- the other events ------------------------------------------------------------------------ */
 
+static const char not_dispatched[] = "not a dispatched run";
+static const char files_stale[] =
+    "workflow files of this ref are read again before the next dispatch";
+
+static bool is_foreign(str run_event)
+{
+    return run_event.len && !str_eq(run_event, STR("workflow_dispatch"));
+}
+
+static str branch_of(str ref)
+{
+    return str_starts(ref, STR("refs/heads/")) ? str_sub(ref, 11, ref.len) : ref;
+}
+
+void webhook_rest(struct arena *mem, str event, struct json payload, struct fact_rest *out)
+{
+    *out = (struct fact_rest){ 0 };
+    if (str_eq(event, STR("push"))) {
+        str ref = json_str(json_get(payload, STR("ref")), mem);
+        if (ref.len)
+            *out = (struct fact_rest){ str_of(files_stale), branch_of(ref) };
+    } else if (str_eq(event, STR("workflow_run"))) {
+        struct json run = json_get(payload, STR("workflow_run"));
+        if (json_i64_or(json_get(run, STR("id")), 0) > 0 &&
+            is_foreign(json_str(json_get(run, STR("event")), mem)))
+            out->note = str_of(not_dispatched);
+    }
+}
+
 static bool apply_run(struct step *s, const struct forge_event *v, str *note, struct err *e)
 {
     struct run_news n = {.run_id = v->run_id,
@@ -279,8 +308,8 @@ static bool apply_run(struct step *s, const struct forge_event *v, str *note, st
                          .created_ms = v->run_created_ms,
                          .started_ms = v->run_started_ms,
                          .updated_ms = v->at_ms};
-    if (v->run_event.len && !str_eq(v->run_event, STR("workflow_dispatch"))) {
-        *note = STR("not a dispatched run");
+    if (is_foreign(v->run_event)) {
+        *note = str_of(not_dispatched);
         return true;
     }
     return run_heard(s, &n, note, e);
@@ -324,9 +353,8 @@ static bool apply_rerun(struct step *s, const struct forge_event *v, str *note, 
 
 static bool apply_push(struct step *s, const struct forge_event *v, str *note, struct err *e)
 {
-    str ref = str_starts(v->ref, STR("refs/heads/")) ? str_sub(v->ref, 11, v->ref.len) : v->ref;
-    *note = STR("workflow files of this ref are read again before the next dispatch");
-    return workflows_stale(s->db, s->lane->id, ref, e);
+    *note = str_of(files_stale);
+    return workflows_stale(s->db, s->lane->id, branch_of(v->ref), e);
 }
 
 static bool apply_repository(struct step *s, const struct forge_event *v, str *note, struct err *e)

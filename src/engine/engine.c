@@ -13,6 +13,7 @@
 #include "domain/join.h"
 #include "engine/inside.h"
 #include "engine/ticks.h"
+#include "store/feedback.h"
 #include "store/uploads.h"
 
 enum {
@@ -77,9 +78,11 @@ bool engine_write_wait(struct engine *en, engine_body *body, void *arg, struct e
 struct submission {
     struct engine *en;
     struct fact    fact;
+    struct fact_rest rest;
     fact_done     *done;
     void          *arg;
     int64_t        id;
+    bool           rests;
     char           bytes[];         /* what the strings of `fact` point to */
 };
 
@@ -94,27 +97,50 @@ static str keep(char **at, str s)
     return kept;
 }
 
-/* The row, and a word to the server that owns the lane. *id is 0 when the fact is there already. */
-static bool store_row(struct db *db, struct arena *mem, const struct fact *row, int64_t *id,
-                      struct err *e)
+/*
+ * Whether the lane has nothing to do with it. An embedded database has one server; elsewhere the
+ * lane's owner may be at work on what came before.
+ */
+static bool may_rest(struct db *db, struct arena *mem, int64_t lane, const struct fact_rest *r,
+                     bool *rests, struct err *e)
 {
-    if (!facts_add(db, mem, row, id, e))
+    bool some = false;
+    *rests = r->note.len && lane != 0;
+    if (!*rests || !r->stale_ref.len)
+        return true;
+    if (db_kind(db) == DB_SQLITE && !facts_some(db, mem, lane, &some, e))
         return false;
+    *rests = db_kind(db) == DB_SQLITE && !some;
+    return true;
+}
+
+/* The row, and a word to the server that owns the lane. *id is 0 when the fact is there already. */
+static bool store_row(struct db *db, struct arena *mem, const struct fact *given,
+                      const struct fact_rest *r, int64_t *id, bool *rests, struct err *e)
+{
+    struct fact row = *given;
+    if (!may_rest(db, mem, row.lane, r, rests, e))
+        return false;
+    row.note = *rests ? r->note : STR_NONE;
+    if (!facts_add(db, mem, &row, id, e))
+        return false;
+    if (*rests)
+        return !*id || !r->stale_ref.len || workflows_stale(db, row.lane, r->stale_ref, e);
     return db_kind(db) == DB_SQLITE || !*id ||
-           db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)row->lane), e);
+           db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)row.lane), e);
 }
 
 static bool submission_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct submission *x = arg;
-    return store_row(db, mem, &x->fact, &x->id, e);
+    return store_row(db, mem, &x->fact, &x->rest, &x->id, &x->rests, e);
 }
 
 static void submission_done(void *arg, const struct err *e)
 {
     struct submission *x = arg;
     atomic_fetch_add(x->id ? &x->en->facts : &x->en->duplicates, e ? 0 : 1);
-    if (!e && x->id)
+    if (!e && x->id && !x->rests)
         engine_poke(x->en, x->fact.lane);
     if (x->done)
         x->done(x->arg, x->id ? FACT_STORED : FACT_DUPLICATE, x->id, e);
@@ -126,7 +152,8 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
     SCOPED(arena) struct arena *mem = arena_new(PACK_ARENA_BYTES, (size_t)1 << 30);
     str packed = pack(mem, f->body), kind = str_of(f->kind);
     struct submission *x =
-        calloc(1, sizeof *x + kind.len + f->key.len + packed.len + f->actor.len + f->trace.len);
+        calloc(1, sizeof *x + kind.len + f->key.len + packed.len + f->actor.len + f->trace.len +
+                      f->rest.note.len + f->rest.stale_ref.len);
     if (!x)
         abort();
     char *at = x->bytes;
@@ -140,6 +167,7 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
                             .actor = keep(&at, f->actor),
                             .trace = keep(&at, f->trace),
                             .received_ms = engine_now_ms(en)};
+    x->rest = (struct fact_rest){ keep(&at, f->rest.note), keep(&at, f->rest.stale_ref) };
     work_submit(en->work, submission_body, submission_done, x);
 }
 
@@ -153,7 +181,8 @@ bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,
                        .actor = f->actor,
                        .trace = f->trace,
                        .received_ms = engine_now_ms(en)};
-    if (!store_row(db, mem, &row, id, e))
+    bool rests;
+    if (!store_row(db, mem, &row, &f->rest, id, &rests, e))
         return false;
     *fate = *id ? FACT_STORED : FACT_DUPLICATE;
     return true;

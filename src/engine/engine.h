@@ -15,6 +15,7 @@
 #define SIGNALBOX_ENGINE_ENGINE_H
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "db/db.h"
 
 struct engine;
@@ -35,12 +36,25 @@ void engine_write(struct engine *en, engine_body *body, engine_done *done, void 
 /* The same, waiting for the answer. Not from the writer thread, not from the HTTP loop thread. */
 bool engine_write_wait(struct engine *en, engine_body *body, void *arg, struct err *e) MUST_CHECK;
 
+/*
+ * A fact whose whole outcome is known when it comes: it is stored as applied, its lane is not
+ * woken. With a branch in stale_ref that holds only while nothing waits in the lane, for facts of
+ * a lane are applied in their order; otherwise the lane applies it as any other.
+ */
+struct fact_rest {
+    str note;                   /* what came of it; STR_NONE: the lane will tell */
+    str stale_ref;              /* its workflow files are to be read again */
+};
+/* What a webhook of a known repository comes to, as far as its payload alone says (any thread). */
+void webhook_rest(struct arena *mem, str event, struct json payload, struct fact_rest *out);
+
 struct fact_new {
     int64_t lane;               /* repository id; 0: the house */
     const char *kind;
     str     key;                /* STR_NONE: no identity, never a duplicate */
     str     body;               /* packed by the engine */
     str     actor, trace;
+    struct fact_rest rest;
 };
 enum fact_fate { FACT_STORED, FACT_DUPLICATE };
 typedef void fact_done(void *arg, enum fact_fate fate, int64_t fact_id, const struct err *e);

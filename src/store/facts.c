@@ -5,14 +5,28 @@
 bool facts_add(struct db *db, struct arena *mem, const struct fact *f, int64_t *id, struct err *e)
 {
     struct db_rows r;
+    bool applied = f->note.len > 0;
     if (!db_query(db, mem, e, &r,
-                  "insert into fact (lane, kind, key, body, actor, trace, received_ms) values ($1, "
-                  "$2, $3, $4, $5, $6, $7)"
+                  "insert into fact (lane, kind, key, body, actor, trace, received_ms, state, note,"
+                  " applied_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
                   " on conflict (key) do nothing returning id",
                   ARGS(A(f->lane), A(f->kind), A(f->key), arg_blob(f->body), A(text(f->actor)),
-                       A(text(f->trace)), A(f->received_ms))))
+                       A(text(f->trace)), A(f->received_ms),
+                       A((int)(applied ? FACT_APPLIED : FACT_PENDING)),
+                       A(applied ? f->note : STR_NONE),
+                       applied ? A(f->received_ms) : (struct arg){ .kind = ARG_NULL })))
         return false;
     *id = r.count ? row_i64(&r, 0, 0) : 0;
+    return true;
+}
+
+bool facts_some(struct db *db, struct arena *mem, int64_t lane, bool *some, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r, "select 1 from fact where lane = $1 and state = 0 limit 1",
+                  ARGS(A(lane))))
+        return false;
+    *some = r.count > 0;
     return true;
 }
 

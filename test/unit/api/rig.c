@@ -100,6 +100,14 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
     done(arg, x.fate, x.id, ok ? NULL : &e);
 }
 
+void webhook_rest(struct arena *mem, str event, struct json payload, struct fact_rest *out)
+{
+    (void)mem;
+    (void)event;
+    (void)payload;
+    *out = (struct fact_rest){ .note = STR_NONE };
+}
+
 void engine_poke(struct engine *en, int64_t lane) { en->pokes++; en->poked_lane = lane; }
 
 void engine_settings_changed(struct engine *en, int64_t lane)

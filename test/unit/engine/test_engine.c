@@ -619,6 +619,80 @@ static void execution_records_give_plan_counts(void **state)
     world_stop(w);
 }
 
+struct two_pushes { struct world *w; bool one_waits, embedded; };
+
+static bool push_fact(struct db *db, struct arena *mem, struct world *w, const char *key,
+                      str stale_ref, struct err *e)
+{
+    enum fact_fate fate;
+    int64_t id;
+    struct fact_new f = { .lane = 1,
+                          .kind = "webhook.push",
+                          .key = str_of(key),
+                          .body = STR("{\"ref\":\"refs/heads/main\"}"),
+                          .rest = { stale_ref.len ? STR("at rest") : STR_NONE, stale_ref } };
+    return engine_store_fact(w->engine, db, mem, &f, &fate, &id, e);
+}
+
+static bool push_behind(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct two_pushes *x = arg;
+    x->embedded = db_kind(db) == DB_SQLITE;
+    return db_exec(db, e, NULL,
+                   "insert into workflow_file (repository_id, ref, file, read_ms) values (1, "
+                   "'main', 'a.yml', 1) on conflict do nothing", NO_ARGS) &&
+           (!x->one_waits || push_fact(db, mem, x->w, "first", STR_NONE, e)) &&
+           push_fact(db, mem, x->w, x->one_waits ? "behind" : "alone", STR("main"), e);
+}
+
+/* An answer that waits may hold files as they were before the push. */
+static void a_push_rests_on_arrival_unless_something_waits_in_its_lane(void **state)
+{
+    GIVEN(w);
+    struct err e = { 0 };
+    struct two_pushes x = { .w = w };
+    assert_true(engine_write_wait(w->engine, push_behind, &x, &e));
+    assert_int_equal(now_is(w, "select state from fact where key = 'alone'"), x.embedded);
+    assert_int_equal(now_is(w, "select stale from workflow_file"), x.embedded);
+    engine_poke(w->engine, 1);
+    until(w, 0, "select count(*) from fact where state = 0");
+    until(w, 1, "select stale from workflow_file");
+
+    x.one_waits = true;
+    assert_true(engine_write_wait(w->engine, push_behind, &x, &e));
+    assert_int_equal(now_is(w, "select state from fact where key = 'behind'"), 0);
+    engine_poke(w->engine, 1);
+    until(w, 2, "select count(*) from fact where state = 1 and key in ('first', 'behind')");
+    assert_int_equal(now_is(w, "select count(*) from fact where note = 'at rest'"), x.embedded);
+    world_stop(w);
+}
+
+static void what_a_webhook_comes_to_is_read_from_its_payload(void **state)
+{
+    static const struct { const char *event, *payload, *note, *ref; } rows[] = {
+        { "push", "{\"ref\":\"refs/heads/main\"}", "workflow files", "main" },
+        { "push", "{\"ref\":\"refs/tags/v1\"}", "workflow files", "refs/tags/v1" },
+        { "push", "{}", "", "" },
+        { "workflow_run", "{\"workflow_run\":{\"id\":7,\"event\":\"push\"}}", "not a", "" },
+        { "workflow_run", "{\"workflow_run\":{\"id\":7,\"event\":\"workflow_dispatch\"}}", "",
+          "" },
+        { "workflow_run", "{\"workflow_run\":{\"id\":7}}", "", "" },
+        { "workflow_run", "{\"workflow_run\":{\"event\":\"push\"}}", "", "" },
+        { "pull_request", "{\"ref\":\"refs/heads/main\"}", "", "" },
+    };
+    struct arena *mem = arena_new(1 << 20, 1 << 22);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct json v;
+        struct err e = { 0 };
+        struct fact_rest r;
+        assert_true(json_parse(mem, str_of(rows[i].payload), 0, &v, &e));
+        webhook_rest(mem, str_of(rows[i].event), v, &r);
+        assert_true(str_starts(r.note, str_of(rows[i].note)) && !r.note.len == !rows[i].note[0]);
+        assert_true(str_eq(r.stale_ref, str_of(rows[i].ref)));
+    }
+    arena_free(mem);
+}
+
 static bool reviews_on(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     (void)mem;
@@ -688,6 +762,8 @@ int main(int argc, char **argv)
         BOTH(a_lost_merge_webhook_is_found_by_asking),
         BOTH(an_answer_that_cannot_be_stored_makes_no_second_run),
         BOTH(execution_records_give_plan_counts),
+        BOTH(a_push_rests_on_arrival_unless_something_waits_in_its_lane),
+        cmocka_unit_test(what_a_webhook_comes_to_is_read_from_its_payload),
         BOTH(a_review_is_left_only_where_it_was_asked_for),
         BOTH(a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag),
     };

@@ -275,8 +275,12 @@ void world_webhook(struct world *w, const char *event, const char *guid, const c
     const char *kind = arena_print(w->both->mem, "webhook.%s", event).ptr;
     str key =
         guid ? str_of(guid) : arena_print(w->both->mem, "guid-%lld", (long long)++w->next_delivery);
-    submit_and_wait(w,
-                    &(struct fact_new){.lane = 1, .kind = kind, .key = key, .body = str_of(json)});
+    struct fact_new f = { .lane = 1, .kind = kind, .key = key, .body = str_of(json) };
+    struct json payload;
+    struct err ignored = { 0 };
+    if (json_parse(w->both->mem, f.body, 0, &payload, &ignored))
+        webhook_rest(w->both->mem, str_of(event), payload, &f.rest);
+    submit_and_wait(w, &f);
 }
 
 void world_pull(struct world *w, const char *action, int number, const char *head, bool merged,
