@@ -193,10 +193,11 @@ static bool start_forge(struct serve *s, struct err *e)
                                    .app_id = s->app_id,
                                    .app_slug = s->app_slug,
                                    .private_key_pem = s->private_key,
-                                   .now_ms = now_ms,
-                                   .points = config_number(c->github_points),
-                                   .window_ms = config_number(c->github_points_window_ms)};
+                                   .now_ms = now_ms};
     struct oidc_config oidc = { .issuers = issuers, .audiences = audiences };
+    pace_limits_written(&github.limits);
+    github.limits.window_ms = config_number(c->github_minute_ms);
+    pace_limits_share(&github.limits, config_number(c->github_pace));
     if (!http_client_start(&client, &s->client, e))
         return false;
     github.client = oidc.client = s->client;

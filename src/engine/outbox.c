@@ -30,6 +30,7 @@ static const char *const call_names[] = {
     [FORGE_LIST_INSTALLATIONS] = "list_installations",
     [FORGE_LIST_DELIVERIES] = "list_deliveries",
     [FORGE_REDELIVER] = "redeliver",
+    [FORGE_READ_QUOTA] = "read_quota",
 };
 
 void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call, str memo)
@@ -184,18 +185,31 @@ static bool prepare_deliveries(struct step *s, const struct effect *f, struct js
     return true;
 }
 
+static bool prepare_of_installation(struct step *s, const struct effect *f,
+                                    enum forge_call_kind kind, struct err *e)
+{
+    int64_t installation;
+    if (!str_to_i64(f->key, 1, INT64_MAX, &installation))
+        return effects_done(s->db, f->id, true, STR("its key is no number"), s->now_ms, e);
+    outbox_add(s, f->id, &(struct forge_call){ .kind = kind, .installation_id = installation },
+               STR(""));
+    return true;
+}
+
 static bool prepare_list_repos(struct step *s, const struct effect *f, struct json body,
                                bool maybe_sent, struct err *e)
 {
-    int64_t installation;
     (void)body;
     (void)maybe_sent;
-    if (!str_to_i64(f->key, 1, INT64_MAX, &installation))
-        return effects_done(s->db, f->id, true, STR("its key is no number"), s->now_ms, e);
-    outbox_add(s, f->id,
-               &(struct forge_call){.kind = FORGE_LIST_REPOS, .installation_id = installation},
-               STR(""));
-    return true;
+    return prepare_of_installation(s, f, FORGE_LIST_REPOS, e);
+}
+
+static bool prepare_read_quota(struct step *s, const struct effect *f, struct json body,
+                               bool maybe_sent, struct err *e)
+{
+    (void)body;
+    (void)maybe_sent;
+    return prepare_of_installation(s, f, FORGE_READ_QUOTA, e);
 }
 
 static bool prepare_report(struct step *s, const struct effect *f, struct json body,
@@ -215,7 +229,7 @@ static const struct {
     {"read_pull", prepare_read_pull},   {"find_pulls", prepare_find_pulls},
     {"poll_run", prepare_poll_run},     {"find_runs", prepare_find_runs},
     {"deliveries", prepare_deliveries}, {"redeliver", prepare_redeliver},
-    {"list_repos", prepare_list_repos},
+    {"list_repos", prepare_list_repos}, {"read_quota", prepare_read_quota},
 };
 
 bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e)

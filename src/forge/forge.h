@@ -6,6 +6,7 @@
 #ifndef SIGNALBOX_FORGE_FORGE_H
 #define SIGNALBOX_FORGE_FORGE_H
 #include "base/json.h"
+#include "domain/budget.h"
 
 /* ---- in ---------------------------------------------------------------------------------- */
 
@@ -121,6 +122,10 @@ enum forge_call_kind {
     FORGE_LIST_DELIVERIES, /* the App's; since_ms: {"failed":[{"id","guid","event","action"}…]},
                                only GUIDs without any attempt that arrived */
     FORGE_REDELIVER,       /* the App's; object = delivery id: {} */
+    FORGE_READ_QUOTA,      /* of the installation; costs nothing:
+                               {"limit","remaining","reset_ms"} of calls (resource core), or
+                               {"unlimited":true}: this host keeps no such limit (Enterprise
+                               Servers), or {}: its numbers make no sense */
 };
 
 enum forge_outcome {
@@ -145,9 +150,20 @@ struct forge_call {
     str     file, ref, path, etag, text, marker, body, sha, login, review;
     const struct forge_input *inputs; size_t input_count;
     int64_t number, run_id, object, since_ms;
+    bool    last_word;              /* of a comment: it says how things ended */
 };
 
-struct forge_quota { bool known; str resource; int64_t limit, remaining, reset_ms; };
+/*
+ * What a response said about the primary limit. reset_ms is in our time, whatever the forge's clock
+ * shows, and stays the same within a window. Not known: the numbers were missing, or made no sense
+ * (negative, absurd, backwards).
+ */
+struct forge_quota {
+    bool    said;                   /* there was a response that could have said it */
+    bool    known;
+    str     resource;               /* "core" and the like; empty when not known */
+    int64_t limit, remaining, reset_ms;
+};
 
 struct forge_answer {
     enum forge_outcome outcome;
@@ -178,9 +194,11 @@ struct github_config {
     str      api_version;           /* default "2022-11-28" */
     int64_t  app_id; str app_slug;
     str      private_key_pem;
-    int64_t (*now_ms)(void *); void *now_self;
-    int64_t  points, window_ms;     /* what calls of one installation may cost in such a time
-                                       (a change 5, a read 1); 0: no pace of ours */
+    int64_t (*now_ms)(void *);      /* UTC; NULL: the real one */
+    int64_t (*steady_ms)(void *);   /* never set back or forth; NULL: the real one */
+    void    *now_self;
+    struct pace_limits limits;      /* of one installation; window_ms 0: no pace, but for
+                                       how many are under way at once */
 };
 struct github;
 /* Secrets may be replaced while running (set-up page, rotation). Without app_id and key: every call

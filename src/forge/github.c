@@ -37,6 +37,7 @@ static const struct {
     [FORGE_LIST_INSTALLATIONS] = { 0, AUTH_APP, begin_list_installations },
     [FORGE_LIST_DELIVERIES]    = { 0, AUTH_APP, begin_list_deliveries },
     [FORGE_REDELIVER]          = { OBJECT, AUTH_APP, begin_redeliver },
+    [FORGE_READ_QUOTA]         = { 0, AUTH_INSTALLATION, begin_read_quota },
 };
 
 static const char *missing(const struct forge_call *c, unsigned wants)
@@ -88,6 +89,7 @@ struct forge_port github_port(struct github *g)
 /* ---- its life ---- */
 
 static int64_t real_now(void *self) { return clock_utc_ms(); }
+static int64_t real_steady(void *self) { return clock_mono_ms(); }
 
 static char *text_new(str s)
 {
@@ -152,8 +154,12 @@ bool github_new(const struct github_config *c, struct github **out, struct err *
     g->api_version = arena_copy(g->mem, c->api_version.len ? c->api_version : STR("2022-11-28"));
     g->now_ms = c->now_ms ? c->now_ms : real_now;
     g->now_self = c->now_self;
-    g->points = c->window_ms > 0 ? c->points : 0;
-    g->window_ms = c->window_ms;
+    g->steady_ms = c->steady_ms ? c->steady_ms : real_steady;
+    pace_limits_written(&g->limits);
+    if (c->limits.window_ms)
+        g->limits = c->limits;
+    else
+        pace_limits_share(&g->limits, 0);
     g->bot_login = text_new(STR(""));
     pthread_mutex_init(&g->identity, NULL);
     /* Without an App yet: the set-up page makes one (forges.md §2.3). */

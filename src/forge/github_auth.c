@@ -38,7 +38,7 @@ void auth_free(struct github *g)
         for (struct party *p = g->parties[i], *next; p; p = next) {
             next = p->next;
             wipe(&p->token, &p->token_len);
-            free(p->pace);
+            arena_free(p->mem);
             free(p);
         }
 }
@@ -54,7 +54,6 @@ static struct party *party_of(struct github *g, int64_t id)
         abort();
     p->id = id;
     p->waiting_last = &p->waiting;
-    p->queue_last = &p->queue;
     p->next = *at;
     *at = p;
     return p;
@@ -104,7 +103,7 @@ static void identity_look(struct github *g)
 
 bool auth_app_token(struct github *g, str *out, struct err *e)
 {
-    int64_t now_ms = g->now_ms(g->now_self);
+    int64_t now_ms = clock_there_ms(g);
     identity_look(g);
     bool stale = !g->app_token || g->app_token_ends_ms - now_ms < APP_TOKEN_SPARE_MS ||
                  g->app_token_ends_ms - now_ms > APP_TOKEN_S * 1000; /* the clock was set back */
@@ -144,7 +143,8 @@ static void fetched(void *ctx, const struct forge_answer *a)
             j->generation = p->generation;
             job_send_now(j);
         } else if (a->outcome == FORGE_LIMITED) {
-            job_limited(j, a->status, a->message, a->not_before_ms);
+            job_limited(j, a->status, a->message,
+                        a->not_before_ms - f->g->now_ms(f->g->now_self));
         } else {
             /* Nothing of the call itself has left. */
             enum forge_outcome o = a->outcome == FORGE_LOST ? FORGE_NOT_SENT
@@ -183,7 +183,7 @@ static void fetch_take(struct job *j, const struct reply *r)
         return;
     }
     keep(&p->token, &p->token_len, token);
-    p->token_ends_ms = ends_ms ? ends_ms : j->g->now_ms(j->g->now_self) + 10 * 60 * 1000;
+    p->token_ends_ms = ends_ms ? ends_ms : clock_there_ms(j->g) + 10 * 60 * 1000;
     p->generation++;
     job_ok(j, STR("{}"));
 }
@@ -217,7 +217,7 @@ void auth_then_send(struct job *j)
     }
     struct party *p = job_party(j);
     identity_look(j->g);
-    if (token_fresh(p, j->g->now_ms(j->g->now_self))) {
+    if (token_fresh(p, clock_there_ms(j->g))) {
         j->generation = p->generation;
         job_send_now(j);
         return;

@@ -102,5 +102,6 @@ static void deliveries_end(struct job *j, bool more)
 void begin_list_deliveries(struct job *j)
 {
     j->notes = arena_make(j->mem, struct deliveries, 1);
+    j->call.since_ms += j->g->ahead_ms;
     deliveries_page(j, "failure");
 }

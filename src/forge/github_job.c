@@ -15,8 +15,6 @@
 #define RESULT_MAX_BYTES ((size_t)60 << 20)
 enum { MESSAGE_MAX_BYTES = 2000 };
 
-static void job_depart(struct job *j, struct party *p);
-
 /* ---- begin and end ---- */
 
 static str kept(struct arena *mem, str s) { return s.len ? arena_copy(mem, s) : STR(""); }
@@ -66,48 +64,25 @@ void job_post(struct job *j)
         job_fail(j, FORGE_NOT_SENT, 0, STR("not sent: the server is stopping"));
 }
 
-void slots_drain(struct github *g, struct party *p)
-{
-    if (p->draining)            /* a job that ends while it is given its slot */
-        return;
-    p->draining = true;
-    while (p->queue && p->in_flight < IN_FLIGHT_MAX) {
-        struct job *j = p->queue;
-        int64_t at_ms;
-        if (!pace_allows(j, p, &at_ms)) {
-            if (at_ms)
-                pace_wait(g, at_ms);
-            break;
-        }
-        p->queue = j->next_waiting;
-        if (!p->queue)
-            p->queue_last = &p->queue;
-        p->in_flight++;
-        j->has_slot = true;
-        job_depart(j, p);
-    }
-    p->draining = false;
-}
-
 static void job_end(struct job *j, struct forge_answer *a)
 {
     struct arena *mem = j->mem;
     struct github *g = j->g;
-    struct party *p = j->has_slot ? job_party(j) : NULL;
+    struct party *p = j->turn ? job_party(j) : NULL;    /* else perhaps on another thread */
     a->message = str_clip(a->message.ptr ? a->message : STR(""), MESSAGE_MAX_BYTES);
     if (!a->result.len)
         a->result = STR("{}");
     a->quota = j->quota;
+    if (!a->quota.resource.ptr)
+        a->quota.resource = STR("");
     a->calls = j->calls;
     a->took_ms = clock_mono_ms() - j->began_mono_ms;
     j->done(j->ctx, a);
     if (p)
-        pace_refund(j, p);
+        pace_returns(j, p, false, false);
     arena_free(mem);
-    if (p) {
-        p->in_flight--;
-        slots_drain(g, p);
-    }
+    if (p)
+        line_drain(g, p);
 }
 
 void job_ok(struct job *j, str result)
@@ -120,10 +95,12 @@ void job_fail(struct job *j, enum forge_outcome outcome, int64_t status, str mes
     job_end(j, &(struct forge_answer){ .outcome = outcome, .status = status, .message = message });
 }
 
-void job_limited(struct job *j, int64_t status, str message, int64_t until_ms)
+void job_limited(struct job *j, int64_t status, str message, int64_t wait_ms)
 {
+    struct github *g = j->g;
     job_end(j, &(struct forge_answer){ .outcome = FORGE_LIMITED, .status = status,
-                                       .message = message, .not_before_ms = until_ms });
+                                       .message = message,
+                                       .not_before_ms = g->now_ms(g->now_self) + wait_ms });
 }
 
 static bool is_effect(const struct job *j) { return j->method != HTTP_GET; }
@@ -143,7 +120,7 @@ void job_garbage(struct job *j, int64_t status, const char *what)
 
 /* ---- sending ---- */
 
-void job_send(struct job *j, enum http_method method, str url, str body, job_take *take)
+static void job_request(struct job *j, enum http_method method, str url, str body, job_take *take)
 {
     j->method = method;
     j->url = str_starts(url, STR("/")) ? arena_print(j->mem, PRI_STR PRI_STR,
@@ -158,24 +135,30 @@ void job_send(struct job *j, enum http_method method, str url, str body, job_tak
                                               : STR("a name in this call is too long"));
         return;
     }
-    struct party *p = job_party(j);
-    if (j->has_slot) {
-        job_depart(j, p);
-        return;
-    }
-    j->next_waiting = NULL;
-    *p->queue_last = j;
-    p->queue_last = &j->next_waiting;
-    slots_drain(j->g, p);
+    line_up(j);
+}
+
+void job_say(struct job *j, bool last_word, str url, str body, job_take *take)
+{
+    j->class = last_word ? CALL_LAST_WORD : CALL_CONTENT;
+    job_request(j, HTTP_POST, url, body, take);
+}
+
+void job_send(struct job *j, enum http_method method, str url, str body, job_take *take)
+{
+    j->class = method == HTTP_GET ? CALL_READ : CALL_CHANGE;
+    job_request(j, method, url, body, take);
 }
 
 /* At the last moment: whoever has been told to wait meanwhile does not call. */
-static void job_depart(struct job *j, struct party *p)
+void job_depart(struct job *j, struct party *p)
 {
-    if (party_limited(p, j->g->now_ms(j->g->now_self)))
-        job_limited(j, 0, STR("not sent: GitHub has told us to wait"), p->limited_until_ms);
-    else {
-        pace_charge(j, p);
+    int64_t now_ms = j->g->steady_ms(j->g->now_self);
+    if (party_limited(p, now_ms)) {
+        job_limited(j, 0, STR("not sent: GitHub has told us to wait"),
+                    p->limited_until_ms - now_ms);
+    } else {
+        pace_leaves(j, p);
         auth_then_send(j);
     }
 }
@@ -216,7 +199,6 @@ void job_send_now(struct job *j)
     if (j->body.ptr)
         h[n++] = (struct http_header){ STR("Content-Type"), STR("application/json") };
     j->calls++;
-    pace_charge(j, job_party(j));
     http_call_start(j->g->client, &(struct http_call){
         .method = j->method, .url = j->url, .headers = h, .header_count = n, .body = j->body,
         .timeout_ms = CALL_MS, .done = job_answered, .ctx = j });
@@ -276,7 +258,7 @@ static void job_follow(struct job *j, const struct http_answer *a)
         return;
     }
     j->url = arena_copy(j->mem, there);
-    auth_then_send(j);
+    line_up(j);
 }
 
 static void job_401(struct job *j, const struct reply *r)
@@ -287,7 +269,7 @@ static void job_401(struct job *j, const struct reply *r)
     }
     j->fresh_token = true;
     auth_drop(j);
-    auth_then_send(j);
+    line_up(j);
 }
 
 void job_refused(struct job *j, const struct reply *r)
@@ -315,20 +297,24 @@ static bool body_read(const struct http_answer *a, struct reply *r)
 static void job_judge(struct job *j, const struct http_answer *a, struct reply *r)
 {
     struct limit_order order;
-    int64_t now_ms = j->g->now_ms(j->g->now_self);
+    struct github *g = j->g;
+    struct party *p = job_party(j);
+    int64_t now_ms = g->steady_ms(g->now_self);
     bool readable = body_read(a, r), good = a->status < 300 || a->status == 304;
     r->message = message_of(r->mem, r->body, a->status);
-    limit_read(a, r->message, now_ms, &order);
+    clock_learn(g, a);
+    limit_read(j, a, r->message, &order);
     j->quota = order.quota;
     j->quota.resource = kept(j->mem, order.quota.resource);
-    int64_t until_ms = party_told(job_party(j), &order, good, now_ms);
+    int64_t until_ms = party_told(p, &order, good, now_ms);
+    pace_returns(j, p, true, order.too_fast);
     log_debug("GitHub answered", LS("url", j->url), LI("status", a->status),
               LS("request", http_answer_header(a, STR("x-github-request-id"))));
     if (order.is_limit)
         log_warn("GitHub has told us to wait", LI("installation", j->call.installation_id),
                  LI("ms", until_ms - now_ms), LS("why", r->message));
     if (order.is_limit)
-        job_limited(j, a->status, arena_copy(j->mem, r->message), until_ms);
+        job_limited(j, a->status, arena_copy(j->mem, r->message), until_ms - now_ms);
     else if (is_redirect(a->status))
         job_follow(j, a);
     else if (a->status == 401)
@@ -344,9 +330,11 @@ static void job_judge(struct job *j, const struct http_answer *a, struct reply *
 static void job_answered(void *ctx, const struct http_answer *a)
 {
     struct job *j = ctx;
-    pace_answered(j, job_party(j));
+    struct github *g = j->g;
+    struct party *p = job_party(j);
     if (a->outcome != HTTP_ANSWERED) {
         str why = arena_print(j->mem, "GitHub could not be reached: %s", a->why);
+        pace_returns(j, p, a->outcome != HTTP_NOT_SENT, false);
         if (a->outcome == HTTP_NOT_SENT)
             job_fail(j, FORGE_NOT_SENT, 0, why);
         else
@@ -357,6 +345,7 @@ static void job_answered(void *ctx, const struct http_answer *a)
                        .http = a };
     job_judge(j, a, &r);
     arena_free(r.mem);
+    line_drain(g, p);
 }
 
 /* ---- results and lists ---- */

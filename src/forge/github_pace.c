@@ -1,103 +1,108 @@
 /*
- * Pace: GitHub's written limit on points (900 a minute of one caller; a read costs 1, a change 5;
- * forges.md §2.12), kept before it is told. A request counts from its departure until a window
- * after its answer: GitHub counted it some time in between, so its own sum is never higher than
- * ours.
+ * Who waits and who goes: each request stands in line by its class, and the pace (domain/budget.h)
+ * says who leaves next. The further requests of a call come before calls that have not begun.
  */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "forge/inside.h"
 
-enum { READ_POINTS = 1, CHANGE_POINTS = 5, SPENT_MAX = 1024, FOLLOW_UP_SHARE = 45 };
-
-struct spent { int64_t at_ms; int64_t points; };
-
-struct pace {
-    /* points of requests under way; of those answered in this window */
-    int64_t      out, sum;
-    struct spent spent[SPENT_MAX];      /* a ring of the latter, oldest first */
-    size_t       first, count;
-};
-
-static struct pace *pace_of(struct party *p)
+/* The App itself has no written pace of its own. */
+static struct pace *pace_of(struct github *g, struct party *p)
 {
-    if (!p->pace && !(p->pace = calloc(1, sizeof *p->pace)))
-        abort();
+    if (p->pace)
+        return p->pace;
+    struct pace_limits l = g->limits;
+    if (!p->id)
+        pace_limits_share(&l, 0);
+    p->mem = arena_new(1 << 20, 1 << 20);
+    p->pace = pace_new(p->mem, &l);
     return p->pace;
 }
 
-static int64_t cost_of(const struct job *j)
+static void line_add(struct line *l, struct job *j)
 {
-    return j->method == HTTP_GET ? READ_POINTS : CHANGE_POINTS;
+    struct job **at = &l->first;
+    if (l->last && l->last->turn <= j->turn)
+        at = &l->last->next_waiting;
+    while (*at && (*at)->turn <= j->turn)
+        at = &(*at)->next_waiting;
+    j->next_waiting = *at;
+    *at = j;
+    if (!j->next_waiting)
+        l->last = j;
 }
 
-static bool is_paced(const struct job *j)
+static struct job *line_take(struct line *l)
 {
-    return j->g->points > 0 && j->auth == AUTH_INSTALLATION;
+    struct job *j = l->first;
+    l->first = j->next_waiting;
+    if (!l->first)
+        l->last = NULL;
+    return j;
 }
 
-static void pace_forget(struct pace *a, int64_t before_ms)
+/* The next to leave; NULL: nobody now. */
+static struct job *next_job(struct github *g, struct party *p)
 {
-    while (a->count && a->spent[a->first].at_ms <= before_ms) {
-        a->sum -= a->spent[a->first].points;
-        a->first = (a->first + 1) % SPENT_MAX;
-        a->count--;
+    uint64_t turn[CALL_CLASS_COUNT];
+    enum call_class c = CALL_READ;
+    int64_t at_ms, now_ms = g->steady_ms(g->now_self);
+    for (int i = 0; i < CALL_CLASS_COUNT; i++) {
+        turn[i] = p->line[i].first ? p->line[i].first->turn : 0;
+        if (turn[i] && (!turn[c] || turn[i] < turn[c]))
+            c = (enum call_class)i;
     }
+    if (!turn[c])
+        return NULL;
+    /* Those that are only to be told to wait need not wait for it. */
+    if (g->unpaced || party_limited(p, now_ms) || pace_pick(pace_of(g, p), turn, now_ms, &c, &at_ms))
+        return line_take(&p->line[c]);
+    if (at_ms < INT64_MAX)
+        pace_wait(g, at_ms);
+    return NULL;
 }
 
-bool pace_allows(struct job *j, struct party *p, int64_t *at_ms)
+void line_drain(struct github *g, struct party *p)
 {
-    struct github *g = j->g;
-    *at_ms = 0;
-    if (!is_paced(j) || g->unpaced)
-        return true;
-    struct pace *a = pace_of(p);
-    int64_t now_ms = g->now_ms(g->now_self);
-    pace_forget(a, now_ms - g->window_ms);
-    /* A little is left for the second requests of calls that take several. */
-    if (a->out + a->sum + cost_of(j) <= g->points - g->points / FOLLOW_UP_SHARE ||
-        a->out + a->sum == 0)
-        return true;
-    if (a->count)
-        *at_ms = a->spent[a->first].at_ms + g->window_ms;
-    return false;
-}
-
-void pace_charge(struct job *j, struct party *p)
-{
-    if (!is_paced(j) || j->charged)
+    struct job *j;
+    if (p->draining)            /* a job that ends while it is given its turn */
         return;
-    j->charged = cost_of(j);
-    pace_of(p)->out += j->charged;
+    p->draining = true;
+    while ((j = next_job(g, p)))
+        job_depart(j, p);
+    p->draining = false;
 }
 
-void pace_refund(struct job *j, struct party *p)
+void line_up(struct job *j)
 {
-    if (!j->charged)
-        return;
-    p->pace->out -= j->charged;
-    j->charged = 0;
+    struct party *p = job_party(j);
+    if (!j->turn)
+        j->turn = ++p->turns;
+    line_add(&p->line[j->class], j);
+    line_drain(j->g, p);
 }
 
-void pace_answered(struct job *j, struct party *p)
+/* ---- what the pace is told ---- */
+
+void pace_leaves(struct job *j, struct party *p)
 {
-    if (!j->charged)
-        return;
-    struct pace *a = p->pace;
-    int64_t now_ms = j->g->now_ms(j->g->now_self);
-    pace_forget(a, now_ms - j->g->window_ms);
-    if (a->count == SPENT_MAX) {        /* what came before it waits as long as the newest */
-        struct spent *newest = &a->spent[(a->first + a->count - 1) % SPENT_MAX];
-        newest->points += j->charged;
-        newest->at_ms = now_ms;
-    } else {
-        a->spent[(a->first + a->count++) % SPENT_MAX] = (struct spent){ now_ms, j->charged };
-    }
-    a->sum += j->charged;
-    pace_refund(j, p);
+    j->sent = pace_left(pace_of(j->g, p), j->class, j->g->steady_ms(j->g->now_self));
+    j->is_out = true;
 }
+
+void pace_returns(struct job *j, struct party *p, bool reached, bool refused)
+{
+    if (!j->is_out)
+        return;
+    j->is_out = false;
+    if (reached)
+        pace_answered(p->pace, j->sent, refused, j->g->steady_ms(j->g->now_self));
+    else
+        pace_not_sent(p->pace, j->sent);
+}
+
+/* ---- the alarm ---- */
 
 static void rang(void *ctx, bool stopping)
 {
@@ -106,7 +111,7 @@ static void rang(void *ctx, bool stopping)
     g->alarm_ms = 0;
     for (size_t i = 0; i < sizeof g->parties / sizeof g->parties[0]; i++)
         for (struct party *p = g->parties[i]; p; p = p->next)
-            slots_drain(g, p);
+            line_drain(g, p);
 }
 
 /* One alarm for all: the earliest. */
@@ -115,5 +120,5 @@ void pace_wait(struct github *g, int64_t at_ms)
     if (g->alarm_ms && g->alarm_ms <= at_ms)
         return;
     g->alarm_ms = at_ms;
-    http_client_alarm(g->client, clock_mono_ms() + (at_ms - g->now_ms(g->now_self)), rang, g);
+    http_client_alarm(g->client, clock_mono_ms() + (at_ms - g->steady_ms(g->now_self)), rang, g);
 }

@@ -129,8 +129,9 @@ static void comment_edit(struct job *j, int64_t id, int phase)
 static void comment_create(struct job *j)
 {
     j->phase = COMMENT_NEW;
-    job_send(j, HTTP_POST, address_repo(j, "/issues/%lld/comments", (long long)j->call.number),
-             one_field(j, "body", j->call.text), comment_take);
+    job_say(j, j->call.last_word,
+            address_repo(j, "/issues/%lld/comments", (long long)j->call.number),
+            one_field(j, "body", j->call.text), comment_take);
 }
 
 /* Anybody can paste the marker: only a comment of this App counts. */
@@ -198,8 +199,8 @@ void begin_review(struct job *j)
     json_field_str(&w, STR("body"), j->call.text);
     json_field_str(&w, STR("event"), j->call.review);
     json_end_object(&w);
-    job_send(j, HTTP_POST, address_repo(j, "/pulls/%lld/reviews", (long long)j->call.number),
-             buf_str(&b), id_take);
+    job_say(j, true, address_repo(j, "/pulls/%lld/reviews", (long long)j->call.number),
+            buf_str(&b), id_take);
 }
 
 /* ---- reading ---- */

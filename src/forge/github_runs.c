@@ -94,9 +94,9 @@ static void run_fields(struct job *j, struct arena *mem, struct json run,
     json_field_str(w, STR("path"), v->run_path);
     json_field_str(w, STR("event"), v->run_event);
     json_field_str(w, STR("url"), v->url);
-    json_field_i64(w, STR("created_ms"), v->run_created_ms);
-    json_field_i64(w, STR("started_ms"), v->run_started_ms);
-    json_field_i64(w, STR("updated_ms"), v->at_ms);
+    json_field_i64(w, STR("created_ms"), clock_ours_ms(j->g, v->run_created_ms));
+    json_field_i64(w, STR("started_ms"), clock_ours_ms(j->g, v->run_started_ms));
+    json_field_i64(w, STR("updated_ms"), clock_ours_ms(j->g, v->at_ms));
     json_field_str(w, STR("actor"), actor.ptr ? actor : STR(""));
 }
 
@@ -172,7 +172,8 @@ static const struct job_list find_list = {
 
 static void find_page(struct job *j, int64_t until_ms)
 {
-    int64_t since_ms = j->call.since_ms > FIND_BACK_MS ? j->call.since_ms - FIND_BACK_MS : 0;
+    int64_t from_ms = j->call.since_ms + j->g->ahead_ms;
+    int64_t since_ms = from_ms > FIND_BACK_MS ? from_ms - FIND_BACK_MS : 0;
     str since = rfc3339_write(j->mem, since_ms), until = rfc3339_write(j->mem, until_ms);
     str created = until_ms
                       ? arena_print(j->mem, PRI_STR ".." PRI_STR, FMT_STR(since), FMT_STR(until))
@@ -198,7 +199,16 @@ static bool find_missing(struct job *j, const struct reply *r)
     return true;
 }
 
-void begin_find_runs(struct job *j) { find_page(j, 0); }
+static void find_take_clock(struct job *j, const struct reply *r) { find_page(j, 0); }
+
+/* By a clock that is not ours: without knowing it, a run could be missed and sent twice. */
+void begin_find_runs(struct job *j)
+{
+    if (j->g->clock_known)
+        find_page(j, 0);
+    else
+        job_send(j, HTTP_GET, STR("/rate_limit"), STR_NONE, find_take_clock);
+}
 
 /* ---- effects on runs ---- */
 

@@ -10,58 +10,77 @@
 #include <pthread.h>
 
 #include "base/jwt.h"
+#include "domain/budget.h"
 #include "forge/forge.h"
 #include "http/client.h"
 
 enum {
     PAGES_MAX = 20, PAGE_SIZE = 100, REDIRECTS_FOLLOWED_MAX = 3,
     TOKEN_SPARE_MS = 5 * 60 * 1000,     /* a token is renewed when less than this remains of it */
-    /* GitHub takes a hundred at once of one caller, and there may be a second server. What waits
-     * here has not left yet when a limit is told. */
-    IN_FLIGHT_MAX = 48,
-    LIMIT_FIRST_MS = 60 * 1000, LIMIT_LAST_MS = 15 * 60 * 1000,
-    RESET_SANE_MS = 2 * 60 * 60 * 1000, /* a window is an hour; further away is nonsense */
-    RETRY_SANE_S = 24 * 60 * 60,
     CALL_MS = 30 * 1000,
 };
+
+struct job;
 
 /* Who a request is from. */
 enum github_auth { AUTH_NONE, AUTH_APP, AUTH_INSTALLATION };
 
-/* Numbers of the last response about the primary limit, and what they and the message order. */
+/* What the numbers and words of a response order. */
 struct limit_order {
     struct forge_quota quota;
-    bool    is_limit;           /* this answer is a refusal because of a limit */
-    int64_t until_ms;           /* told by the answer; 0: it does not say */
-    int64_t spent_until_ms;     /* a good answer, but the last of the quota until then; or 0 */
+    bool    is_limit;           /* this answer is a refusal because of a limit … */
+    bool    too_fast;           /* … on the pace, not the end of the hour's quota */
+    int64_t wait_ms;            /* told by the answer; 0: it does not say */
+    int64_t spent_ms;           /* a good answer, but the last of the quota for so long; or 0 */
 };
-void limit_read(const struct http_answer *a, str message, int64_t now_ms, struct limit_order *out);
+
+struct quota_word { int64_t limit, remaining, reset_ms; };      /* limit 0: none yet */
+
+/* Requests of one class that wait for their turn, lowest first. */
+struct line { struct job *first, *last; };
 
 /* One installation, or the App itself (id 0). */
 struct party {
     struct party *next;
     int64_t id;
-    int64_t limited_until_ms;
+    int64_t limited_until_ms;   /* of the steady clock */
     unsigned strikes;           /* refusals in a row that did not say how long */
+    struct quota_word quota;    /* the last that was believed */
+    struct quota_word doubt;    /* said since, but it ran backwards */
     char   *token;              /* malloc; wiped when dropped */
     size_t  token_len;
-    int64_t token_ends_ms;
+    int64_t token_ends_ms;      /* of the forge's clock */
     uint64_t generation;        /* of the token: is a 401 about the present one? */
     bool    fetching;
     struct job *waiting, **waiting_last;    /* for the token */
-    unsigned in_flight;                     /* jobs that hold a slot */
+    struct line line[CALL_CLASS_COUNT];
+    uint64_t turns;                         /* given out */
     bool    draining;
-    struct job *queue, **queue_last;        /* for a slot */
-    struct pace *pace;                      /* malloc; NULL until something was sent */
+    struct arena *mem;                      /* of the pace; NULL until something was sent */
+    struct pace *pace;
 };
-bool party_limited(const struct party *p, int64_t now_ms);
+
+/* ---- github_limit.c ---- */
+void limit_read(struct job *j, const struct http_answer *a, str message, struct limit_order *out);
+/* What is believed of such numbers; -1: missing or unreadable. */
+void quota_judge(struct job *j, int64_t limit, int64_t remaining, int64_t reset_s, str resource,
+                 struct forge_quota *out);
+bool party_limited(const struct party *p, int64_t steady_ms);
 /* What an answer orders. Returns until when to wait, for a refusal. */
-int64_t party_told(struct party *p, const struct limit_order *o, bool success, int64_t now_ms);
+int64_t party_told(struct party *p, const struct limit_order *o, bool success, int64_t steady_ms);
+
+/* ---- github_clock.c ---- */
+/* "Sun, 06 Nov 1994 08:49:37 GMT", the only form that is still sent (RFC 9110 §5.6.7). */
+bool http_date_read(str s, int64_t *utc_ms);
+void clock_learn(struct github *g, const struct http_answer *a);
+int64_t clock_there_ms(const struct github *g);                     /* what it shows now */
+int64_t clock_ours_ms(const struct github *g, int64_t there_ms);    /* 0 stays 0 */
 
 struct github {
     struct http_client *client;
     str      api_base, origin, api_version;
     int64_t (*now_ms)(void *);
+    int64_t (*steady_ms)(void *);           /* never set: what is waited for is measured by it */
     void    *now_self;
     struct arena *mem;                      /* the configuration */
 
@@ -78,7 +97,9 @@ struct github {
     int64_t  app_token_ends_ms;
     uint64_t seen_generation;               /* of the key that all tokens here come from */
     bool     no_run_details;                /* this host refuses `return_run_details` (GHES) */
-    int64_t  points, window_ms;             /* the pace; 0 points: none */
+    struct pace_limits limits;
+    bool     clock_known;                   /* the forge has shown its clock … */
+    int64_t  ahead_ms;                      /* … which is so much ahead of ours */
     bool     unpaced;                       /* stopping: what waits ends now */
     /* when what waits is looked at again; 0: nothing waits */
     int64_t  alarm_ms;
@@ -93,7 +114,6 @@ struct reply {
     const struct http_answer *http;
 };
 
-struct job;
 typedef void job_take(struct job *j, const struct reply *r);
 
 struct job {
@@ -103,16 +123,18 @@ struct job {
     forge_done    *done;
     void          *ctx;
     void         (*begin)(struct job *j);
-    struct job    *next_waiting;            /* for a token or a slot */
-    bool           has_slot;                /* from its first request to its end */
+    struct job    *next_waiting;            /* for a token or its turn */
+    uint64_t       turn;                    /* kept from its first request to its end */
     int64_t        began_mono_ms;
     unsigned       calls;
-    int64_t        charged;                 /* points of the request under way */
     struct forge_quota quota;
 
     /* the request under way */
     enum github_auth auth;
     enum http_method method;
+    enum call_class  class;
+    struct pace_call sent;
+    bool       is_out;                      /* the pace has been told that it left */
     str        url, body, etag;
     job_take  *take;
     bool       fresh_token;                 /* already repeated after a 401 */
@@ -138,11 +160,14 @@ void job_post(struct job *j);
 /* Sends a request; the answer comes to take. url: path and query below api_base, or a whole address
  * that begins with it. An effect is what is not a GET. */
 void job_send(struct job *j, enum http_method method, str url, str body, job_take *take);
+/* POSTs something that notifies people. */
+void job_say(struct job *j, bool last_word, str url, str body, job_take *take);
+void job_depart(struct job *j, struct party *p);    /* its turn has come */
 void job_send_now(struct job *j);           /* the request is complete but for its authorization */
 /* Ends the job: `done` is called, the job is gone. */
 void job_ok(struct job *j, str result);
 void job_fail(struct job *j, enum forge_outcome outcome, int64_t status, str message);
-void job_limited(struct job *j, int64_t status, str message, int64_t until_ms);
+void job_limited(struct job *j, int64_t status, str message, int64_t wait_ms);
 /* Status ≥ 300 by the common rules. */
 void job_refused(struct job *j, const struct reply *r);
 static inline bool reply_ok(const struct reply *r) { return r->status >= 200 && r->status < 300; }
@@ -166,17 +191,12 @@ void list_finish(struct job *j, bool more);
 void result_begin(struct job *j);           /* j->out is a fresh object */
 void result_end(struct job *j);             /* closes it and ends the job with it */
 
-/* Gives slots to those that wait, in order and at GitHub's pace. */
-void slots_drain(struct github *g, struct party *p);
-
 /* ---- github_pace.c ---- */
-/*
- * May its first request leave now? Otherwise *at_ms: when to look again; 0: when an answer comes.
- */
-bool pace_allows(struct job *j, struct party *p, int64_t *at_ms);
-void pace_charge(struct job *j, struct party *p);       /* it leaves */
-void pace_answered(struct job *j, struct party *p);
-void pace_refund(struct job *j, struct party *p);       /* it did not leave after all */
+void line_up(struct job *j);                        /* its request waits for its turn */
+void line_drain(struct github *g, struct party *p); /* who may leave, leaves */
+void pace_leaves(struct job *j, struct party *p);
+/* reached: the forge may have seen it. */
+void pace_returns(struct job *j, struct party *p, bool reached, bool refused);
 void pace_wait(struct github *g, int64_t at_ms);
 
 /* ---- github_auth.c ---- */
@@ -219,6 +239,7 @@ void begin_list_repos(struct job *j);
 void begin_list_installations(struct job *j);
 void begin_list_deliveries(struct job *j);
 void begin_redeliver(struct job *j);
+void begin_read_quota(struct job *j);
 
 /* ---- github_read.c: GitHub's objects in our words, from webhooks and answers alike ---- */
 /* What is not there is empty, never a null pointer: columns and JSON take it as it is. */

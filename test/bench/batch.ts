@@ -74,7 +74,7 @@ export async function play(plan: Plan): Promise<Played> {
     const { app } = await sim.settings();
     const key = `${sim.ready.dir}/bench.pem`;
     writeFileSync(key, app.private_key, { mode: 0o600 });
-    const box = await openBox({ github_api: sim.ready.api, github_web: sim.ready.api, github_app_id: String(app.id), github_app_slug: app.slug, github_private_key_file: key, ca_file: sim.ready.ca, log_level: 'warn', github_points: '0', ...plan.settings });
+    const box = await openBox({ github_api: sim.ready.api, github_web: sim.ready.api, github_app_id: String(app.id), github_app_slug: app.slug, github_private_key_file: key, ca_file: sim.ready.ca, log_level: 'warn', github_pace: '0', ...plan.settings });
     try {
         await simulator(box, sim);
         const id = await repositoryOf(box, sim);
@@ -139,7 +139,7 @@ export async function showBatch(isShort: boolean): Promise<Figure[]> {
     const of = (pick: (one: Played) => number) => median(quiet.map(pick));
     const total = of((p) => p.total_ms), cpu = of((p) => p.cpuMs) / size.nodes;
     const bad = await play({ ...size, ms_max: 120_000, prepare: faults, settings: { sweep_ms: '1000', silent_ms: '3000', find_settle_ms: '3000' } });
-    const paced = await play({ ...size, ms_max: 120_000, prepare: limits, settings: { github_points: '900', github_points_window_ms: String(window_ms) } });
+    const paced = await play({ ...size, ms_max: 120_000, prepare: limits, settings: { github_pace: '100', github_minute_ms: String(window_ms) } });
     const writes = paced.points / 900;
     const least = Math.max(0, Math.ceil(writes) - 1) * window_ms;
     const refused = (paced.statuses['403'] ?? 0) + (paced.statuses['429'] ?? 0);

@@ -40,7 +40,8 @@ static struct paced given_a_paced_port(int64_t points)
     if (!http_client_start(&(struct http_client_config){ .user_agent = "pace" }, &p.client, &e) ||
         !github_new(&(struct github_config){ .client = p.client, .api_base = str_of(rig.base),
                         .app_id = 1, .app_slug = STR("s"), .private_key_pem = str_of(rig_pem()),
-                        .now_ms = virtual_now, .points = points, .window_ms = WINDOW_MS },
+                        .now_ms = virtual_now, .steady_ms = virtual_now,
+                        .limits = { .points_per_minute = points, .window_ms = WINDOW_MS } },
                     &p.github, &e))
         fail_msg("%s", e.text);
     p.port = github_port(p.github);
