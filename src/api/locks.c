@@ -94,7 +94,8 @@ static bool release_body(struct db *db, struct arena *mem, void *arg, struct err
     struct call *c = x->call;
     struct lock l;
     bool found;
-    if (!locks_release(db, mem, c->who.workspace_id, x->lock.folded, c->now_ms, &l, &found, e))
+    if (!locks_release(db, mem, c->who.workspace_id, x->lock.folded, x->token, c->now_ms, &l,
+                       &found, e))
         return false;
     if (!found)
         return fail(e, ERR_LOCK_UNKNOWN,

@@ -254,6 +254,24 @@ bool db_rollback_to(struct db *db, struct err *e)
     return true;
 }
 
+bool db_mark(const struct db *db, int64_t *mark)
+{
+    assert(db->in_transaction);
+    if (!db->side->written)
+        return false;
+    *mark = db->side->written(db);
+    return true;
+}
+
+bool db_back_to(struct db *db, int64_t mark)
+{
+    assert(db->in_transaction);
+    if (db->depth || db->side->written(db) != mark)
+        return false;
+    db->spoiled = ERR_NONE;
+    return true;
+}
+
 bool db_notify(struct db *db, str channel, str payload, struct err *e)
 {
     if (!unspoiled(db, e))

@@ -117,6 +117,14 @@ bool db_release(struct db *db, struct err *e) MUST_CHECK;
 bool db_rollback_to(struct db *db, struct err *e) MUST_CHECK;
 
 /*
+ * A mark costs nothing where a savepoint keeps a copy of every page: it is gone back to for free
+ * while nothing was written since. db_mark false: this side has none (PostgreSQL: any failure needs
+ * a savepoint). db_back_to false: something was written, the whole transaction must be rolled back.
+ */
+bool db_mark(const struct db *db, int64_t *mark) MUST_CHECK;
+bool db_back_to(struct db *db, int64_t mark) MUST_CHECK;
+
+/*
  * PostgreSQL: LISTEN/NOTIFY between processes; on SQLite both do nothing (one process owns the
  * file).
  */
@@ -136,6 +144,8 @@ bool db_wait_notify(struct db *db, struct arena *mem, int wake_fd, int64_t timeo
  * do). The files say the sides' words in braces:
  *     {id}      an automatic 64-bit key, never given twice     integer primary key autoincrement |
  *     bigint … identity primary key
+ *     {seq}     the same, but the last row's may come again     integer primary key | bigint …
+ *     identity primary key
  *     {int}     a 64-bit integer                               integer | bigint  (STRICT knows no
  *     bigint, PG's integer has 32 bits)
  *     {text}    text that sorts by bytes                       text | text collate "C"

@@ -20,6 +20,8 @@ struct side {
                      size_t rows, struct err *e);
     /* Transaction control; the text is a literal. A commit that did not is a failure. */
     bool (*control)(struct db *db, const char *sql, struct err *e);
+    /* How many rows this connection has written so far; NULL: no marks. */
+    int64_t (*written)(const struct db *db);
     /* Several statements, for migrations. */
     bool (*script)(struct db *db, const char *sql, struct err *e);
     bool (*alive)(struct db *db);

@@ -281,6 +281,11 @@ static bool lite_control(struct db *db, const char *sql, struct err *e)
     return still_open(l, e) && lite_run(db, NULL, NULL, NULL, sql, NULL, 0, e);
 }
 
+static int64_t lite_written(const struct db *db)
+{
+    return sqlite3_total_changes64(((const struct lite *)db)->handle);
+}
+
 /* --- opening --- */
 
 static bool lite_ready(struct db *db, struct err *e)
@@ -340,6 +345,7 @@ static const struct side lite_side = {
     .run = lite_run,
     .run_many = lite_run_many,
     .control = lite_control,
+    .written = lite_written,
     .script = lite_script,
     .alive = lite_alive,
     .patience = lite_patience,

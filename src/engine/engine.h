@@ -8,8 +8,8 @@
  *     group commit
  *     engine_read     a reader connection for queries
  *
- * One writer thread runs every body; many bodies share one commit (group commit), each inside a
- * savepoint of its own.
+ * One writer thread runs every body; many bodies share one commit (group commit), and one that fails
+ * takes nothing of the others with it.
  */
 #ifndef SIGNALBOX_ENGINE_ENGINE_H
 #define SIGNALBOX_ENGINE_ENGINE_H

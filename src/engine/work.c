@@ -56,18 +56,27 @@ static void note_health(struct work *w, bool ok, const struct err *e)
         log_error("the database cannot be written", LZ("why", w->why));
 }
 
+/* How a body that fails is kept from what others in its transaction did. */
+enum fence { FENCE_NONE /* it is alone */, FENCE_MARK, FENCE_SAVEPOINT };
+
 /*
- * One body inside the open transaction. With company it gets a savepoint, so that its failure is
- * its own.
+ * One body inside the open transaction. With company it has a mark, which tells that a failed body
+ * wrote nothing, as most do that fail. *spoiled: it did write; the group begins again, each body in
+ * a savepoint of its own.
  */
-static void run_body(struct work *w, struct job *j, bool alone)
+static void run_body(struct work *w, struct job *j, enum fence fence, bool *spoiled)
 {
     struct err ignored = { 0 };
+    int64_t mark = 0;
     err_clear(&j->e);
-    j->ok = alone || db_savepoint(w->db, &j->e);
+    if (fence == FENCE_MARK && !db_mark(w->db, &mark))
+        fence = FENCE_SAVEPOINT;
+    j->ok = fence != FENCE_SAVEPOINT || db_savepoint(w->db, &j->e);
     j->ok = j->ok && j->body(w->db, w->mem, j->arg, &j->e);
     assert(j->ok || j->e.code != ERR_NONE);
-    if (alone)
+    if (fence == FENCE_MARK && !j->ok)
+        *spoiled = !db_back_to(w->db, mark);
+    if (fence != FENCE_SAVEPOINT)
         return;
     if (j->ok)
         j->ok = db_release(w->db, &j->e);
@@ -89,19 +98,23 @@ static void fail_all(struct job *first, const struct err *e)
  * Every job of the list in one transaction. False: nothing was stored, and the reason asks for
  * another try.
  */
-static bool run_together(struct work *w, struct job *first)
+static bool run_fenced(struct work *w, struct job *first, enum fence fence)
 {
     struct err e = { 0 };
-    bool alone = first->next == NULL, repeat = false;
+    bool alone = fence == FENCE_NONE, repeat = false, spoiled = false;
 
     if (!db_begin(w->db, &e)) {
         fail_all(first, &e);
         note_health(w, e.code != ERR_STORAGE, &e);
         return e.code != ERR_BUSY;
     }
-    for (struct job *j = first; j && !repeat; j = j->next) {
-        run_body(w, j, alone);
+    for (struct job *j = first; j && !repeat && !spoiled; j = j->next) {
+        run_body(w, j, fence, &spoiled);
         repeat = must_repeat(j);
+    }
+    if (spoiled && !repeat) {
+        db_rollback(w->db);
+        return run_fenced(w, first, FENCE_SAVEPOINT);
     }
     if (repeat || (alone && !first->ok)) {
         db_rollback(w->db);
@@ -116,6 +129,11 @@ static bool run_together(struct work *w, struct job *first)
     atomic_fetch_add(&w->commits, 1);
     note_health(w, true, NULL);
     return true;
+}
+
+static bool run_together(struct work *w, struct job *first)
+{
+    return run_fenced(w, first, first->next ? FENCE_MARK : FENCE_NONE);
 }
 
 /*

@@ -66,14 +66,22 @@ bool locks_take(struct db *db, struct arena *mem, struct lock *l, int64_t now_ms
     return *taken || lock_holder(db, mem, l, e);
 }
 
-bool locks_release(struct db *db, struct arena *mem, str workspace_id, str folded, int64_t now_ms,
-                   struct lock *out, bool *found, struct err *e)
+bool locks_release(struct db *db, struct arena *mem, str workspace_id, str folded, int64_t token,
+                   int64_t now_ms, struct lock *out, bool *found, struct err *e)
 {
     struct db_rows r;
+    const struct arg which[] = {A(workspace_id), A(folded), A(now_ms), A(token)};
     if (!db_query(db, mem, e, &r,
                   "update lock set deleted_ms = $3, updated_ms = $3 where workspace_id = $1 and "
-                  "folded = $2 and deleted_ms is null and expires_ms > $3 returning " LOCK_COLUMNS,
-                  ARGS(A(workspace_id), A(folded), A(now_ms))))
+                  "folded = $2 and deleted_ms is null and expires_ms > $3 and ($4 = 0 or token = "
+                  "$4) returning " LOCK_COLUMNS,
+                  which, 4))
+        return false;
+    if (!r.count && token &&
+        !db_query(db, mem, e, &r,
+                  "select " LOCK_COLUMNS " from lock where workspace_id = $1 and folded = $2 and "
+                  "deleted_ms is null and expires_ms > $3 and token <> $4",
+                  which, 4))
         return false;
     *found = r.count > 0;
     if (*found)

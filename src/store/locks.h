@@ -25,7 +25,10 @@ struct lock {
  */
 bool locks_take(struct db *db, struct arena *mem, struct lock *l, int64_t now_ms, bool *taken,
                 struct err *e) MUST_CHECK;
-/* *found false: no active lock. Else *out is the released one. */
-bool locks_release(struct db *db, struct arena *mem, str workspace_id, str folded, int64_t now_ms,
-                   struct lock *out, bool *found, struct err *e) MUST_CHECK;
+/*
+ * token: release only this grant; 0: whichever. *found false: no active lock. Else *out is the
+ * released one, or the one that stays because it has another token.
+ */
+bool locks_release(struct db *db, struct arena *mem, str workspace_id, str folded, int64_t token,
+                   int64_t now_ms, struct lock *out, bool *found, struct err *e) MUST_CHECK;
 #endif

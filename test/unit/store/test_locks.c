@@ -88,7 +88,7 @@ static bool release(struct both *b, const char *workspace, int64_t now_ms)
 {
     struct lock l;
     bool found;
-    good(b, locks_release(b->db, b->mem, str_of(workspace), STR("k"), now_ms, &l, &found, &b->e));
+    good(b, locks_release(b->db, b->mem, str_of(workspace), STR("k"), 0, now_ms, &l, &found, &b->e));
     return found;
 }
 
