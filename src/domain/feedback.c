@@ -4,6 +4,7 @@
  * runs, and only then, folded, everything.
  */
 #include "domain/feedback_parts.h"
+#include "domain/hold.h"
 
 /* 40 visible lines in the worst case: verdict 1, notes 2, wait 2, failed 1+7+2, waiting 1+6+5,
  * changes 2+6+1, running 1+3+1, fold 1, before 2, footer 1. */
@@ -202,6 +203,8 @@ static void digest_batch(struct arena *mem, uint64_t *h, const struct batch_view
     for (uint32_t i = 0; i < b->count; i++)
         digest_node(h, &b->node[s.order[i]]);
 }
+    for (size_t i = 0; i < b->hold_count; i++)
+        mix(h, hold_text(mem, &b->hold[i]));
 
 str feedback_digest(struct arena *mem, const struct change_view *c)
 {

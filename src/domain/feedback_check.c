@@ -112,8 +112,6 @@ static const char *conclusion_of(const struct summary *s)
     return s->by_state[NODE_SKIPPED] ? "failure" : "success";
 }
 
-static bool is_held(const struct summary *s) { return str_eq(str_of(s->b->state), STR("held")); }
-
 /* "3 of 24 done, 1 failed": titles are plain text, seen in a list, so numbers come first. */
 static str title_of(struct arena *mem, const struct summary *s)
 {
@@ -125,7 +123,9 @@ static str title_of(struct arena *mem, const struct summary *s)
         return words_states(mem, s->by_state);
     struct buf out;
     buf_init(&out, mem, SIZE_MAX);
-    if (is_held(s))
+    if (summary_held(s) && s->b->hold_count)
+        return words_holds_title(mem, s);
+    if (summary_held(s))
         buf_add(&out, STR("Held: a person must let it go. "));
     buf_print(&out, "%s of %s done", z(words_number(mem, s->ended)),
               z(words_number(mem, s->total)));
@@ -144,7 +144,7 @@ static void check_status(const struct summary *s, bool upload_due, struct check_
     bool ended = summary_ended(s) || s->total == 0 || s->b->error.len;
     if (ended && !upload_due)
         finish(out, conclusion_of(s));
-    else if (is_held(s) && !ended)
+    else if (summary_held(s))
         finish(out, "action_required");
     else
         out->status = s->ended || s->by_state[NODE_RUNNING] || s->by_state[NODE_QUEUED] ||
@@ -158,6 +158,7 @@ static str summary_text(struct arena *mem, const struct summary *s, const struct
     struct page p;
     page_init(&p, mem, l->bytes - TABLE_TAIL_BYTES);
     page_print(&p, "**%s**", z(words_verdict(mem, s)));
+    section_holds(&p, s, false);
     section_notes(&p, s);
     section_failed(&p, s, l);
     section_waiting(&p, s, l);
@@ -249,7 +250,7 @@ static bool touches_nothing(const struct change_view *c)
 const char *feedback_review(struct arena *mem, const struct change_view *c, str *body)
 {
     *body = STR("");
-    if (c->kind != CHANGE_PULL_REQUEST ||
+    if (c->kind != CHANGE_PULL_REQUEST || c->draft ||
         (c->wait != WAIT_NONE && c->wait != WAIT_NOTHING_AFFECTED))
         return NULL;
     if (touches_nothing(c)) {
@@ -261,7 +262,7 @@ const char *feedback_review(struct arena *mem, const struct change_view *c, str 
         return NULL;
     struct summary s;
     summary_make(mem, b, &s);
-    if (!b->error.len && (!summary_ended(&s) || is_held(&s)))
+    if (!b->error.len && (!summary_ended(&s) || str_eq(str_of(b->state), STR("held"))))
         return NULL;
     const char *conclusion = conclusion_of(&s);
     *body = review_body(mem, &s);

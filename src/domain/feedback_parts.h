@@ -47,6 +47,12 @@ static inline int order_number(int64_t a, int64_t b) { return (a > b) - (a < b);
 void summary_make(struct arena *mem, const struct batch_view *b, struct summary *s);
 /* every node final, and at least one to dispatch */
 bool summary_ended(const struct summary *s);
+/* Something holds it, wholly or (limited by the forge half-way) what is left of it. */
+bool summary_has_holds(const struct summary *s);
+/* It is held, and nothing of it moves. */
+bool summary_held(const struct summary *s);
+/* "Held: would dispatch 247 stacks, the threshold is 50": plain text. */
+str  words_holds_title(struct arena *mem, const struct summary *s);
 /*
  * Is there something to tell: work, an error, or a component that is gone. False: nothing affected
  * (peers.md §5.4: no comment).
@@ -134,6 +140,8 @@ void section_waiting(struct page *p, const struct summary *s, const struct page_
 void section_changes(struct page *p, const struct summary *s, const struct page_limits *l);
 void section_running(struct page *p, const struct summary *s, const struct page_limits *l);
 void section_notes(struct page *p, const struct summary *s);
+/* Why it is held, and the controls that let it go. */
+void section_holds(struct page *p, const struct summary *s, bool controls);
 /* The table by level; rows beyond the limit are counted with a link. */
 void section_table(struct page *p, const struct summary *s, uint32_t rows);
 str  table_cell_status(struct arena *mem, const struct summary *s, uint32_t node);

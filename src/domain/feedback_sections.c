@@ -227,8 +227,10 @@ static void queue_lines(struct page *p, const struct summary *s)
 
 void section_waiting(struct page *p, const struct summary *s, const struct page_limits *l)
 {
-    bool held = str_eq(str_of(s->b->state), STR("held")) && !summary_ended(s);
+    bool held = summary_held(s) && !s->b->hold_count;
     struct stories t = stories_of(p->mem, s, STORIES_WAITING);
+    if (summary_held(s) && !held && !t.count)
+        return;                         /* the callout has told it all */
     if (!held && !s->b->error.len && !t.count && !s->by_state[NODE_READY] &&
         widest_open(s) == NO_NODE)
         return;

@@ -134,7 +134,7 @@ const char *summary_icon(const struct summary *s)
     const uint32_t *n = s->by_state;
     if (s->failed || s->b->error.len)
         return "❌";
-    if (str_eq(str_of(s->b->state), STR("held")))
+    if (summary_held(s) || str_eq(str_of(s->b->state), STR("held")))
         return "✋";
     if (s->total == 0)
         return "➖";
@@ -152,11 +152,11 @@ str words_verdict(struct arena *mem, const struct summary *s)
 {
     str counts = words_states(mem, s->by_state);
     const char *head =
-        str_eq(str_of(s->b->state), STR("held")) && !summary_ended(s) ? "held: " : "";
+        summary_held(s) ? "held: " : "";
     if (s->total == 0)
         counts = s->b->error.len ? STR("not planned") : STR("nothing to dispatch");
     str left = STR("");
-    if (s->total && !summary_ended(s) && s->b->forecast_ms > 0)
+    if (s->total && !summary_ended(s) && !summary_held(s) && s->b->forecast_ms > 0)
         left = arena_print(mem, ", about %s left", z(duration_write(mem, s->b->forecast_ms)));
     return arena_print(mem, "%s %s%s — %s%s", summary_icon(s), head, z(counts),
                        z(words_subject(mem, s)), z(left));

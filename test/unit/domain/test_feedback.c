@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "base/buf.h"
+#include "domain/hold.h"
 #include "feedback_given.h"
 #undef fail     /* of base/err.h: cmocka has its own */
 #include <cmocka.h>
@@ -197,6 +198,77 @@ static void cancelled(struct given *g, struct arena *mem)
     g->batch[0].verdict = "cancelled";
 }
 
+static void held(struct given *g, struct arena *mem, uint32_t count, const struct hold *hold,
+                 size_t holds)
+{
+    given_batch(g, mem, count, count < 10 ? 2 : 6, "opened");
+    struct hold *copy = arena_make(mem, struct hold, holds);
+    memcpy(copy, hold, holds * sizeof *hold);
+    g->batch[0].state = "held";
+    g->batch[0].hold = copy;
+    g->batch[0].hold_count = holds;
+    g->batch[0].forecast_ms = 20 * MINUTE_MS;
+}
+
+static void held_by_the_threshold(struct given *g, struct arena *mem)
+{
+    held(g, mem, 247, &(struct hold){ .kind = HOLD_THRESHOLD, .since_ms = NOON_MS,
+                                      .dispatches = 247, .threshold = 50 }, 1);
+    g->batch[0].forecast = STR("247 writes, about 2 minutes at the written limit; 3,503 remain for "
+                               "approvals");
+}
+
+static void paused_by_pushes(struct given *g, struct arena *mem)
+{
+    held(g, mem, 8, &(struct hold){ .kind = HOLD_RAPID_PUSH, .since_ms = NOON_MS, .pushes = 4,
+                                    .pushes_max = 3, .window_ms = 10 * MINUTE_MS }, 1);
+}
+
+static void a_draft(struct given *g, struct arena *mem)
+{
+    held(g, mem, 8, &(struct hold){ .kind = HOLD_DRAFT, .since_ms = NOON_MS }, 1);
+    g->change.draft = true;
+}
+
+static const struct hold limited = { .kind = HOLD_RATE_LIMIT, .since_ms = NOON_MS,
+                                     .dispatches = 247, .safe = 120, .reserved = 40,
+                                     .remaining = 160, .quota = 5000,
+                                     .until_ms = NOON_MS + 32 * MINUTE_MS };
+
+static void held_by_the_rate_limit(struct given *g, struct arena *mem)
+{
+    held(g, mem, 8, &limited, 1);
+}
+
+static void larger_than_any_budget(struct given *g, struct arena *mem)
+{
+    struct hold h = limited;
+    h.dispatches = 4000;
+    h.never_fits = true;
+    held(g, mem, 8, &h, 1);
+}
+
+static void held_by_all_four(struct given *g, struct arena *mem)
+{
+    const struct hold all[] = {
+        { .kind = HOLD_DRAFT, .since_ms = NOON_MS },
+        { .kind = HOLD_RAPID_PUSH, .since_ms = NOON_MS, .pushes = 4, .pushes_max = 3,
+          .window_ms = 10 * MINUTE_MS },
+        { .kind = HOLD_THRESHOLD, .since_ms = NOON_MS, .dispatches = 247, .threshold = 50 },
+        limited,
+    };
+    held(g, mem, 8, all, 4);
+    g->change.draft = true;
+}
+
+/* Three ran before the forge said that it was too much. */
+static void limited_half_way(struct given *g, struct arena *mem)
+{
+    held(g, mem, 8, &limited, 1);
+    given_progress(g, 3, 0);
+    g->batch[0].state = "running";
+}
+
 static const struct { const char *file; void (*make)(struct given *, struct arena *); } worlds[] = {
     { "1-running", one_running },
     { "1-planned", one_planned },
@@ -213,6 +285,13 @@ static const struct { const char *file; void (*make)(struct given *, struct aren
     { "superseded", superseded },
     { "only-removed", only_removed },
     { "cancelled", cancelled },
+    { "held-threshold", held_by_the_threshold },
+    { "held-rapid-push", paused_by_pushes },
+    { "held-draft", a_draft },
+    { "held-rate-limit", held_by_the_rate_limit },
+    { "held-never-fits", larger_than_any_budget },
+    { "held-all", held_by_all_four },
+    { "limited-half-way", limited_half_way },
 };
 enum { WORLDS = sizeof worlds / sizeof *worlds };
 
@@ -284,6 +363,10 @@ static void checks_are_as_in_the_golden_files(void **state)
         g.change.wait_until_ms = NOON_MS + 60 * MINUTE_MS;
         same_as_golden(mem, waits[i].name, check_as_text(mem, &g.change));
     }
+    held_by_all_four(&g, mem);
+    same_as_golden(mem, "check-held-all", check_as_text(mem, &g.change));
+    held_by_the_rate_limit(&g, mem);
+    same_as_golden(mem, "check-held-rate-limit", check_as_text(mem, &g.change));
     apply_with_holds(&g, mem);
     same_as_golden(mem, "check-24-apply-with-holds", check_as_text(mem, &g.change));
     arena_free(mem);
@@ -348,7 +431,7 @@ static void a_status_is_always_an_icon_and_a_word(void **state)
     static const struct { const char *icon; const char *words[6]; } pairs[] = {
         { "❌", { "failed", "not planned", "could not be dispatched" } }, { "✅", { "succeeded", "nothing is affected" } },
         { "🔄", { "running" } },               { "⏭️", { "skipped" } },
-        { "🔒", { "locked", "waits", "wait" } }, { "✋", { "approval", "held" } },
+        { "🔒", { "locked", "waits", "wait" } }, { "✋", { "approval", "held", "paused" } },
         { "⌛", { "timed out" } },             { "❗", { "could not be dispatched" } },
     };
     for (size_t i = 0; i < WORLDS; i++) {

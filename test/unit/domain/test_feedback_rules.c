@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "domain/hold.h"
 #include "feedback_given.h"
 #undef fail     /* of base/err.h: cmocka has its own */
 #include <cmocka.h>
@@ -309,6 +310,93 @@ static void reviews_are_due_as_in_this_table(void **state)
     }
 }
 
+/* Holds of the kinds that stand, and who of the controls is offered. */
+static void each_order_has_one_control_and_a_spinner_is_never_shown(void **state)
+{
+    (void)state;
+    static const struct hold draft = { .kind = HOLD_DRAFT },
+                             push = { .kind = HOLD_RAPID_PUSH, .pushes = 4, .pushes_max = 3, .window_ms = 600000 },
+                             many = { .kind = HOLD_THRESHOLD, .dispatches = 51, .threshold = 50 },
+                             limit = { .kind = HOLD_RATE_LIMIT, .dispatches = 51, .remaining = 10, .quota = 5000 },
+                             never = { .kind = HOLD_RATE_LIMIT, .dispatches = 9000, .remaining = 10, .quota = 5000, .never_fits = true };
+    static const struct { const struct hold *hold[4]; const char *controls; const char *title; } rows[] = {
+        { { &draft }, "dispatch", "Held: the pull request is a draft" },
+        { { &push }, "resume", "Paused: 4 pushes within 10 minutes, the limit is 3" },
+        { { &many }, "dispatch", "Held: would dispatch 51 stacks, the threshold is 50" },
+        { { &limit }, "", "Held: would dispatch 51 stacks, the safe budget is 0 calls (10 of 5,000 remain" },
+        { { &never }, "parts", "Held: would dispatch 9,000 stacks" },
+        { { &draft, &many }, "dispatch", "Held for 2 reasons: the pull request is a draft; and 1 more" },
+        { { &draft, &push, &many, &never }, "dispatch resume parts", "Held for 4 reasons: the pull request is a draft; and 3 more" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena *mem = fresh();
+        struct given g;
+        struct check_view v;
+        struct hold hold[4];
+        size_t n = 0;
+        for (; n < 4 && rows[i].hold[n]; n++)
+            hold[n] = *rows[i].hold[n];
+        given_letters(&g, mem, "WWW", "opened");
+        g.batch[0].state = "held";
+        g.batch[0].hold = hold;
+        g.batch[0].hold_count = n;
+        str comment = feedback_comment(mem, &g.change);
+        assert_int_equal(given_times(comment, "- [ ] **"), rows[i].controls[0] ? 1 + given_times(str_of(rows[i].controls), " ") : 0);
+        for (str word, rest = str_of(rows[i].controls); rest.len;) {
+            word = str_cut(rest, ' ', &rest);
+            assert_true(given_has(comment, arena_print(mem, "** <!-- signalbox:" PRI_STR " bat_1 -->\n", FMT_STR(word)).ptr));
+        }
+        feedback_check(mem, &g.change, &v);
+        assert_string_equal(v.status, "completed");
+        assert_string_equal(v.conclusion, "action_required");
+        assert_true(str_starts(v.title, str_of(rows[i].title)) && v.title.len <= 255);
+        assert_true(str_eq(v.details_url, g.batch[0].url));
+        assert_false(given_has(v.summary, "- [ ]"));           /* a check has no boxes to tick */
+        assert_true(given_has(v.summary, "[!WARNING]"));
+        /* a newer head waits, or it is closed: nothing of the old one may be ordered any more */
+        g.change.wait = WAIT_CLOSED;
+        assert_false(given_has(feedback_comment(mem, &g.change), "- [ ]"));
+        g.change.wait = WAIT_UPLOAD;
+        g.change.head_sha = STR("ffffffff00000000ffffffff00000000ffffffff");
+        assert_false(given_has(feedback_comment(mem, &g.change), "- [ ]"));
+        arena_free(mem);
+    }
+}
+
+static void new_figures_of_a_hold_are_urgent(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    struct hold hold = { .kind = HOLD_THRESHOLD, .dispatches = 51, .threshold = 50 };
+    given_letters(&g, mem, "WWW", "opened");
+    str free_digest = feedback_digest(mem, &g.change);
+    g.batch[0].state = "held";
+    g.batch[0].hold = &hold;
+    g.batch[0].hold_count = 1;
+    str before = feedback_digest(mem, &g.change);
+    assert_false(str_eq(free_digest, before));
+    hold.threshold = 40;
+    assert_false(str_eq(before, feedback_digest(mem, &g.change)));
+    arena_free(mem);
+}
+
+static void a_draft_is_never_reviewed(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    str body;
+    given_letters(&g, mem, "SSS", "opened");
+    assert_non_null(feedback_review(mem, &g.change, &body));
+    g.change.draft = true;
+    assert_null(feedback_review(mem, &g.change, &body));
+    given_letters(&g, mem, "SFS", "opened");
+    g.change.draft = true;
+    assert_null(feedback_review(mem, &g.change, &body));
+    arena_free(mem);
+}
+
 static void a_held_batch_is_never_approved(void **state)
 {
     (void)state;
@@ -484,6 +572,9 @@ int main(void)
         cmocka_unit_test(what_needs_a_person_explains_a_wait_before_what_only_takes_time),
         cmocka_unit_test(a_broken_view_is_rendered_all_the_same),
         cmocka_unit_test(reviews_are_due_as_in_this_table),
+        cmocka_unit_test(each_order_has_one_control_and_a_spinner_is_never_shown),
+        cmocka_unit_test(new_figures_of_a_hold_are_urgent),
+        cmocka_unit_test(a_draft_is_never_reviewed),
         cmocka_unit_test(a_held_batch_is_never_approved),
         cmocka_unit_test(an_edit_is_urgent_when_the_tone_or_a_failure_changed),
         cmocka_unit_test(an_edit_is_urgent_when_what_is_told_of_a_node_changed),
