@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/pack.h"
+#include "store/holds.h"
 
 enum { EDGES_BYTES_MAX = 8 * BATCH_EDGES_MAX, BATCHES_SHOWN = 2 };
 
@@ -228,6 +229,26 @@ static enum change_kind kind_of(str name)
 
 bool view_batch(const struct view *v, const struct change *c, const struct batch_row *row,
                 struct batch_view *out, struct err *e)
+/* What holds it, or what is left of it. */
+static bool view_holds(const struct view *v, const struct batch_whole *w, struct batch_view *out,
+                       struct err *e)
+{
+    struct hold_rows rows;
+    struct hold *hold = arena_make(v->mem, struct hold, HOLD_KIND_COUNT);
+    if (w->b->state == BATCH_ENDED)
+        return true;
+    if (!holds_of(v->db, v->mem, w->row.seq, &rows, e))
+        return false;
+    for (size_t i = 0; i < rows.count; i++)
+        if (!rows.at[i].lifted_ms) {
+            hold[out->hold_count++] = rows.at[i].hold;
+            if (rows.at[i].hold.since_ms > out->as_of_ms)
+                out->as_of_ms = rows.at[i].hold.since_ms;
+        }
+    out->hold = hold;
+    return true;
+}
+
 {
     struct batch_whole w;
     if (!(v->whole ? v->whole(v->ctx, row->seq, &w, e)
@@ -260,7 +281,7 @@ bool view_batch(const struct view *v, const struct change *c, const struct batch
         out->state = "ended";
         out->verdict = "failure";
     }
-    return view_nodes(v, &w, out, e);
+    return view_holds(v, &w, out, e) && view_nodes(v, &w, out, e);
 }
 
 /* ---- changes --------------------------------------------------------------------------------- */
