@@ -24,6 +24,11 @@ static bool window_open(const struct budget *b, int64_t now_ms)
     return b->limit > 0 && b->reset_ms > now_ms;
 }
 
+bool budget_current(const struct budget *b, int64_t now_ms)
+{
+    return b->known && (b->limit == BUDGET_UNLIMITED || b->reset_ms > now_ms);
+}
+
 static bool numbers_sane(const struct quota_seen *q)
 {
     return q->limit >= 1 && q->remaining >= 0 && q->remaining <= q->limit && q->reset_ms > 0 &&
@@ -66,8 +71,16 @@ static bool observe_past(struct budget *b, const struct quota_seen *q)
     return changed;
 }
 
+/* A forge that keeps no count says nothing in its answers. */
+static bool silent(const struct budget *b, const struct quota_seen *q)
+{
+    return q->limit < 0 && q->remaining < 0 && b->known && b->limit == BUDGET_UNLIMITED;
+}
+
 bool budget_observe(struct budget *b, const struct quota_seen *q)
 {
+    if (silent(b, q))
+        return false;
     if (!numbers_sane(q))
         return now_unknown(b, q);
     if (q->reset_ms <= q->at_ms)
@@ -92,30 +105,28 @@ void budget_block(struct budget *b, int64_t until_ms)
     b->blocked_until_ms = most(b->blocked_until_ms, until_ms);
 }
 
-/* Not known is treated as little: what is assumed, and not more than was known last. */
-static int64_t assumed_remaining(const struct budget *b)
+/* Not known is treated as little: what is assumed, and not more than is known of it. */
+static int64_t assumed_remaining(const struct budget *b, int64_t now_ms)
 {
     int64_t assumed = most(BUDGET_UNKNOWN_LIMIT - b->spent, 0);
-    return b->limit > 0 ? least(assumed, b->remaining) : assumed;
+    if (window_open(b, now_ms))
+        return least(assumed, b->remaining);
+    return b->limit > 0 ? least(assumed, b->limit) : assumed;
 }
 
-static int64_t remaining_of(const struct budget *b)
+int64_t budget_remaining(const struct budget *b, int64_t now_ms)
 {
-    return b->known ? b->remaining : assumed_remaining(b);
+    return budget_current(b, now_ms) ? b->remaining : assumed_remaining(b, now_ms);
 }
 
 int64_t budget_safe(const struct budget *b, int64_t now_ms)
 {
-    if (b->blocked_until_ms > now_ms || (b->limit > 0 && b->reset_ms <= now_ms))
+    if (b->blocked_until_ms > now_ms)
         return 0;
-    return most(safe_part(remaining_of(b)) - b->claimed, 0);
+    return most(safe_part(budget_remaining(b, now_ms)) - b->claimed, 0);
 }
 
-int64_t budget_reserved(const struct budget *b)
-{
-    int64_t remaining = remaining_of(b);
-    return remaining - safe_part(remaining);
-}
+int64_t budget_reserved(const struct budget *b) { return b->remaining - safe_part(b->remaining); }
 
 int64_t budget_possible(const struct budget *b)
 {
@@ -262,7 +273,7 @@ void budget_forecast(const struct budget *b, const struct pace_limits *l, int64_
                      int64_t files, int64_t now_ms, struct budget_forecast *out)
 {
     int64_t possible = most(budget_possible(b), 1);
-    bool current = b->known && window_open(b, now_ms);
+    bool current = budget_current(b, now_ms);
     *out = (struct budget_forecast){.writes = most(dispatches, 0),
                                     .reads = most(files, 0),
                                     .remaining_after = -1,

@@ -21,7 +21,7 @@ enum {
     BUDGET_WINDOW_MS = 60 * 60 * 1000,  /* GitHub's */
     BUDGET_UNKNOWN_LIMIT = 1000,        /* calls an hour assumed where nothing is told: the smallest
                                            documented quota (forges.md §2.12) */
-    BUDGET_CLAIMS_MAX = 100000,
+    BUDGET_UNLIMITED = 1000 * 1000 * 1000,  /* limit and remaining where a forge keeps no count */
 };
 
 /* What a forge's answer said. Negative: the header was missing. */
@@ -33,8 +33,7 @@ struct budget {
     int64_t observed_ms;
     int64_t blocked_until_ms;   /* told to wait: nothing may be claimed before; 0: no */
     int64_t claimed;            /* given to batches and not yet spent, as far as we know */
-    int64_t spent;              /* by us in the present window; what stands in for `remaining` while
-                                   nothing is known */
+    int64_t spent;              /* by us in the last hour; asked for while nothing is current */
 };
 
 /*
@@ -47,13 +46,18 @@ bool budget_observe(struct budget *b, const struct quota_seen *q);
 /* The forge ordered to wait. Never shortens an order. */
 void budget_block(struct budget *b, int64_t until_ms);
 
+/* The forge's last word is sane, and its window is not over. */
+bool budget_current(const struct budget *b, int64_t now_ms);
+/* As far as we know; what is assumed while nothing current is known. */
+int64_t budget_remaining(const struct budget *b, int64_t now_ms);
 /*
  * Calls that a batch may still claim now: 75 % of what remains, less what is claimed. 0 while
- * blocked. After the reset of a known window and before a new word: 75 % of nothing that is known,
- * that is 0 (the scheduler reads the quota first).
+ * blocked. Without a current word: of what is assumed, which is what BUDGET_UNKNOWN_LIMIT leaves
+ * after what was spent in the last hour, and no more than was known last of a window that is not
+ * over. (The scheduler reads the quota before it gives anything to those that wait.)
  */
 int64_t budget_safe(const struct budget *b, int64_t now_ms);
-int64_t budget_reserved(const struct budget *b);        /* what is kept back of what remains */
+int64_t budget_reserved(const struct budget *b);        /* what is kept back of `remaining` */
 /* The most that could ever be safe: 75 % of the limit. */
 int64_t budget_possible(const struct budget *b);
 bool    budget_fits(const struct budget *b, int64_t cost, int64_t now_ms);

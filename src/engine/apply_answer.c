@@ -92,6 +92,8 @@ static bool put_back(struct step *s, const struct answer *a, struct err *e)
                                          .not_before_ms = at_ms},
                    &verdict, e))
         return false;
+    if (a->outcome == FORGE_LIMITED && !budget_limited(s, h, e))
+        return false;
     n->error_code = a->outcome == FORGE_LIMITED ? STR("rate_limited") : STR("forge_unreachable");
     n->error_text = arena_copy(h->mem, a->message);
     return nodes_save(s->db, h->row.seq, r.position, n, s->now_ms, e);
@@ -408,10 +410,17 @@ static bool repos_answered(struct step *s, const struct answer *a, struct err *e
     return end(s, a, a->outcome != FORGE_OK, a->message, e);
 }
 
+static bool quota_answered(struct step *s, const struct answer *a, struct err *e)
+{
+    return end(s, a, a->outcome != FORGE_OK, a->message, e) &&
+           budget_quota_read(s, a->outcome, a->result, e);
+}
+
 static const struct {
     const char *kind;
     bool (*apply)(struct step *, const struct answer *, struct err *);
 } kinds[] = {
+    {"read_quota", quota_answered},
     {"read_workflow", workflow_answered},
     {"cancel_run", cancel_answered},
     {"poll_run", poll_answered},
@@ -441,6 +450,7 @@ bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
     push_i64(s->mem, &s->gone, &s->gone_count, &s->gone_cap, id);
     if (!effects_get(s->db, s->mem, id, &a.effect, &open, e))
         return false;
+    budget_heard(s, body);
     *note =
         arena_print(s->mem, PRI_STR " of " PRI_STR " " PRI_STR ": %s", FMT_STR(a.call),
                     FMT_STR(a.effect.kind), FMT_STR(a.effect.key), forge_outcome_name(a.outcome));

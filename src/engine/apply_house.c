@@ -71,6 +71,8 @@ static bool reload_lanes(struct step *s, int64_t installation_id, struct err *e)
         return false;
     for (size_t i = 0; i < r.count; i++)
         push_i64(s->mem, &s->poke, &s->poke_count, &s->poke_cap, db_at(&r, i, 0)->i);
+    if (installation_id > 0)
+        push_i64(s->mem, &s->poke, &s->poke_count, &s->poke_cap, -installation_id);
     s->reload_poked = true;
     return true;
 }

@@ -329,11 +329,12 @@ static bool start_body(struct db *db, struct arena *mem, void *arg, struct err *
 static bool leftovers_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct start_job *x = arg;
-    int64_t *facts, *effects, *open;
-    size_t facts_count, effects_count;
+    int64_t *facts, *effects, *waited, *open;
+    size_t facts_count, effects_count, waited_count;
     struct db_rows r;
     if (!facts_lanes(db, mem, &facts, &facts_count, e) ||
         !effects_lanes(db, mem, &effects, &effects_count, e) ||
+        !claims_installations(db, mem, &waited, &waited_count, e) ||
         !db_query(db, mem, e, &r,
                   "select repository_id from batch where state <> 'ended' union select "
                   "c.repository_id from change_event v join change c on c.id = v.change_id where "
@@ -341,12 +342,14 @@ static bool leftovers_body(struct db *db, struct arena *mem, void *arg, struct e
                   "'complete' and received_ms > $1",
                   ARGS(A(engine_now_ms(x->en) - 2 * JOIN_UPLOAD_EXPIRES_MS))))
         return false;
-    open = arena_make(x->en->mem, int64_t, facts_count + effects_count + r.count + 2);
+    open = arena_make(x->en->mem, int64_t, facts_count + effects_count + waited_count + r.count + 2);
     x->count = 0;
     for (size_t i = 0; i < facts_count; i++)
         open[x->count++] = facts[i];
     for (size_t i = 0; i < effects_count; i++)
         open[x->count++] = effects[i];
+    for (size_t i = 0; i < waited_count; i++)
+        open[x->count++] = -waited[i];
     for (size_t i = 0; i < r.count; i++)
         open[x->count++] = db_at(&r, i, 0)->i;
     open[x->count++] = 0;

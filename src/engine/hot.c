@@ -103,7 +103,7 @@ bool hot_load_open(struct step *s, struct err *e)
     int64_t *seq;
     size_t count;
     struct hot *h;
-    if (s->lane->id == 0)
+    if (s->lane->id <= 0)
         return true;
     if (!batches_open(s->db, s->mem, s->lane->id, &seq, &count, e))
         return false;

@@ -20,6 +20,7 @@
 #include "engine/work.h"
 #include "forge/forge.h"
 #include "store/batches.h"
+#include "store/budget.h"
 #include "store/changes.h"
 #include "store/effects.h"
 #include "store/facts.h"
@@ -56,6 +57,12 @@ struct hot {
     enum dispatch_error *file_error;    /* DISPATCH_OK when workflow[i] can be used */
     uint32_t          file_count;
     bool              files_loaded;
+    /* What it may spend (budget.c); the scheduler may have added to the row meanwhile. */
+    struct claim      claim, claim_stored;
+    bool              claim_known, by_parts;
+    int64_t           claim_spent;          /* in this step */
+    uint64_t          asked_step;           /* the last step that asked for more */
+    str               asked_gate;           /* and what it came to */
 };
 
 struct run_seen {
@@ -92,6 +99,7 @@ struct lane {
     atomic_bool          has_blocked;
     atomic_bool          reload;        /* repository or settings changed: read them again */
     bool                 fresh;         /* just loaded: open dispatches may have been sent */
+    uint64_t             steps;
     /* guarded by engine.mutex */
     bool                 queued, again;
     struct step         *step;          /* of the job under way (writer thread) */
@@ -148,6 +156,9 @@ struct step {
     /* locks changed: look at blocked nodes */
     bool             step_recheck;
     bool             more;                                      /* facts were left */
+    uint64_t         number;                                    /* of the lane's steps */
+    struct budget_note *budget;                                 /* what answers said of quotas */
+    bool             schedule;                                  /* the scheduler has to look */
 };
 
 /* lane.c */
@@ -223,10 +234,36 @@ bool change_resume(struct step *s, int64_t change_id, str actor, str from, str *
 bool budget_read(struct step *s, int64_t installation_id, struct budget *out, struct err *e) MUST_CHECK;
 /* What a batch will draw from the safe budget: its dispatches. */
 int64_t budget_cost(const struct hot *h);
+/*
+ * budget_read of the batch's installation, and whether the batch has a claim that is not spent:
+ * asked together, because the scheduler may have granted one since.
+ */
+bool budget_ask(struct step *s, struct hot *h, struct budget *out, bool *has_claim,
+                struct err *e) MUST_CHECK;
 /* Gives the calls to the batch. The caller has asked budget_fits. */
-bool budget_claim(struct step *s, const struct hot *h, int64_t calls, struct err *e) MUST_CHECK;
+bool budget_claim(struct step *s, struct hot *h, int64_t calls, struct err *e) MUST_CHECK;
 /* The batch waits for budget: the scheduler of its installation is told. */
-bool budget_wanted(struct step *s, const struct hot *h, struct err *e) MUST_CHECK;
+bool budget_wanted(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
+/* An answer of the forge, as the fact tells it. Written by budget_end_step, once. */
+void budget_heard(struct step *s, struct json answer);
+/* A dispatch of the batch was answered: a call of its claim is spent. */
+void budget_spent(struct hot *h);
+/* The forge took no dispatch of the batch but told it to wait: it stands in line again. */
+bool budget_limited(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
+/* Why a node may not be sent for want of budget; empty when it may. Asks once a step. */
+bool budget_gate(struct step *s, struct hot *h, str *gate, struct err *e) MUST_CHECK;
+bool budget_is_gate(str gate);
+/* Nodes that its claim lets go now. */
+bool budget_room(struct step *s, struct hot *h, int64_t *room, struct err *e) MUST_CHECK;
+/* False: the installation was told to wait. */
+bool budget_may_send(struct step *s, bool *may, struct err *e) MUST_CHECK;
+bool budget_end_step(struct step *s, struct err *e) MUST_CHECK;
+/* Lane -installation_id: gives out what is safe, and sees to it that it is woken for the rest. */
+bool budget_schedule(struct step *s, struct err *e) MUST_CHECK;
+bool budget_quota_read(struct step *s, enum forge_outcome outcome, struct json result,
+                       struct err *e) MUST_CHECK;
+/* Fact "budget": a grant for a batch, or in the scheduler's lane a reason to look. */
+bool apply_budget(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 
 /* apply_command.c: whoever orders something, and from where: "api", "checkbox", "comment" */
 struct orderer { str actor, type /* "token", "user" … */, from; };

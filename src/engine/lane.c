@@ -284,12 +284,21 @@ static bool apply_exec_fact(struct step *s, const struct fact *f, str body, str 
     return parse_fact(s, body, &v, e) && apply_exec(s, v, note, e);
 }
 
+static bool apply_budget_fact(struct step *s, const struct fact *f, str body, str *note,
+                              struct err *e)
+{
+    struct json v;
+    (void)f;
+    return parse_fact(s, body, &v, e) && apply_budget(s, v, note, e);
+}
+
 static const struct fact_handler handlers[] = {
     { "upload.affected", apply_upload_fact },
     { "answer",          apply_answer_fact },
     { "command",         apply_command_fact },
     { "report",          apply_report_fact },
     { "exec",            apply_exec_fact },
+    { "budget",          apply_budget_fact },
 };
 
 static bool apply_one(struct step *s, const struct fact *f, str *note, struct err *e)
@@ -417,6 +426,10 @@ static bool lane_sweep(struct step *s, struct err *e)
     if (s->lane->id == 0)
         return s->en->config.forge == NULL || !s->en->config.heal_deliveries ||
                step_effect(s, "deliveries", STR("failed"), STR("{}"), 0, e);
+    if (s->lane->id < 0) {
+        s->schedule = true;
+        return true;
+    }
     return expire_events(s, e) && uploads_sweep(s, e) && runs_sweep(s, e);
 }
 
@@ -442,6 +455,8 @@ static bool lane_work(struct step *s, struct err *e)
     if (!lane_load(s, e) || !apply_facts(s, e) || !look_at_holds(s, e) || !lane_sweep(s, e) ||
         !lane_let_go(s, e))
         return false;
+    if (!budget_end_step(s, e) || (s->schedule && !budget_schedule(s, e)))
+        return false;
     for (size_t i = 0; i < s->dirty_count; i++)
         if (!report_want(s, s->dirty[i], false, e))
             return false;
@@ -465,6 +480,7 @@ static bool lane_body(struct db *db, struct arena *mem, void *arg, struct err *e
     *s =
         (struct step){.en = l->en, .lane = l, .db = db, .mem = mem, .now_ms = engine_now_ms(l->en)};
     s->out_last = &s->out;
+    s->number = ++l->steps;
     s->step_recheck = atomic_exchange(&l->recheck, false);
     l->step = s;
     l->half_done = true;

@@ -273,7 +273,7 @@ bool outbox_later(struct step *s, const struct effect *f, int64_t not_before_ms,
 
 struct call_out {
     struct engine *en;
-    int64_t lane, effect_id;
+    int64_t lane, effect_id, installation_id;
     enum forge_call_kind kind;
     size_t memo_len;
     char memo[];
@@ -303,6 +303,20 @@ static void answer_stored(void *arg, enum fact_fate fate, int64_t fact_id, const
     free(c);
 }
 
+/* Not known: a response said nothing of it, or nonsense. */
+static void write_quota(struct json_out *w, const struct forge_quota *q)
+{
+    json_key(w, STR("quota"));
+    json_begin_object(w);
+    if (q->known) {
+        json_field_i64(w, STR("limit"), q->limit);
+        json_field_i64(w, STR("remaining"), q->remaining);
+        json_field_i64(w, STR("resetMs"), q->reset_ms);
+        json_field_str(w, STR("resource"), q->resource.ptr ? q->resource : STR(""));
+    }
+    json_end_object(w);
+}
+
 static void answered(void *ctx, const struct forge_answer *a)
 {
     struct call_out *c = ctx;
@@ -320,6 +334,10 @@ static void answered(void *ctx, const struct forge_answer *a)
     json_field_i64(&w, STR("notBefore"), a->not_before_ms);
     json_field_str(&w, STR("memo"), (str){ c->memo, c->memo_len });
     json_field_i64(&w, STR("tookMs"), a->took_ms);
+    json_field_i64(&w, STR("installation"), c->installation_id);
+    json_field_i64(&w, STR("calls"), a->calls);
+    if (a->quota.said)
+        write_quota(&w, &a->quota);
     json_field_raw(&w, STR("result"), a->result.len ? a->result : STR("{}"));
     json_end_object(&w);
     engine_submit(c->en, &(struct fact_new){.lane = c->lane, .kind = "answer", .body = buf_str(&b)},
@@ -360,6 +378,7 @@ void outbox_hand_over(struct step *s)
         *c = (struct call_out){.en = en,
                                .lane = s->lane->id,
                                .effect_id = o->effect_id,
+                               .installation_id = o->call.installation_id,
                                .kind = o->call.kind,
                                .memo_len = o->memo.len};
         if (o->memo.len)

@@ -191,7 +191,10 @@ bool node_tell(struct step *s, struct hot *h, struct node_message m, enum node_v
 {
     struct decisions d = { .mem = s->mem };
     m.now_ms = s->now_ms;
+    bool sending = h->b->node[m.node].state == NODE_DISPATCHING;
     *verdict = batch_step(h->b, m, &d);
+    if (sending && h->b->node[m.node].state != NODE_DISPATCHING && m.event != NODE_PUT_BACK)
+        budget_spent(h);
     return batch_carry_out(s, h, &d, e);
 }
 
@@ -364,10 +367,15 @@ static bool lock_gate(struct step *s, struct hot *h, uint32_t node, str *gate, s
 
 static bool recheck_blocked(struct step *s, struct hot *h, struct err *e)
 {
+    int64_t room;
+    if (!budget_room(s, h, &room, e))
+        return false;
     for (uint32_t i = 0; i < h->count && h->b->by_state[NODE_BLOCKED]; i++) {
         str gate;
         enum node_verdict verdict;
         if (h->b->node[i].state != NODE_BLOCKED)
+            continue;
+        if (budget_is_gate(h->node[i].gate) && room-- <= 0)
             continue;
         if (!lock_gate(s, h, i, &gate, e))
             return false;
@@ -398,7 +406,7 @@ static bool let_one_go(struct step *s, struct hot *h, uint32_t node, bool *sent,
 {
     enum node_verdict verdict;
     str gate;
-    if (!lock_gate(s, h, node, &gate, e))
+    if (!lock_gate(s, h, node, &gate, e) || (!gate.len && !budget_gate(s, h, &gate, e)))
         return false;
     *sent = gate.len == 0;
     if (gate.len)
@@ -433,6 +441,14 @@ static bool let_batch_go(struct step *s, struct hot *h, uint32_t *slots, struct 
     return true;
 }
 
+static bool any_ready(const struct lane *l)
+{
+    for (const struct hot *h = l->hot; h; h = h->next)
+        if (h->b->state == BATCH_RUNNING && h->b->ready_count)
+            return true;
+    return false;
+}
+
 bool lane_let_go(struct step *s, struct err *e)
 {
     struct lane *l = s->lane;
@@ -448,6 +464,11 @@ bool lane_let_go(struct step *s, struct err *e)
             return false;
     uint32_t limit = (uint32_t)l->settings.dispatch_concurrency, busy = dispatching(l);
     uint32_t slots = busy < limit ? limit - busy : 0;
+    bool may = true;
+    if (slots && any_ready(l) && !budget_may_send(s, &may, e))
+        return false;
+    if (!may)
+        slots = 0;
     for (int applies = 1; applies >= 0; applies--)
         for (struct hot *h = l->hot; h && slots; h = h->next) {
             bool apply_batch = str_eq(h->row.activity, STR("merged")) ||

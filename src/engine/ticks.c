@@ -190,7 +190,7 @@ static void *listen_thread(void *arg)
             lane_reload(en, lane);
             continue;
         }
-        if (told && str_to_i64(payload, 0, INT64_MAX, &lane)) {
+        if (told && str_to_i64(payload, INT64_MIN, INT64_MAX, &lane)) {
             engine_poke(en, lane);
             continue;
         }

@@ -19,7 +19,7 @@ static struct budget budget_row(const struct db_rows *r)
 }
 
 /*
- * Spent is only asked for while nothing is known: the hours of the ledger are not the forge's
+ * Spent is only asked for while nothing current is known: the hours of the ledger are not the forge's
  * windows, so this one and the one before it are taken, which is too much rather than too little.
  */
 bool budget_sum(struct db *db, struct arena *mem, int64_t installation_id, int64_t now_ms,
@@ -32,7 +32,7 @@ bool budget_sum(struct db *db, struct arena *mem, int64_t installation_id, int64
                   ARGS(A(installation_id))))
         return false;
     b->claimed = row_i64(&r, 0, 0);
-    if (b->known)
+    if (budget_current(b, now_ms))
         return true;
     if (!db_query(db, mem, e, &r,
                   "select coalesce(sum(calls), 0) from spend where installation_id = $1 and "
@@ -97,15 +97,17 @@ bool budget_blocked(struct db *db, struct arena *mem, int64_t installation_id, i
 /* ---- claims ---------------------------------------------------------------------------------- */
 
 bool claims_get(struct db *db, struct arena *mem, int64_t batch_seq, struct claim *out,
-                bool *found, struct err *e)
+                bool *by_parts, bool *found, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-                  "select installation_id, calls, left_over, granted_ms, wanted, wanted_ms from "
-                  "claim where batch_seq = $1",
+                  "select c.installation_id, c.calls, c.left_over, c.granted_ms, c.wanted, "
+                  "c.wanted_ms, b.by_parts from batch b left join claim c on c.batch_seq = b.seq "
+                  "where b.seq = $1",
                   ARGS(A(batch_seq))))
         return false;
-    *found = r.count > 0;
+    *found = r.count > 0 && !row_null(&r, 0, 0);
+    *by_parts = r.count > 0 && row_bool(&r, 0, 6);
     *out = (struct claim){ .batch_seq = batch_seq };
     if (*found)
         *out = (struct claim){ .batch_seq = batch_seq,

@@ -35,8 +35,9 @@ struct claim {
     int64_t wanted;             /* calls that it waits for; 0: for none */
     int64_t wanted_ms;          /* since when */
 };
+/* by_parts: of the batch: a person agreed that it may go so. */
 bool claims_get(struct db *db, struct arena *mem, int64_t batch_seq, struct claim *out,
-                bool *found, struct err *e) MUST_CHECK;
+                bool *by_parts, bool *found, struct err *e) MUST_CHECK;
 /*
  * Adds to what was granted and to what is left of it (negative: spent or given back), and sets what
  * it waits for. Differences, because the scheduler and the batch's lane both write.
