@@ -227,8 +227,6 @@ static enum change_kind kind_of(str name)
     return CHANGE_PULL_REQUEST;
 }
 
-bool view_batch(const struct view *v, const struct change *c, const struct batch_row *row,
-                struct batch_view *out, struct err *e)
 /* What holds it, or what is left of it. */
 static bool view_holds(const struct view *v, const struct batch_whole *w, struct batch_view *out,
                        struct err *e)
@@ -249,6 +247,8 @@ static bool view_holds(const struct view *v, const struct batch_whole *w, struct
     return true;
 }
 
+bool view_batch(const struct view *v, const struct change *c, const struct batch_row *row,
+                struct batch_view *out, struct err *e)
 {
     struct batch_whole w;
     if (!(v->whole ? v->whole(v->ctx, row->seq, &w, e)
