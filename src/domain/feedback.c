@@ -139,6 +139,7 @@ static void body(struct page *p, const struct change_view *c, const struct summa
 {
     page_line(p, feedback_marker(p->mem, c->number));
     head_lines(p, c, s);
+    section_holds(p, s, c->wait != WAIT_CLOSED && str_eq(c->head_sha, s->b->head_sha));
     section_notes(p, s);
     section_failed(p, s, l);
     section_waiting(p, s, l);
@@ -200,11 +201,11 @@ static void digest_batch(struct arena *mem, uint64_t *h, const struct batch_view
     for (size_t i = 0; i < sizeof field / sizeof *field; i++)
         mix(h, field[i]);
     mix_number(h, summary_ended(&s));
+    for (size_t i = 0; i < b->hold_count; i++)
+        mix(h, hold_text(mem, &b->hold[i]));
     for (uint32_t i = 0; i < b->count; i++)
         digest_node(h, &b->node[s.order[i]]);
 }
-    for (size_t i = 0; i < b->hold_count; i++)
-        mix(h, hold_text(mem, &b->hold[i]));
 
 str feedback_digest(struct arena *mem, const struct change_view *c)
 {
