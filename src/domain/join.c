@@ -57,6 +57,18 @@ str join_tag(str ref)
     return str_starts(ref, tags) ? str_sub(ref, tags.len, ref.len) : STR_NONE;
 }
 
+bool join_brings_upload(str activity)
+{
+    static const str loud[] = { STR_INIT("opened"),    STR_INIT("synchronize"),
+                                STR_INIT("reopened"),  STR_INIT("merged"),
+                                STR_INIT("published"), STR_INIT("released"),
+                                STR_INIT("checks_requested") };
+    for (size_t i = 0; i < sizeof loud / sizeof *loud; i++)
+        if (str_eq(activity, loud[i]))
+            return true;
+    return false;
+}
+
 /* ---- what is known, seen from one head ---- */
 
 static const str MERGED = STR_INIT("merged");

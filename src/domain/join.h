@@ -27,6 +27,12 @@ bool join_queue_branch(str ref, str *base, int64_t *number);
 str join_tag(str ref);
 
 /*
+ * Activities that a CI workflow answers with an upload of its own; others look at what was uploaded
+ * for the head before.
+ */
+bool join_brings_upload(str activity);
+
+/*
  * An event of a change that may want an upload, or had one. Those that were ignored, superseded or
  * that expired are not passed.
  */

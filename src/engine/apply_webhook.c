@@ -8,18 +8,6 @@
 #include "store/feedback.h"
 #include "store/uploads.h"
 
-/*
- * Activities that a CI workflow answers with an upload of its own; others look at what was uploaded
- * for the head before.
- */
-static bool brings_upload(str activity)
-{
-    return str_eq(activity, STR("opened")) || str_eq(activity, STR("synchronize")) ||
-           str_eq(activity, STR("reopened")) || str_eq(activity, STR("merged")) ||
-           str_eq(activity, STR("published")) || str_eq(activity, STR("released")) ||
-           str_eq(activity, STR("checks_requested"));
-}
-
 static const char *kind_of(enum forge_event_kind k)
 {
     return k == FORGE_RELEASE ? "release" : k == FORGE_MERGE_GROUP ? "merge_group" : "pull_request";
@@ -172,7 +160,7 @@ static bool batch_of_release(struct step *s, int64_t change_id, str *batch_id, s
 static bool take_activity(struct step *s, const struct change *c, const struct forge_event *v,
                           str *note, struct err *e)
 {
-    bool loud = brings_upload(v->activity), seen;
+    bool loud = join_brings_upload(v->activity), seen;
     struct change_event ev = {.change_id = c->id,
                               .activity = v->activity,
                               .head_sha = v->head_sha,

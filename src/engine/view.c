@@ -1,4 +1,4 @@
-#include "engine/view.h"
+#include "engine/view_inside.h"
 
 #include "base/json.h"
 #include "base/pack.h"
@@ -78,11 +78,13 @@ void view_settings(struct arena *mem, const struct lane_repo *r, struct repo_set
 }
 
 bool view_open(struct view *v, struct db *db, struct arena *mem, str public_url,
-               int64_t repository_id, struct err *e)
+               int64_t repository_id, int64_t now_ms, struct err *e)
 {
     struct err ignored = { 0 };
     bool found;
-    *v = (struct view){ .db = db, .mem = mem, .public_url = public_url, .deep = true };
+    *v = (struct view){
+        .db = db, .mem = mem, .public_url = public_url, .now_ms = now_ms, .deep = true
+    };
     if (!lanes_repo(db, mem, repository_id, &v->repo, &found, e))
         return false;
     if (!found)
@@ -209,7 +211,7 @@ static bool view_nodes(const struct view *v, const struct batch_whole *w, struct
     view_parents(v->mem, w->b, n);
     out->node = n;
     out->count = w->count;
-    return true;
+    return !v->deep || view_deep_batch(v, w, n, out, e);
 }
 
 /* ---- batches --------------------------------------------------------------------------------- */
@@ -286,29 +288,67 @@ bool view_batch(const struct view *v, const struct change *c, const struct batch
 
 /* ---- changes --------------------------------------------------------------------------------- */
 
+/* Of the head, not left to a newer one: the newest that waits, else the newest that decides. */
+static const struct change_event *deciding_event(const struct change *c,
+                                                 const struct change_event *ev, size_t count)
+{
+    const struct change_event *loud = NULL, *any = NULL;
+    for (size_t i = count; i-- > 0;) {
+        if (!str_eq(ev[i].head_sha, c->head_sha) || str_eq(ev[i].state, STR("superseded")))
+            continue;
+        if (str_eq(ev[i].state, STR("waiting")))
+            return &ev[i];
+        /* A label on a pull request says nothing about what is affected. */
+        if (!loud && join_brings_upload(ev[i].activity))
+            loud = &ev[i];
+        if (!any)
+            any = &ev[i];
+    }
+    return loud ? loud : any;
+}
+
 static bool view_wait(const struct view *v, const struct change *c, struct change_view *out,
                       struct err *e)
 {
-    struct change_event *ev;
+    struct change_event *all;
     size_t count;
-    if (!change_events_of(v->db, v->mem, c->id, &ev, &count, e))
+    if (!change_events_of(v->db, v->mem, c->id, &all, &count, e))
+        return false;
+    if (v->deep && !view_deep_change(v, all, count, out, e))
         return false;
     out->wait = str_eq(c->state, STR("closed")) ? WAIT_CLOSED : WAIT_NONE;
-    for (size_t i = count; i-- > 0 && out->wait == WAIT_NONE;) {
-        if (!str_eq(ev[i].head_sha, c->head_sha) || str_eq(ev[i].state, STR("superseded")))
-            continue;
-        out->wait_since_ms = ev[i].at_ms;
-        out->wait_until_ms = ev[i].expires_ms;
-        out->wait_activity = ev[i].activity;
-        if (str_eq(ev[i].state, STR("waiting")))
-            out->wait = WAIT_UPLOAD;
-        else if (str_eq(ev[i].state, STR("expired")))
-            out->wait = WAIT_NO_UPLOAD;
-        else if (str_eq(ev[i].state, STR("ignored")))
-            out->wait =
-                str_starts(ev[i].note, STR("from a fork")) ? WAIT_FORK : WAIT_NOTHING_AFFECTED;
-    }
+    const struct change_event *ev = out->wait ? NULL : deciding_event(c, all, count);
+    if (!ev)
+        return true;
+    out->wait_since_ms = ev->at_ms;
+    out->wait_until_ms = ev->expires_ms;
+    out->wait_activity = ev->activity;
+    if (str_eq(ev->state, STR("waiting")))
+        out->wait = WAIT_UPLOAD;
+    else if (str_eq(ev->state, STR("expired")))
+        out->wait = WAIT_NO_UPLOAD;
+    else if (str_eq(ev->state, STR("ignored")))
+        out->wait = str_starts(ev->note, STR("from a fork")) ? WAIT_FORK : WAIT_NOTHING_AFFECTED;
     return true;
+}
+
+bool view_change_alone(const struct view *v, const struct change *c, struct change_view *out,
+                       struct err *e)
+{
+    *out =
+        (struct change_view){.product = STR("Signalbox"),
+                             .kind = kind_of(c->kind),
+                             .number = c->number,
+                             .title = c->title,
+                             .head_sha = c->head_sha,
+                             .page_url = arena_print(v->mem, PRI_STR "/changes/%lld",
+                                                     FMT_STR(v->public_url), (long long)c->id),
+                             .repository =
+                                 arena_print(v->mem, PRI_STR "/" PRI_STR, FMT_STR(v->repo.owner),
+                                             FMT_STR(v->repo.name)),
+                             .state = c->state,
+                             .draft = c->draft};
+    return view_wait(v, c, out, e);
 }
 
 bool view_change(const struct view *v, const struct change *c, struct change_view *out,
@@ -317,22 +357,10 @@ bool view_change(const struct view *v, const struct change *c, struct change_vie
     struct batch_row *row;
     size_t row_count;
     struct batch_view *b = arena_make(v->mem, struct batch_view, BATCHES_SHOWN + 1);
-    *out =
-        (struct change_view){.product = STR("Signalbox"),
-                             .kind = kind_of(c->kind),
-                             .number = c->number,
-                             .title = c->title,
-                             .head_sha = c->head_sha,
-                             .batch = b,
-                             .page_url = arena_print(v->mem, PRI_STR "/changes/%lld",
-                                                     FMT_STR(v->public_url), (long long)c->id),
-                             .repository =
-                                 arena_print(v->mem, PRI_STR "/" PRI_STR, FMT_STR(v->repo.owner),
-                                             FMT_STR(v->repo.name)),
-                             .state = c->state,
-                             .draft = c->draft};
-    if (!batches_of_change(v->db, v->mem, c->id, BATCHES_SHOWN, &row, &row_count, e))
+    if (!view_change_alone(v, c, out, e) ||
+        !batches_of_change(v->db, v->mem, c->id, BATCHES_SHOWN, &row, &row_count, e))
         return false;
+    out->batch = b;
     /*
      * Newest first; also those of an older head, so that a comment that exists goes on telling the
      * truth about them.
@@ -340,5 +368,5 @@ bool view_change(const struct view *v, const struct change *c, struct change_vie
     for (size_t i = 0; i < row_count; i++)
         if (!view_batch(v, c, &row[i], &b[out->batch_count++], e))
             return false;
-    return view_wait(v, c, out, e);
+    return true;
 }

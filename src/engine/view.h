@@ -31,19 +31,23 @@ struct view {
     str           public_url;
     struct lane_repo     repo;
     struct repo_settings settings;
-    bool          deep;             /* also what only explain.h tells */
+    bool          deep;             /* also what only explain.h tells … */
+    int64_t       now_ms;           /* … at this time */
     /* NULL: a batch is read. A lane gives what it has in memory. */
     bool        (*whole)(void *ctx, int64_t seq, struct batch_whole *out, struct err *e);
     void         *ctx;
 };
 /* Of a repository by its id, with its settings, deep. ERR_NOT_FOUND when there is none. */
 bool view_open(struct view *v, struct db *db, struct arena *mem, str public_url,
-               int64_t repository_id, struct err *e) MUST_CHECK;
+               int64_t repository_id, int64_t now_ms, struct err *e) MUST_CHECK;
 bool view_batch(const struct view *v, const struct change *c, const struct batch_row *row,
                 struct batch_view *out, struct err *e) MUST_CHECK;
 /* What there is to say about a change's present head: it, and its newest batches. */
 bool view_change(const struct view *v, const struct change *c, struct change_view *out,
                  struct err *e) MUST_CHECK;
+/* Without its batches. */
+bool view_change_alone(const struct view *v, const struct change *c, struct change_view *out,
+                       struct err *e) MUST_CHECK;
 /*
  * Settings as they count for a repository: what differs from the defaults. Stored ones that are out
  * of bounds count as the defaults; *why says so (empty: nothing wrong).

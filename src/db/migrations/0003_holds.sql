@@ -49,3 +49,6 @@ create table spend (
 -- Settings kept in a file of the repository: what it says, and what is wrong with it.
 alter table repository add column file_settings {text} not null default '{}';
 alter table repository add column file_note {text} not null default '';
+
+-- Who ordered something about a batch: few rows of the audit log, found without reading all of it.
+create index audit_batch on audit (target) where target_type = 'batch';
