@@ -105,7 +105,11 @@ static bool refuse(struct step *s, const struct answer *a, enum dispatch_error c
     struct run_row r;
     struct hot *h;
     bool found;
-    if (!node_of_run(s, a->effect.key, &r, &h, &found, e) || !end(s, a, true, why, e))
+    if (!node_of_run(s, a->effect.key, &r, &h, &found, e))
+        return false;
+    if (found && (r.forge_run_id || r.ended_ms))
+        return end(s, a, false, STR("the run is known by now"), e);
+    if (!end(s, a, true, why, e))
         return false;
     return !found || node_refuse(s, h, (uint32_t)r.position, code, why, e);
 }
@@ -217,10 +221,11 @@ static bool dispatch_looked_for(struct step *s, const struct answer *a, struct e
             return end(s, a, false, STR("found by its title"), e) &&
                    run_accepted(s, r.id, n.run_id, n.url, e) && run_heard(s, &n, &note, e);
     }
-    /* Not listed. That is an answer only after the forge has had time to list it. */
-    bool settled = a->effect.attempts * FIND_AGAIN_MS >= settle_ms ||
-                   (a->effect.attempts == 0 && s->now_ms - a->effect.created_ms >= settle_ms);
-    if (!settled)
+    /*
+     * Not listed. That is an answer only after the forge has had time to list it, counted from the
+     * first look: a call may be under way for long, and have arrived in the moment of a crash.
+     */
+    if (a->effect.attempts * FIND_AGAIN_MS < settle_ms)
         return look_again(s, a, e);
     if (r.findable)
         return send_again(s, a, e);

@@ -199,7 +199,9 @@ bool step_effect(struct step *s, const char *kind, str key, str body, int64_t no
         step_due_at(s, at_ms);
         return true;
     }
-    return step_is_inflight(s, f.id) || outbox_prepare(s, &f, s->lane->fresh || f.attempts > 0, e);
+    /* scan: the answer to something that was sent could not be stored */
+    bool maybe_sent = s->lane->fresh || s->lane->scan || f.attempts > 0;
+    return step_is_inflight(s, f.id) || outbox_prepare(s, &f, maybe_sent, e);
 }
 
 bool step_audit(struct step *s, const char *category, const char *action, const char *actor_type,

@@ -125,6 +125,31 @@ static bool row_follows(struct step *s, struct hot *h, struct run_row *r, const 
     return runs_save(s->db, r, e);
 }
 
+/* What a run that no node stands for is, as the forge says it. */
+static enum node_state state_of(const struct run_news *n)
+{
+    enum node_event ev = event_of(n->state, n->conclusion);
+    return ev == NODE_RUN_QUEUED ? NODE_QUEUED : node_edge(NODE_QUEUED, ev).to;
+}
+
+/*
+ * The node has gone on without this run, and somebody re-ran it over there: nothing follows from
+ * it, but its instance is not free while it goes.
+ */
+static bool row_alone(struct step *s, struct run_row *r, const struct run_news *n, bool newer,
+                      struct err *e)
+{
+    r->seen_ms = s->now_ms;
+    if (n->state == FORGE_RUN_COMPLETED && !r->ended_ms) {
+        r->ended_ms = n->updated_ms > r->started_ms ? n->updated_ms : s->now_ms;
+        s->run_ended = true;
+        newer = true;
+    }
+    if (newer)
+        r->state = state_of(n);
+    return runs_save(s->db, r, e);
+}
+
 bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *e)
 {
     struct run_row r;
@@ -145,8 +170,8 @@ bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *
     }
     if (!hot_get(s, r.batch_seq, &h, e))
         return false;
-    bool again = n->attempt > r.forge_attempt && r.forge_attempt;
-    if (again) {
+    bool newer = n->attempt > r.forge_attempt && r.forge_attempt, again = newer;
+    if (newer) {
         if (!node_tell(s, h,
                        (struct node_message){.event = NODE_RUN_AGAIN,
                                              .node = (uint32_t)r.position,
@@ -173,11 +198,8 @@ bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *
                 ? arena_print(s->mem, "run " PRI_STR " is %s", FMT_STR(r.id),
                               node_state_name(h->b->node[r.position].state))
                 : STR("late or twice: nothing changed");
-    if (verdict != NODE_MOVE && !again) {
-        r.seen_ms = s->now_ms;
-        return runs_save(s->db, &r, e);
-    }
-    return row_follows(s, h, &r, n, e);
+    return verdict == NODE_MOVE || again ? row_follows(s, h, &r, n, e)
+                                         : row_alone(s, &r, n, newer, e);
 }
 
 /* What was heard before the answer that names the run. */
@@ -244,18 +266,21 @@ static bool time_out(struct step *s, struct run_row *r, bool *out, struct err *e
                                                  : s->lane->settings.run_timeout_minutes * 60000;
     struct hot *h;
     enum node_verdict verdict;
-    struct run_news n = { .updated_ms = s->now_ms };
+    struct run_news n = {.state = FORGE_RUN_COMPLETED,
+                         .conclusion = STR("timed_out"),
+                         .updated_ms = s->now_ms};
     int64_t since_ms = r->dispatched_ms ? r->dispatched_ms : r->created_ms;
     *out = s->now_ms - since_ms > limit_ms && r->state != NODE_DISPATCHING;
     if (!*out)
         return true;
-    return hot_get(s, r->batch_seq, &h, e) &&
-           node_tell(s, h,
-                     (struct node_message){.event = NODE_RUN_TIMED_OUT,
-                                           .node = (uint32_t)r->position,
-                                           .attempt = (uint32_t)r->attempt},
-                     &verdict, e) &&
-           row_follows(s, h, r, &n, e);
+    if (!hot_get(s, r->batch_seq, &h, e) ||
+        !node_tell(s, h,
+                   (struct node_message){.event = NODE_RUN_TIMED_OUT,
+                                         .node = (uint32_t)r->position,
+                                         .attempt = (uint32_t)r->attempt},
+                   &verdict, e))
+        return false;
+    return verdict == NODE_MOVE ? row_follows(s, h, r, &n, e) : row_alone(s, r, &n, false, e);
 }
 
 bool runs_sweep(struct step *s, struct err *e)

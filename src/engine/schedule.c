@@ -357,8 +357,8 @@ static bool lock_gate(struct step *s, struct hot *h, uint32_t node, str *gate, s
         return true;
     }
     bool for_apply = h->b->node[node].run_class == RUN_APPLY;
-    if (!runs_in_way(s->db, s->mem, s->lane->id, n->stack, n->component, for_apply, h->row.seq,
-                     node, &other, &found, e))
+    if (!runs_in_way(s->db, s->mem, s->lane->id, n->stack, n->component, for_apply, &other,
+                     &found, e))
         return false;
     if (found)
         *gate = gate_run(s, &other);

@@ -361,19 +361,17 @@ bool runs_silent(struct db *db, struct arena *mem, int64_t repository_id, int64_
 }
 
 bool runs_in_way(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component,
-                 bool for_apply, int64_t batch_seq, int64_t position, struct run_row *out,
-                 bool *found, struct err *e)
+                 bool for_apply, struct run_row *out, bool *found, struct err *e)
 {
     struct db_rows r;
     return db_query(
                db, mem, e, &r,
                "select " RUN_COLUMNS
                " from run where repository_id = $1 and stack = $2 and component = $3 and ended_ms "
-               "is null and (batch_seq <> $4 or position <> $5) and ($6 = 1 or exists (select 1 "
-               "from node n where n.batch_seq = run.batch_seq and "
-               "n.position = run.position and n.run_class = 1)) order by created_ms limit 1",
-               ARGS(A(repository_id), A(stack), A(component), A(batch_seq), A(position),
-                    A((int64_t)for_apply))) &&
+               "is null and ($4 = 1 or exists (select 1 from node n where n.batch_seq = "
+               "run.batch_seq and n.position = run.position and n.run_class = 1)) order by "
+               "created_ms limit 1",
+               ARGS(A(repository_id), A(stack), A(component), A((int64_t)for_apply))) &&
            one_run(&r, out, found, e);
 }
 

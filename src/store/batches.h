@@ -72,11 +72,10 @@ bool runs_silent(struct db *db, struct arena *mem, int64_t repository_id, int64_
                  struct run_row **out, size_t *count, struct err *e) MUST_CHECK;
 /*
  * A live run of the same instance that stands in the way: an apply for plans; any live run for
- * applies. Not of this node.
+ * applies. Also an earlier run of the same node, when somebody re-ran it over there.
  */
 bool runs_in_way(struct db *db, struct arena *mem, int64_t repository_id, str stack, str component,
-                 bool for_apply, int64_t batch_seq, int64_t position, struct run_row *out,
-                 bool *found, struct err *e) MUST_CHECK;
+                 bool for_apply, struct run_row *out, bool *found, struct err *e) MUST_CHECK;
 /*
  * The fence token of an instance; grant: an apply begins, so it rises. A run carries the token of
  * its start: a result under an older one than the instance's is refused. The instance row is made

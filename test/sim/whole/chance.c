@@ -485,7 +485,7 @@ static void a_kind_day(uint32_t day)
     machine_tick();
     turns(1000);
     answer_all();
-    machine.now_ms += day < 40 ? 10000 : 120000;
+    machine.now_ms += day < 60 ? 10000 : 120000;
 }
 
 static bool all_quiet(void)
@@ -523,13 +523,16 @@ static void say_what_is_open(void)
     }
 }
 
+/* Ten minutes and five hours: longer than an event waits, shorter than a run may take. */
+enum { DAYS_MAX = 60 + 150 };
+
 static void kind_days(void)
 {
     uint32_t day = 0;
     tell("kind days");
     now->kind = true;
     db_fault_after(0);
-    for (day = 0; day < 400 && !all_quiet(); day++) {
+    for (day = 0; day < DAYS_MAX && !all_quiet(); day++) {
         a_kind_day(day);
         now->step++;
         arena_reset(now->mem);
@@ -543,7 +546,8 @@ void world_run(void (*furnished)(void))
 {
     uint32_t steps = 250 + roll(500);
     now->titles = roll(5) != 0;
-    now->answers_id = roll(3) != 0;
+    /* A workflow without the id, on a forge that does not name the run, cannot be followed. */
+    now->answers_id = !now->titles || roll(3);
     now->again = roll(3) != 0;
     now->mishaps = roll(2) ? 10 + roll(30) : 3;
     for (uint32_t i = 0; i < INSTANCES; i++)

@@ -155,10 +155,12 @@ static void write_run(struct buf *b, const struct run *r)
 {
     buf_print(b,
               "{\"id\":%lld,\"attempt\":%d,\"state\":\"%s\",\"conclusion\":\"%s\",\"title\":\"%s\","
-              "\"path\":\"%s\",\"event\":\"workflow_dispatch\",\"url\":\"u\",\"created_ms\":%lld,"
+              "\"path\":\"%s\",\"event\":\"workflow_dispatch\",\"url\":\"https://f/r/%lld\","
+              "\"created_ms\":%lld,"
               "\"started_ms\":%lld,\"updated_ms\":%lld}",
               (long long)r->id, r->attempt, run_states[r->state],
-              run_is_live(r) ? "" : r->conclusion, r->title, r->file, (long long)r->created_ms,
+              run_is_live(r) ? "" : r->conclusion, r->title, r->file, (long long)r->id,
+              (long long)r->created_ms,
               (long long)r->started_ms, (long long)r->updated_ms);
 }
 
@@ -442,7 +444,8 @@ void forge_call(void *self, const struct forge_call *c, forge_done *done, void *
     at->done = done;
     at->ctx = ctx;
     str id = input(&at->c, "atmos_pro_run_id");
-    tell("call %lld: %s " PRI_STR, (long long)at->serial, call_name(c), FMT_STR(id));
+    tell("call %lld: %s " PRI_STR " " PRI_STR " %lld", (long long)at->serial, call_name(c),
+         FMT_STR(id), FMT_STR(c->sha), (long long)c->number);
 }
 
 uint32_t forge_waiting_count(void)
@@ -521,8 +524,9 @@ void forge_dies(void)
         if (arrived)
             carry_out(mem, &c->c, &a);
         c->used = false;
-        c->done(c->ctx, &(struct forge_answer){ .outcome = FORGE_NOT_SENT, .result = STR("{}"),
-                                                .message = STR("") });
+        /* What dies does not hear it; what is stopped may still write it down. */
+        c->done(c->ctx, &(struct forge_answer){ .outcome = arrived ? FORGE_LOST : FORGE_NOT_SENT,
+                                                .result = STR("{}"), .message = STR("") });
         free(c->bytes);
     }
     arena_free(mem);
