@@ -12,6 +12,7 @@
 
 #include "base/scope.h"
 #include "db/filelock.h"
+#include "db/gather.h"
 #include "db/side.h"
 #include "db/statements.h"
 
@@ -414,7 +415,7 @@ static bool open_handle(struct lite *l, const char *path, struct err *e)
 
     if (!memory && !l->db.read_only && (!filelock_take(path, &l->lock, e) || !make_file(path, e)))
         return false;
-    rc = sqlite3_open_v2(path, &l->handle, flags, NULL);
+    rc = sqlite3_open_v2(path, &l->handle, flags, l->db.read_only ? NULL : gather_vfs());
     if (rc != SQLITE_OK)
         return fail_lite(l, rc, "opening", e);
     return set_up(l, e);
