@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Fault } from './faults.ts';
 import type { Config, Lie } from './forge.ts';
 import type { Files } from './git.ts';
+import type { Budget, CallSeen, Window } from './limits.ts';
 import type { Permission, Script } from './model.ts';
 import type { Mint } from './oidc.ts';
 import type { PullOrder, PushOrder, ReleaseOrder } from './people.ts';
@@ -122,6 +123,26 @@ export interface SettingsView {
     lies: string[];
     token_format: string;
 }
+/** What GET /limits says of one caller, e.g. `installation 7`. Times are of the forge's clock. */
+export interface LimitsOf {
+    limit: number;
+    remaining: number;
+    reset_at_ms: number;
+    limited_until_ms: number | null;
+    while_limited: number;
+    refused: { primary: number; secondary: number };
+    overdrawn: number;
+    concurrent_max: number;
+    points_max: number;
+    content_max: number;
+    content_hour_max: number;
+    windows: Window[];
+}
+export interface LimitsView {
+    now_ms: number;
+    callers: Record<string, LimitsOf>;
+    calls?: CallSeen[];
+}
 export interface Verdict {
     runs: {
         total: number;
@@ -232,6 +253,15 @@ export class ForgeSim {
 
     settings(change?: Json): Promise<SettingsView> {
         return change ? this.control('PUT', '/settings', change) : this.control('GET', '/settings');
+    }
+
+    /** What the installation may spend from now on. */
+    setBudget(installation: number, budget: Budget): Promise<LimitsOf> {
+        return this.control('PUT', `/installations/${installation}/budget`, budget);
+    }
+
+    limits(withCalls = false): Promise<LimitsView> {
+        return this.control('GET', withCalls ? '/limits?calls=1' : '/limits');
     }
 
     lie(...lies: Lie[]): Promise<SettingsView> {

@@ -1,10 +1,11 @@
 import type { Attempt } from './deliveries.ts';
 import type { Forge } from './forge.ts';
+import type { Budget } from './limits.ts';
 import { fullName, type Installation, type Repo, type Run } from './model.ts';
 import type { Mint } from './oidc.ts';
 import type { RunnerOrder } from './runners.ts';
 import type { PushOrder } from './people.ts';
-import { asString, HttpError, isObject, notFound, sleep, type Json } from './util.ts';
+import { asString, clock, HttpError, isObject, notFound, nowMs, sleep, type Json } from './util.ts';
 
 export interface Order {
     forge: Forge;
@@ -182,6 +183,7 @@ export function settings(order: Order): Json {
         api_latency_ms: api.latencyMs,
         core_limit: limits.coreLimit,
         enforce: limits.enforced,
+        clock_ahead_ms: clock.aheadMs,
         lies: [...lies],
         token_format: order.forge.tokenFormat,
         installations: [...world.installations.keys()],
@@ -209,6 +211,7 @@ export function settingsChange(order: Order): Json {
     if (typeof body['token_lifetime_ms'] === 'number')
         forge.auth.lifetimeMs = body['token_lifetime_ms'];
     if (isObject(body['enforce'])) limits.enforced = body['enforce'];
+    if (typeof body['clock_ahead_ms'] === 'number') clock.aheadMs = body['clock_ahead_ms'];
     const format = body['token_format'];
     if (format === 'classic' || format === 'stateless' || format === 'mixed')
         forge.tokenFormat = format;
@@ -235,7 +238,7 @@ export function installationAct(order: Order): Json {
     const sender = forge.people.sender(senderOf(order));
     if (action === 'repositories') return repositoriesChange(order, one);
     if (action === 'created') forge.events.installation('created', one, sender);
-    else if (action === 'suspend') one.suspendedAt = Date.now();
+    else if (action === 'suspend') one.suspendedAt = nowMs();
     else if (action === 'unsuspend') one.suspendedAt = null;
     else if (action === 'deleted') one.deleted = true;
     else if (action === 'new_permissions_accepted')
@@ -243,6 +246,20 @@ export function installationAct(order: Order): Json {
     else throw notFound();
     if (action !== 'created') forge.events.installation(action, one, sender);
     return { id: one.id, suspended_at_ms: one.suspendedAt, deleted: one.deleted };
+}
+
+/** What this installation may spend from now on. */
+export function budgetSet(order: Order): unknown {
+    const { limits } = order.forge;
+    const key = `installation ${installationOf(order).id}`;
+    limits.budgetSet(key, order.body as Budget, nowMs());
+    return limits.verdict(nowMs())[key];
+}
+
+export function limitsVerdict(order: Order): Json {
+    const { limits } = order.forge;
+    const calls = order.query.has('calls') ? { calls: limits.calls } : {};
+    return { now_ms: nowMs(), callers: limits.verdict(nowMs()), ...calls };
 }
 
 export function repositoriesChange(order: Order, one: Installation): Json {
@@ -444,14 +461,14 @@ export function mint(order: Order): Json {
             ? {}
             : forge.runners.claimsOf(forge.world.repo(wanted.repo), wanted.runner ?? {});
     return {
-        token: forge.oidc.mint({ ...wanted, claims: { ...claims, ...wanted.claims } }, Date.now()),
+        token: forge.oidc.mint({ ...wanted, claims: { ...claims, ...wanted.claims } }, nowMs()),
     };
 }
 
 export async function idle(order: Order): Promise<Json> {
-    const until = Date.now() + Number(order.query.get('timeout_ms') ?? 10_000);
+    const until = nowMs() + Number(order.query.get('timeout_ms') ?? 10_000);
     while (!order.forge.isIdle()) {
-        if (Date.now() > until) throw new HttpError(408, 'The forge is still busy');
+        if (nowMs() > until) throw new HttpError(408, 'The forge is still busy');
         await sleep(5);
     }
     return { idle: true };

@@ -4,7 +4,7 @@ import { Referee } from './referee.ts';
 import type { RunnerOrder } from './runners.ts';
 import type { PullOrder, PushOrder, ReleaseOrder } from './people.ts';
 import type { RepoOrder } from './world.ts';
-import { asString, notFound } from './util.ts';
+import { asString, notFound, nowMs } from './util.ts';
 
 import {
     repoOf,
@@ -27,6 +27,8 @@ import {
     suiteRerequest,
     commentAct,
     webhookSend,
+    budgetSet,
+    limitsVerdict,
     mint,
     idle,
     runsList,
@@ -115,7 +117,7 @@ export const controlRoutes: ControlRoute[] = [
                 ? order.body['reviewers'].map(String)
                 : [];
             const id = order.forge.world.id('environment', 9_000_001);
-            repoOf(order).environments.set(name, { id, name, createdAt: Date.now(), reviewers });
+            repoOf(order).environments.set(name, { id, name, createdAt: nowMs(), reviewers });
             return { id };
         },
     },
@@ -265,7 +267,9 @@ export const controlRoutes: ControlRoute[] = [
         },
     },
     { method: 'POST', template: '/webhooks', handle: webhookSend },
+    { method: 'PUT', template: '/installations/:installation/budget', handle: budgetSet },
     { method: 'POST', template: '/installations/:installation/:action', handle: installationAct },
+    { method: 'GET', template: '/limits', handle: limitsVerdict },
     {
         method: 'POST',
         template: '/tokens/revoke',

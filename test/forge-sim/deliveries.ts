@@ -3,7 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { App } from './model.ts';
 import type { Faults } from './faults.ts';
-import { uuidOf, type Json } from './util.ts';
+import { uuidOf, type Json, nowMs } from './util.ts';
 
 export const delivery_timeout_ms = 10_000;
 const kept_max = 10_000;
@@ -148,7 +148,7 @@ export class Deliveries {
         return {
             id: this.idNext++,
             guid,
-            deliveredAt: Date.now(),
+            deliveredAt: nowMs(),
             redelivery: false,
             durationMs: 0,
             status: '',
@@ -220,10 +220,10 @@ export class Deliveries {
     }
 
     private async send(attempt: Attempt): Promise<void> {
-        const started = Date.now();
+        const started = nowMs();
         attempt.deliveredAt = started;
         const answer = await this.request(attempt);
-        attempt.durationMs = Date.now() - started;
+        attempt.durationMs = nowMs() - started;
         attempt.status = answer.status;
         attempt.statusCode = answer.statusCode;
         attempt.responseHeaders = answer.headers;

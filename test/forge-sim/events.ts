@@ -31,7 +31,7 @@ import {
     suiteShape,
     workflowShape,
 } from './shapes-checks.ts';
-import { iso, nodeId, type Json } from './util.ts';
+import { iso, nodeId, type Json, nowMs } from './util.ts';
 
 const always_sent = new Set(['ping', 'installation', 'installation_repositories']);
 
@@ -65,8 +65,8 @@ export class Events {
                     secret: '********',
                     url: app.webhookUrl,
                 },
-                updated_at: new Date().toISOString(),
-                created_at: new Date().toISOString(),
+                updated_at: new Date(nowMs()).toISOString(),
+                created_at: new Date(nowMs()).toISOString(),
                 deliveries_url: `${this.at.api}/app/hook/deliveries`,
             },
         });
@@ -104,7 +104,7 @@ export class Events {
     pull(action: string, repo: Repo, pull: Pull, sender: User, extra: Json = {}): void {
         this.send('pull_request', action, repo, sender, {
             number: pull.number,
-            pull_request: pullShape(repo, pull, this.at, Date.now()),
+            pull_request: pullShape(repo, pull, this.at, nowMs()),
             ...extra,
         });
     }

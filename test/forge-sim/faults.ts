@@ -1,3 +1,4 @@
+import type { Hint, Odd } from './limits.ts';
 import { globMatches, rngOf } from './util.ts';
 
 export type ApiFaultKind =
@@ -14,6 +15,7 @@ export type ApiFaultKind =
     | 'stale'
     | 'secondary'
     | 'primary'
+    | 'odd-limits'
     | 'truncated'
     | 'hang'
     | 'late-answer';
@@ -44,8 +46,10 @@ export interface Fault {
     /** secondary: 403 or 429 */
     status?: number;
     /** secondary: which header tells when to come back */
-    hint?: 'retry-after' | 'reset' | 'none';
+    hint?: Hint;
     seconds?: number;
+    /** odd-limits: how the numbers of the primary limit are wrong */
+    odd?: Odd;
 }
 
 interface Armed {

@@ -15,6 +15,7 @@ import { ApiServer } from './server.ts';
 import type { Origin } from './shapes.ts';
 import { World, type AppConfig } from './world.ts';
 import { routes } from './routes/index.ts';
+import { clock } from './util.ts';
 
 export interface Config {
     seed?: number;
@@ -28,6 +29,8 @@ export interface Config {
     webhookDelayMs?: number;
     apiLatencyMs?: number;
     coreLimit?: number;
+    /** how far its clock is ahead of the machine's */
+    clockAheadMs?: number;
     enforce?: Enforced;
     dispatchStyle?: DispatchStyle;
 }
@@ -66,6 +69,7 @@ export class Forge {
     api: ApiServer;
 
     constructor(config: Config) {
+        clock.aheadMs = config.clockAheadMs ?? 0;
         this.dir = mkdtempSync(join(config.dir ?? tmpdir(), 'forge-sim-'));
         this.tokenFormat = config.tokenFormat ?? 'mixed';
         this.dispatchStyle = config.dispatchStyle ?? 'dotcom';

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createGunzip } from 'node:zlib';
 import type { Forge } from './forge.ts';
 import type { Repo } from './model.ts';
-import { HttpError, notFound } from './util.ts';
+import { HttpError, notFound, nowMs } from './util.ts';
 
 const services: Record<string, { needs: string }> = {
     'git-upload-pack': { needs: 'contents:read' },
@@ -61,7 +61,7 @@ function permit(forge: Forge, request: IncomingMessage, wanted: Wanted): void {
         .toString('utf8')
         .replace(/^[^:]*:/, '');
     const header = basic === undefined ? request.headers.authorization : `Bearer ${password}`;
-    const token = forge.auth.tokenOf(header, Date.now());
+    const token = forge.auth.tokenOf(header, nowMs());
     const isInside =
         token.installation.repositoryIds.has(wanted.repo.id) &&
         (token.repositoryIds === null || token.repositoryIds.has(wanted.repo.id));

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { isObject, uuidOf, type Json } from './util.ts';
+import { isObject, uuidOf, type Json, nowMs } from './util.ts';
 
 export type Tamper =
     | 'none-alg'
@@ -169,7 +169,7 @@ export class Oidc {
         const audience =
             url.searchParams.get('audience') ??
             `https://github.com/${String(claims['repository_owner'])}`;
-        return [200, { count: 4, value: this.mint({ claims, audience }, Date.now()) }];
+        return [200, { count: 4, value: this.mint({ claims, audience }, nowMs()) }];
     }
 
     private discovery(): Json {

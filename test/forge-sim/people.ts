@@ -2,7 +2,7 @@ import type { Events } from './events.ts';
 import type { Files, Person } from './git.ts';
 import type { CheckSuite, Comment, MergeGroup, Pull, Release, Repo, User } from './model.ts';
 import type { World } from './world.ts';
-import { HttpError, invalid, notFound, type Json } from './util.ts';
+import { HttpError, invalid, notFound, type Json, nowMs } from './util.ts';
 
 export const comment_chars_max = 65_536;
 const zero_sha = '0'.repeat(40);
@@ -68,7 +68,7 @@ export class People {
             order.files,
             order.message ?? 'Change files',
             base,
-            Date.now(),
+            nowMs(),
             order.author,
         );
         await this.moved(
@@ -91,7 +91,7 @@ export class People {
         sender: User,
         isSilent: boolean,
     ): Promise<void> {
-        repo.pushedAt = repo.updatedAt = Date.now();
+        repo.pushedAt = repo.updatedAt = nowMs();
         const forced = before !== undefined && !(await repo.git.isAncestor(before, after));
         if (!isSilent) {
             await this.events.push(
@@ -129,7 +129,7 @@ export class People {
         const baseSha = repo.git.branch(baseRef);
         if (!headSha || !baseSha)
             throw invalid(`Branch ${headSha ? baseRef : order.head} does not exist`);
-        const now = Date.now();
+        const now = nowMs();
         const number = order.number ?? repo.numberNext;
         repo.numberNext = Math.max(repo.numberNext, number) + 1;
         const pull: Pull = {
@@ -207,7 +207,7 @@ export class People {
                 : await repo.git.mergeCommit(before, pull.headSha, message);
         if (!sha) throw new HttpError(405, 'Pull Request is not mergeable');
         await repo.git.setRef(`refs/heads/${pull.baseRef}`, sha);
-        const now = Date.now();
+        const now = nowMs();
         Object.assign(pull, {
             state: 'closed',
             merged: true,
@@ -224,7 +224,7 @@ export class People {
 
     closePull(repo: Repo, pull: Pull, login: string | undefined): void {
         pull.state = 'closed';
-        pull.closedAt = pull.updatedAt = Date.now();
+        pull.closedAt = pull.updatedAt = nowMs();
         this.events.pull('closed', repo, pull, this.sender(login));
     }
 
@@ -232,14 +232,14 @@ export class People {
         if (pull.merged) throw invalid('A merged pull request cannot be reopened');
         pull.state = 'open';
         pull.closedAt = null;
-        pull.updatedAt = Date.now();
+        pull.updatedAt = nowMs();
         await this.measure(repo, pull);
         this.events.pull('reopened', repo, pull, this.sender(login));
     }
 
     setDraft(repo: Repo, pull: Pull, isDraft: boolean, login: string | undefined): void {
         pull.draft = isDraft;
-        pull.updatedAt = Date.now();
+        pull.updatedAt = nowMs();
         const action = isDraft ? 'converted_to_draft' : 'ready_for_review';
         this.events.pull(action, repo, pull, this.sender(login));
     }
@@ -249,7 +249,7 @@ export class People {
         const label = known ?? { id: this.world.id('label', 7_000_000_001), name, color: 'ededed' };
         pull.labels = pull.labels.filter((one) => one !== known);
         if (isAdded) pull.labels.push(label);
-        pull.updatedAt = Date.now();
+        pull.updatedAt = nowMs();
         this.events.pull(isAdded ? 'labeled' : 'unlabeled', repo, pull, this.sender(login), {
             label: {
                 id: label.id,
@@ -283,7 +283,7 @@ export class People {
             pull.baseRef = edit.base;
             await this.measure(repo, pull);
         }
-        pull.updatedAt = Date.now();
+        pull.updatedAt = nowMs();
         this.events.pull('edited', repo, pull, this.sender(login), { changes });
     }
 
@@ -295,7 +295,7 @@ export class People {
         extra: Json,
         login: string | undefined,
     ): void {
-        pull.updatedAt = Date.now();
+        pull.updatedAt = nowMs();
         this.events.pull(action, repo, pull, this.sender(login), extra);
     }
 
@@ -315,7 +315,7 @@ export class People {
     suite(repo: Repo, sha: string, branch: string | null, before: string | null): CheckSuite {
         let suite = repo.suites.get(sha);
         if (!suite) {
-            const now = Date.now();
+            const now = nowMs();
             suite = {
                 id: this.world.id('suite', 44_000_000_001),
                 sha,
@@ -335,7 +335,7 @@ export class People {
         if (pull.locked && viaApp)
             throw new HttpError(403, 'Unable to create comment because issue is locked.');
         commentCheck(body);
-        const now = Date.now();
+        const now = nowMs();
         const comment: Comment = {
             id: this.world.id('comment', 3_400_000_001),
             number,
@@ -358,7 +358,7 @@ export class People {
         commentCheck(body);
         const from = comment.body;
         comment.body = body;
-        comment.updatedAt = Date.now();
+        comment.updatedAt = nowMs();
         comment.revisions.push({ at: comment.updatedAt, body, by: sender.login });
         const pull = this.pull(repo, comment.number);
         this.events.comment('edited', repo, pull, comment, sender, { changes: { body: { from } } });
@@ -380,7 +380,7 @@ export class People {
         const sha = repo.git.resolve(target);
         if (!sha) throw invalid(`No commit found for ${target}`);
         const sender = this.sender(order.sender);
-        const now = Date.now();
+        const now = nowMs();
         const release: Release = {
             id: this.world.id('release', 260_000_001),
             tag: order.tag,
@@ -451,7 +451,7 @@ export class People {
             return;
         }
         const base = group.pull.baseRef;
-        const now = Date.now();
+        const now = nowMs();
         await repo.git.setRef(`refs/heads/${base}`, sha);
         Object.assign(group.pull, {
             state: 'closed',
@@ -475,7 +475,7 @@ export class People {
     ): Promise<string> {
         const ref = headRefOf(fork, branch);
         const parent = repo.git.refs.get(ref) ?? repo.git.branch(base);
-        return repo.git.commitFiles(ref, files, 'Change files', parent, Date.now(), undefined);
+        return repo.git.commitFiles(ref, files, 'Change files', parent, nowMs(), undefined);
     }
 
     private async synchronize(
@@ -487,7 +487,7 @@ export class People {
     ): Promise<void> {
         const before = pull.headSha;
         pull.headSha = after;
-        pull.updatedAt = Date.now();
+        pull.updatedAt = nowMs();
         await this.measure(repo, pull);
         if (!isSilent) this.events.pull('synchronize', repo, pull, sender, { before, after });
     }
@@ -505,7 +505,7 @@ export class People {
             `Merge ${pull.headSha} into ${pull.baseSha}`,
         );
         pull.mergeSha = merged ?? null;
-        pull.mergeableAt = Date.now() + repo.mergeableDelayMs;
+        pull.mergeableAt = nowMs() + repo.mergeableDelayMs;
         if (merged) await git.setRef(`refs/pull/${pull.number}/merge`, merged);
     }
 }

@@ -4,7 +4,7 @@ import { fullName, type Repo, type Run } from './model.ts';
 import type { Oidc } from './oidc.ts';
 import type { Origin } from './shapes.ts';
 import type { World } from './world.ts';
-import { type Json } from './util.ts';
+import { type Json, nowMs } from './util.ts';
 
 /** What a runner is told about its job. Anything left out gets a likely value. */
 export interface RunnerOrder {
@@ -184,7 +184,7 @@ export class Runners {
                 },
             },
             'classic',
-            Date.now(),
+            nowMs(),
         ).text;
     }
 }

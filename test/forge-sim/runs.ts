@@ -5,7 +5,7 @@ import type { CheckRun, CheckSuite, Job, Repo, Run, Script, User, WorkflowRow } 
 import { fullName } from './model.ts';
 import type { Runners } from './runners.ts';
 import type { World } from './world.ts';
-import { globMatches, HttpError, notFound, type Json } from './util.ts';
+import { globMatches, HttpError, notFound, type Json, nowMs } from './util.ts';
 import { inputsResolve, render, type Workflow, type WorkflowJob } from './workflow.ts';
 
 export interface Delays {
@@ -86,7 +86,7 @@ export class Runs {
         inputs: Record<string, string>,
         actor: User,
     ): Run {
-        const now = Date.now();
+        const now = nowMs();
         const at = { inputs, github: this.contextOf(repo, event, ref, sha, actor, workflow) };
         const title = workflow.runName ? render(workflow.runName, at) : workflow.name;
         const suite: CheckSuite = {
@@ -165,7 +165,7 @@ export class Runs {
         if (run.status !== 'completed') {
             throw new HttpError(403, 'This workflow is already running');
         }
-        const now = Date.now();
+        const now = nowMs();
         this.note(run);
         run.attempt++;
         run.status = 'queued';
@@ -257,7 +257,7 @@ export class Runs {
     }
 
     private jobsOf(run: Run, jobs: WorkflowJob[]): Job[] {
-        const now = Date.now();
+        const now = nowMs();
         return jobs.map((job) => {
             const id = this.world.id('check', 49_000_000_001);
             const checkRun: CheckRun = {
@@ -382,7 +382,7 @@ export class Runs {
     }
 
     private move(run: Run, status: string): void {
-        const now = Date.now();
+        const now = nowMs();
         run.status = status;
         run.updatedAt = now;
         for (const job of run.jobs) {
@@ -394,7 +394,7 @@ export class Runs {
 
     private note(run: Run): void {
         run.history.push({
-            at: Date.now(),
+            at: nowMs(),
             attempt: run.attempt,
             status: run.status,
             conclusion: run.conclusion,
@@ -402,7 +402,7 @@ export class Runs {
     }
 
     private complete(run: Run, conclusion: string): void {
-        const now = Date.now();
+        const now = nowMs();
         const hadStarted = run.status === 'in_progress';
         clearTimeout(run.timer);
         run.status = 'completed';

@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import type { Fault } from './faults.ts';
 import type { Forge } from './forge.ts';
 import { gitServe, isGitPath } from './githttp.ts';
-import type { Refusal } from './limits.ts';
+import { oddHeaders, type Refusal } from './limits.ts';
 import { fullName } from './model.ts';
 import { Router, type Call, type Reply, type Route } from './router.ts';
-import { HttpError, sleep } from './util.ts';
+import { HttpError, isObject, nowMs, sleep } from './util.ts';
 
 const body_bytes_max = 26_214_400;
 export const api_versions = ['2022-11-28', '2026-03-10'];
@@ -104,13 +104,19 @@ export class ApiServer {
         where: { path: string; query: URLSearchParams; method: string },
     ): Promise<void> {
         const { limits, faults, referee } = this.forge;
-        const arrived = Date.now();
+        const arrived = nowMs();
         const isMutation = where.method !== 'GET' && where.method !== 'HEAD';
         if (limits.isLimited(caller, arrived)) referee.callsWhileLimited++;
         const refusal =
             where.path === '/rate_limit'
                 ? undefined
-                : limits.enter(caller, isMutation, found?.route.content ?? false, arrived);
+                : limits.enter(
+                      caller,
+                      found ? `${where.method} ${found.route.template}` : label,
+                      isMutation,
+                      found?.route.content ?? false,
+                      arrived,
+                  );
         let reply: Reply | undefined;
         const fired = faults.forCall(label, false);
         for (const fault of fired) referee.count(referee.faultsFired, fault.kind);
@@ -119,10 +125,15 @@ export class ApiServer {
             reply = refusal ? refusalReply(refusal) : await this.before(at, caller, fired);
             reply ??= await this.handled(at, found, where);
             if (await this.after(at, reply, fired)) return;
-            this.send(at, caller, reply);
+            const odd = fired.find((fault) => fault.kind === 'odd-limits');
+            if (odd && where.path === '/rate_limit') reply.body = oddQuota(reply.body, odd);
+            this.send(at, caller, reply, odd);
+            const isRefusal = fired.some(
+                (one) => one.kind === 'secondary' || one.kind === 'primary',
+            );
+            if (refusal || isRefusal) limits.told(caller, nowMs());
         } finally {
-            if (where.path !== '/rate_limit')
-                limits.leave(caller, Date.now(), reply?.status === 304);
+            if (where.path !== '/rate_limit') limits.leave(caller, nowMs(), reply?.status === 304);
         }
     }
 
@@ -153,7 +164,7 @@ export class ApiServer {
                     return { status: 0 };
                 case 'secondary':
                 case 'primary': {
-                    const refusal = this.forge.limits.refuseByFault(caller, fault, Date.now());
+                    const refusal = this.forge.limits.refuseByFault(caller, fault, nowMs());
                     if (this.lies.has('no-retry-after')) delete refusal.headers['retry-after'];
                     return refusalReply(refusal);
                 }
@@ -225,7 +236,7 @@ export class ApiServer {
                 body: jsonOf(at),
                 raw: at.raw,
                 params: found.params,
-                nowMs: Date.now(),
+                nowMs: nowMs(),
             } as Call;
             const moved = this.authorize(call, found.route);
             return moved ?? (await found.route.handle(call));
@@ -258,20 +269,20 @@ export class ApiServer {
         return { status: call.method === 'GET' ? 301 : 307, body, headers: { location: url } };
     }
 
-    private send(at: Raw, caller: string, reply: Reply): void {
+    private send(at: Raw, caller: string, reply: Reply, odd?: Fault): void {
         const { request, response } = at;
         const referee = this.forge.referee;
         const text = reply.raw ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
         const headers: Record<string, string | number> = {
             'server': 'github.com',
-            'date': new Date().toUTCString(),
+            'date': new Date(nowMs()).toUTCString(),
             'x-github-request-id': randomBytes(12).toString('hex').toUpperCase(),
             'x-github-media-type': 'github.v3; format=json',
             'x-github-api-version-selected': String(
                 request.headers['x-github-api-version'] ?? '2022-11-28',
             ),
-            ...this.forge.limits.headers(caller, Date.now()),
         };
+        let limits = this.forge.limits.headers(caller, nowMs());
         if (reply.status !== 204)
             headers['content-type'] = reply.type ?? 'application/json; charset=utf-8';
         if (request.method === 'GET' && reply.status === 200) {
@@ -283,7 +294,11 @@ export class ApiServer {
                 referee.notModified++;
             }
         }
-        Object.assign(headers, reply.headers);
+        /* A refusal has words of its own about limits; what is odd is odd in both. */
+        const own = reply.headers ?? {};
+        limits = { ...limits, ...pick(own, true) };
+        if (odd) limits = oddHeaders(limits, odd.odd ?? 'missing', nowMs());
+        Object.assign(headers, limits, pick(own, false));
         const body = reply.status === 304 || reply.status === 204 ? '' : text;
         if (reply.status !== 304 && reply.status !== 204)
             headers['content-length'] = Buffer.byteLength(body);
@@ -314,6 +329,32 @@ export class ApiServer {
         const repo = match ? this.forge.world.repos.get(Number(match[1])) : undefined;
         return repo ? `/repos/${fullName(repo)}${match?.[2] ?? ''}` : plain;
     }
+}
+
+/** The answer of GET /rate_limit as odd as the headers. */
+function oddQuota(body: unknown, fault: Fault): unknown {
+    const resources = isObject(body) && isObject(body['resources']) ? body['resources'] : {};
+    const core = isObject(resources['core']) ? resources['core'] : {};
+    const named = Object.entries(core).map(([key, value]) => [`x-ratelimit-${key}`, String(value)]);
+    const odd = oddHeaders(
+        Object.fromEntries(named) as Record<string, string>,
+        fault.odd ?? 'missing',
+        nowMs(),
+    );
+    const back = Object.entries(odd).map(([key, value]) => [
+        key.replace('x-ratelimit-', ''),
+        Number(value),
+    ]);
+    return {
+        resources: { ...resources, core: Object.fromEntries(back) as Record<string, number> },
+    };
+}
+
+function pick(headers: Record<string, string>, isLimit: boolean): Record<string, string> {
+    const entries = Object.entries(headers);
+    return Object.fromEntries(
+        entries.filter(([key]) => key.startsWith('x-ratelimit-') === isLimit),
+    );
 }
 
 function versionCheck(version: string | string[] | undefined): void {

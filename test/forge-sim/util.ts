@@ -99,3 +99,7 @@ export function invalid(
         resource === undefined ? undefined : [{ resource, field: field ?? 'base', code, message }];
     return new HttpError(422, message, errors);
 }
+
+/** The forge's clock; how far it is ahead of the machine's. */
+export const clock = { aheadMs: 0 };
+export const nowMs = (): number => Date.now() + clock.aheadMs;

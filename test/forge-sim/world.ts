@@ -13,7 +13,7 @@ import {
     type User,
     type WorkflowRow,
 } from './model.ts';
-import { notFound } from './util.ts';
+import { notFound, nowMs } from './util.ts';
 import { workflowParse, type Workflow } from './workflow.ts';
 
 export interface AppConfig {
@@ -104,7 +104,7 @@ export class World {
             contentType: 'json',
             insecureSsl: '0',
             hookId: this.id('hook', 512_000_001),
-            createdAt: Date.now(),
+            createdAt: nowMs(),
             permissions: config.permissions ?? { ...permissions_default },
             events: config.events ?? [...events_default],
             bot: this.user(`${slug}[bot]`, 'Bot'),
@@ -122,7 +122,7 @@ export class World {
             repositoryIds: new Set(),
             suspendedAt: null,
             deleted: false,
-            createdAt: Date.now(),
+            createdAt: nowMs(),
             permissions: { ...this.app.permissions },
             events: [...this.app.events],
         };
@@ -140,7 +140,7 @@ export class World {
     async createRepo(order: RepoOrder): Promise<Repo> {
         const owner = this.user(order.owner ?? 'acme', 'Organization');
         const id = this.id('repo', 712_000_001);
-        const now = Date.now();
+        const now = nowMs();
         const defaultBranch = order.defaultBranch ?? 'main';
         const git = await Git.create(join(this.dir, 'repos', `${id}.git`), defaultBranch);
         const repo: Repo = {
@@ -217,7 +217,7 @@ export class World {
             row = {
                 id: this.id('workflow', 150_000_001),
                 path,
-                createdAt: Date.now(),
+                createdAt: nowMs(),
                 runNumberNext: 1,
                 disabled: false,
             };
@@ -249,7 +249,7 @@ export class World {
             files,
             'Initial commit',
             undefined,
-            Date.now(),
+            nowMs(),
             undefined,
         );
     }
