@@ -88,6 +88,14 @@ enum wait_kind {
     WAIT_CLOSED
 };
 
+/* What came of the last order of a person, until the next one or a newer head. */
+struct notice_view {
+    str     who, what;                  /* login; "dispatch", or what was written */
+    str     why;                        /* of a refusal, or empty */
+    bool    ok;
+    int64_t at_ms;
+};
+
 struct change_view {
     str               product;          /* "Signalbox" */
     enum change_kind  kind; int64_t number; str title;
@@ -107,6 +115,7 @@ struct change_view {
     /* newest first: current one, then e.g. the plan batch behind an apply batch */
     const struct batch_view *batch; uint32_t batch_count;
     str               page_url;         /* of the change */
+    const struct notice_view *notice;   /* NULL: none */
 };
 
 struct check_view {
@@ -127,6 +136,10 @@ void feedback_check(struct arena *mem, const struct change_view *c, struct check
  */
 str  feedback_comment(struct arena *mem, const struct change_view *c);
 str  feedback_marker(struct arena *mem, int64_t number);
+/* One line of Markdown. */
+str  feedback_notice(struct arena *mem, const struct notice_view *n);
+/* As it is stored: {"who","what","why","ok","atMs"}. False: none. */
+bool notice_read(struct arena *mem, str stored, struct notice_view *out);
 /*
  * The tone of the first line, the failures, and what needs a person, as 16 hex digits: an edit of
  * the comment is urgent when this changed, else it may be debounced. Counts of what runs or

@@ -421,6 +421,11 @@ static bool quota_answered(struct step *s, const struct answer *a, struct err *e
            budget_quota_read(s, a->outcome, a->result, e);
 }
 
+static bool permission_read(struct step *s, const struct answer *a, struct err *e)
+{
+    return permission_answered(s, &a->effect, a->outcome, a->result, a->message, e);
+}
+
 static const struct {
     const char *kind;
     bool (*apply)(struct step *, const struct answer *, struct err *);
@@ -438,6 +443,8 @@ static const struct {
     {"check", report_done},
     {"comment", report_done},
     {"review", report_done},
+    {"permission", permission_read},
+    {"reply", just_ended},
 };
 
 bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
@@ -464,7 +471,9 @@ bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
     if (str_eq(a.effect.kind, STR("dispatch")))
         return str_eq(a.call, STR("dispatch")) ? dispatch_answered(s, &a, e)
                                                : dispatch_looked_for(s, &a, e);
-    if (passing(a.outcome))
+    /* Who ordered something is told when it is given up. */
+    bool last = str_eq(a.effect.kind, STR("permission")) && a.effect.attempts >= EFFECT_TRIES_MAX;
+    if (passing(a.outcome) && !last)
         return outbox_later(s, &a.effect, a.not_before_ms, a.message, e);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (str_eq(a.effect.kind, str_of(kinds[i].kind)))

@@ -1,9 +1,26 @@
 /*
- * apply_command: orders of people, and reports of the CLI. The note of a command is JSON: it is the
- * data of the API's answer.
+ * apply_command: orders of people, and reports of the CLI. Each order is one function, whoever gives
+ * it and from wherever (API, command line, a tick, a comment). The note of a command is JSON: it is
+ * the data of the API's answer.
  */
-#include "base/log.h"
+#include "base/id.h"
+#include "domain/lock.h"
 #include "engine/inside.h"
+#include "store/locks.h"
+
+bool audit_order(struct step *s, const struct orderer *by, const char *category,
+                 const char *action, str target_type, str target, str description, struct err *e)
+{
+    return db_exec(
+        s->db, e, NULL,
+        "insert into audit (id, workspace_id, repository_id, at_ms, category, action, actor_type, "
+        "actor, target_type, target, description, metadata) values ($1, $2, $3, $4, $5, $6, $7, "
+        "$8, $9, $10, $11, $12)",
+        ARGS(A(id_new(s->mem, "aud_", s->now_ms)), A(s->lane->repo.workspace_id), A(s->lane->id),
+             A(s->now_ms), A(str_of(category)), A(str_of(action)), A(by->type), A(by->actor),
+             A(target_type), A(target), A(description),
+             A(arena_print(s->mem, "{\"from\":\"" PRI_STR "\"}", FMT_STR(by->from)))));
+}
 
 static bool find_batch(struct step *s, struct json cmd, struct hot **h, struct err *e)
 {
@@ -12,12 +29,15 @@ static bool find_batch(struct step *s, struct json cmd, struct hot **h, struct e
     str id = json_str(json_get(cmd, STR("batch")), s->mem);
     if (!batches_by_id(s->db, s->mem, id, &row, &found, e))
         return false;
-    if (!found || row.repository_id != s->lane->id)
-        return fail(e, ERR_NOT_FOUND, "no batch " PRI_STR, FMT_STR(id));
+    int64_t change = json_i64_or(json_get(cmd, STR("change")), 0);
+    if (!found || row.repository_id != s->lane->id || (change && row.change_id != change))
+        return fail(e, ERR_NOT_FOUND, id.len ? "no batch " PRI_STR : "there is no batch yet" PRI_STR,
+                    FMT_STR(id));
     return hot_get(s, row.seq, h, e);
 }
 
-static bool cancel(struct step *s, struct json cmd, str actor, str *note, struct err *e)
+static bool cancel(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                   struct err *e)
 {
     struct hot *h;
     struct decisions d = { .mem = s->mem };
@@ -31,11 +51,12 @@ static bool cancel(struct step *s, struct json cmd, str actor, str *note, struct
     *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"live\":%u}", FMT_STR(h->row.id),
                         batch_live(h->b));
     return batch_carry_out(s, h, &d, e) &&
-           step_audit(s, "workflow", "cancelled", "token", actor, STR("batch"), h->row.id,
-                      STR("batch cancelled"), e);
+           audit_order(s, by, "workflow", "cancelled", STR("batch"), h->row.id,
+                       STR("batch cancelled"), e);
 }
 
-static bool retry(struct step *s, struct json cmd, str actor, str *note, struct err *e)
+static bool retry(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                  struct err *e)
 {
     struct hot *h;
     struct decisions d = { .mem = s->mem };
@@ -49,11 +70,12 @@ static bool retry(struct step *s, struct json cmd, str actor, str *note, struct 
     *note =
         arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"again\":%u}", FMT_STR(h->row.id), again);
     return batch_carry_out(s, h, &d, e) &&
-           step_audit(s, "workflow", "retried", "token", actor, STR("batch"), h->row.id,
-                      STR("failed nodes sent again"), e);
+           audit_order(s, by, "workflow", "retried", STR("batch"), h->row.id,
+                       STR("failed nodes sent again"), e);
 }
 
-static bool rerun(struct step *s, struct json cmd, str actor, str *note, struct err *e)
+static bool rerun(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                  struct err *e)
 {
     struct hot *h;
     enum node_verdict verdict;
@@ -77,35 +99,75 @@ static bool rerun(struct step *s, struct json cmd, str actor, str *note, struct 
                     h->row.superseded_by.len ? ": a newer head took its place" : "");
     *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"node\":%lld}", FMT_STR(h->row.id),
                         (long long)position);
-    return step_audit(
-        s, "workflow", "rerun", "token", actor, STR("batch"), h->row.id,
+    return audit_order(
+        s, by, "workflow", "rerun", STR("batch"), h->row.id,
         arena_print(s->mem, PRI_STR " in " PRI_STR, FMT_STR(n->component), FMT_STR(n->stack)), e);
 }
 
-static bool dispatch(struct step *s, struct json cmd, str actor, str *note, struct err *e)
+static bool dispatch(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                     struct err *e)
 {
-    return batch_make_manual(s, cmd, actor, json_bool_or(json_get(cmd, STR("dryRun")), false), note,
-                             e);
+    return batch_make_manual(s, cmd, by->actor, json_bool_or(json_get(cmd, STR("dryRun")), false),
+                             note, e);
+}
+
+/* Keys of this repository only: whoever may write here need not be anybody elsewhere. */
+static bool unlock(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                   struct err *e)
+{
+    str key = json_str(json_get(cmd, STR("key")), s->mem), folded;
+    str home = arena_print(s->mem, PRI_STR "/" PRI_STR "/", FMT_STR(s->lane->repo.owner),
+                           FMT_STR(s->lane->repo.name));
+    struct lock l;
+    bool found;
+    if (!str_eq_nocase(str_sub(key, 0, home.len), home))
+        key = arena_print(s->mem, PRI_STR PRI_STR, FMT_STR(home), FMT_STR(key));
+    if (!lock_key_fold(s->mem, key, &folded, e) ||
+        !locks_release(s->db, s->mem, s->lane->repo.workspace_id, folded, 0, s->now_ms, &l, &found,
+                       e))
+        return false;
+    if (!found)
+        return fail(e, ERR_NOT_FOUND,
+                    "there is no lock on " PRI_STR ": it was not found or has expired already",
+                    FMT_STR(str_sub(key, 0, 200)));
+    s->step_recheck = true;
+    *note = arena_print(s->mem, "{\"token\":%lld}", (long long)l.token);
+    return audit_order(s, by, "lock", "deleted", STR("lock"), l.key, l.message, e);
 }
 
 static const struct {
     const char *name;
-    bool (*apply)(struct step *, struct json, str, str *, struct err *);
+    bool (*apply)(struct step *, struct json, const struct orderer *, str *, struct err *);
 } commands[] = {
     {"cancel", cancel},
     {"retry", retry},
     {"rerun", rerun},
     {"dispatch", dispatch},
+    {"unlock", unlock},
+    {"explain", order_explain},
+    {"help", order_help},
 };
+
+/* A command of the API says neither: a token's. One from the forge was made by orders.c. */
+struct orderer orderer_of(struct step *s, const struct fact *f, struct json cmd)
+{
+    str type = json_str(json_get(cmd, STR("actorType")), s->mem),
+        from = json_str(json_get(cmd, STR("from")), s->mem);
+    return (struct orderer){ .actor = f->actor,
+                             .type = type.len ? type : STR("token"),
+                             .from = from.len ? from : STR("api") };
+}
 
 bool apply_command(struct step *s, const struct fact *f, struct json body, str *note, struct err *e)
 {
     str name = json_str(json_get(body, STR("command")), s->mem);
+    struct orderer by = orderer_of(s, f, body);
     if (!s->lane->has_repo)
         return fail(e, ERR_NOT_FOUND, "no such repository");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (str_eq(name, str_of(commands[i].name)))
-            return commands[i].apply(s, body, f->actor, note, e);
+            return commands[i].apply(s, body, &by, note, e) &&
+                   order_carried_out(s, body, &by, e);
     return fail(e, ERR_INVALID, "no command " PRI_STR, FMT_STR(name));
 }
 

@@ -216,7 +216,8 @@ bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct e
         *note = STR("late: a newer state of this change is known");
         return true;
     }
-    if (moved && (!change_events_supersede(s->db, c.id, c.head_sha, e) ||
+    if (moved && (!changes_notice(s->db, c.id, STR(""), e) ||
+                  !change_events_supersede(s->db, c.id, c.head_sha, e) ||
                   !stop_batches(s, c.id, c.head_sha, false, e)))
         return false;
     if (closed && str_eq(v->action, STR("closed")) &&
@@ -388,9 +389,10 @@ bool apply_webhook(struct step *s, const struct fact *f, str body, str *note, st
     case FORGE_INSTALLATION:
     case FORGE_INSTALLATION_REPOS:
         return apply_house(s, &v, note, e);
+    case FORGE_COMMENT:
+        return apply_comment(s, &v, note, e);
     case FORGE_IGNORED:
     case FORGE_PING:
-    case FORGE_COMMENT:
     case FORGE_DEPLOYMENT_REVIEW:
         break;
     }

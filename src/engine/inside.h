@@ -144,6 +144,8 @@ struct step {
     struct outgoing *out, **out_last;
     /* change ids whose feedback may differ now */
     int64_t         *dirty; size_t dirty_count, dirty_cap;
+    /* of them, those that a person waits for */
+    int64_t         *urgent; size_t urgent_count, urgent_cap;
     /* effects whose answer was applied: no longer in flight */
     int64_t         *gone; size_t gone_count, gone_cap;
     /* other lanes that got facts in this transaction */
@@ -171,6 +173,8 @@ void step_wake_at(struct step *s, int64_t at_ms);
 /* An effect waits until then. */
 void step_due_at(struct step *s, int64_t at_ms);
 void step_dirty(struct step *s, int64_t change_id);
+/* The same, at once: a person looks at it. */
+void step_urgent(struct step *s, int64_t change_id);
 /* Stores an effect and, when it is due, prepares it to leave. body is JSON. */
 bool step_effect(struct step *s, const char *kind, str key, str body, int64_t not_before_ms,
                  struct err *e) MUST_CHECK;

@@ -162,6 +162,20 @@ void step_dirty(struct step *s, int64_t change_id)
     push_i64(s->mem, &s->dirty, &s->dirty_count, &s->dirty_cap, change_id);
 }
 
+void step_urgent(struct step *s, int64_t change_id)
+{
+    step_dirty(s, change_id);
+    push_i64(s->mem, &s->urgent, &s->urgent_count, &s->urgent_cap, change_id);
+}
+
+static bool is_urgent(const struct step *s, int64_t change_id)
+{
+    for (size_t i = 0; i < s->urgent_count; i++)
+        if (s->urgent[i] == change_id)
+            return true;
+    return false;
+}
+
 static bool step_is_inflight(const struct step *s, int64_t effect_id)
 {
     /*
@@ -294,6 +308,13 @@ static bool apply_budget_fact(struct step *s, const struct fact *f, str body, st
     return parse_fact(s, body, &v, e) && apply_budget(s, v, note, e);
 }
 
+static bool apply_order_fact(struct step *s, const struct fact *f, str body, str *note,
+                             struct err *e)
+{
+    struct json v;
+    return parse_fact(s, body, &v, e) && apply_order(s, f, v, note, e);
+}
+
 static const struct fact_handler handlers[] = {
     { "upload.affected", apply_upload_fact },
     { "answer",          apply_answer_fact },
@@ -301,6 +322,7 @@ static const struct fact_handler handlers[] = {
     { "report",          apply_report_fact },
     { "exec",            apply_exec_fact },
     { "budget",          apply_budget_fact },
+    { "order",           apply_order_fact },
 };
 
 static bool apply_one(struct step *s, const struct fact *f, str *note, struct err *e)
@@ -336,6 +358,8 @@ static bool fact_failed(struct step *s, const struct fact *f, const struct err *
     log_at(refusal ? LOG_INFO : LOG_ERROR, "fact set aside", LI("fact", f->id), LS("kind", f->kind),
            LI("lane", s->lane->id), LZ("why", why->text), LS("trace", f->trace));
     if (str_eq(f->kind, STR("answer")) && !answer_set_aside(s, f, e))
+        return false;
+    if (str_eq(f->kind, STR("command")) && !order_refused(s, f, str_of(why->text), e))
         return false;
     return facts_end(s->db, f->id, FACT_SET_ASIDE, arena_copy(s->mem, str_of(why->text)), s->now_ms,
                      e);
@@ -460,7 +484,7 @@ static bool lane_work(struct step *s, struct err *e)
     if (!budget_end_step(s, e) || (s->schedule && !budget_schedule(s, e)))
         return false;
     for (size_t i = 0; i < s->dirty_count; i++)
-        if (!report_want(s, s->dirty[i], false, e))
+        if (!report_want(s, s->dirty[i], is_urgent(s, s->dirty[i]), e))
             return false;
     bool due = s->lane->due_ms && s->now_ms >= s->lane->due_ms;
     if (!due)

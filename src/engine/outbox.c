@@ -219,6 +219,13 @@ static bool prepare_report(struct step *s, const struct effect *f, struct json b
     return report_prepare(s, f, maybe_sent, e);
 }
 
+static bool prepare_order(struct step *s, const struct effect *f, struct json body,
+                          bool maybe_sent, struct err *e)
+{
+    (void)maybe_sent;
+    return order_prepare(s, f, body, e);
+}
+
 static const struct {
     const char *kind;
     bool (*prepare)(struct step *, const struct effect *, struct json, bool, struct err *);
@@ -230,6 +237,7 @@ static const struct {
     {"poll_run", prepare_poll_run},     {"find_runs", prepare_find_runs},
     {"deliveries", prepare_deliveries}, {"redeliver", prepare_redeliver},
     {"list_repos", prepare_list_repos}, {"read_quota", prepare_read_quota},
+    {"permission", prepare_order},      {"reply", prepare_order},
 };
 
 bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e)

@@ -183,6 +183,8 @@ bool report_answered(struct step *s, const struct effect *f, struct json memo, b
 {
     int64_t change_id;
     bool terminal;
+    struct feedback_row before;
+    str key = json_str(json_get(memo, STR("key")), s->mem);
     struct feedback_row row = {.forge_object = forge_object,
                                .sent_hash = json_str(json_get(memo, STR("hash")), s->mem),
                                .sent_digest = json_str(json_get(memo, STR("digest")), s->mem),
@@ -190,19 +192,26 @@ bool report_answered(struct step *s, const struct effect *f, struct json memo, b
     if (!ok)
         row = (struct feedback_row){
             .sent_hash = STR(""), .sent_digest = STR(""), .sent_ms = s->now_ms};
-    if (!feedback_sent(s->db, s->lane->id, f->kind, json_str(json_get(memo, STR("key")), s->mem),
-                       &row, STR_NONE, e))
+    if (!feedback_get(s->db, s->mem, s->lane->id, f->kind, key, &before, e))
+        return false;
+    bool again = f->wanted != json_i64_or(json_get(memo, STR("wanted")), f->wanted);
+    /* Somebody edited it while this was under way: nobody knows which of the two was last. */
+    if (again && before.anew)
+        row.sent_hash = STR("");
+    if (!feedback_sent(s->db, s->lane->id, f->kind, key, &row, STR_NONE, e))
         return false;
     atomic_fetch_add(&s->en->effects_done, 1);
     if (!effects_done(s->db, f->id, false, ok ? STR("written") : STR("gone over there: made anew"),
                       s->now_ms, e))
         return false;
-    if (ok && f->wanted == json_i64_or(json_get(memo, STR("wanted")), f->wanted))
+    if (ok && !again)
         return true;
     if (!str_to_i64(f->key, 1, INT64_MAX, &change_id))
         return true;
     uint32_t nodes = shown_nodes(s, change_id, &terminal);
     int64_t pause_ms = str_eq(f->kind, STR("check")) ? (terminal ? 0 : CHECK_PAUSE_MS)
                                                      : feedback_debounce_ms(nodes, terminal);
+    if (again && before.anew)
+        pause_ms = 0;
     return step_effect(s, arena_z(s->mem, f->kind), f->key, STR("{}"), s->now_ms + pause_ms, e);
 }

@@ -335,6 +335,7 @@ static bool view_wait(const struct view *v, const struct change *c, struct chang
 bool view_change_alone(const struct view *v, const struct change *c, struct change_view *out,
                        struct err *e)
 {
+    struct notice_view *notice = arena_make(v->mem, struct notice_view, 1);
     *out =
         (struct change_view){.product = STR("Signalbox"),
                              .kind = kind_of(c->kind),
@@ -347,7 +348,8 @@ bool view_change_alone(const struct view *v, const struct change *c, struct chan
                                  arena_print(v->mem, PRI_STR "/" PRI_STR, FMT_STR(v->repo.owner),
                                              FMT_STR(v->repo.name)),
                              .state = c->state,
-                             .draft = c->draft};
+                             .draft = c->draft,
+                             .notice = notice_read(v->mem, c->notice, notice) ? notice : NULL};
     return view_wait(v, c, out, e);
 }
 

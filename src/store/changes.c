@@ -4,7 +4,7 @@
 
 #define CHANGE_COLUMNS \
     "id, repository_id, kind, key, number, title, author, url, state, draft, from_fork, head_sha," \
-    " head_ref, base_sha, base_ref, merge_sha, merged_ms, forge_updated_ms"
+    " head_ref, base_sha, base_ref, merge_sha, merged_ms, forge_updated_ms, notice"
 
 static struct change change_row(const struct db_rows *r, size_t i)
 {
@@ -27,6 +27,7 @@ static struct change change_row(const struct db_rows *r, size_t i)
         .merge_sha = row_str(r, i, 15),
         .merged_ms = row_i64(r, i, 16),
         .forge_updated_ms = row_i64(r, i, 17),
+        .notice = row_str(r, i, 18),
     };
 }
 
@@ -70,6 +71,13 @@ bool changes_learn_head(struct db *db, int64_t id, str head_sha, struct err *e)
 {
     return db_exec(db, e, NULL, "update change set head_sha = $2 where id = $1 and head_sha = ''",
                    ARGS(A(id), A(head_sha)));
+}
+
+bool changes_notice(struct db *db, int64_t id, str notice, struct err *e)
+{
+    return db_exec(db, e, NULL,
+                   "update change set notice = $2 where id = $1 and notice <> $2",
+                   ARGS(A(id), A(notice)));
 }
 
 static bool one_change(struct db_rows *r, struct change *out, bool *found)

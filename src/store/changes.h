@@ -9,6 +9,7 @@ struct change {
     int64_t id, repository_id, number, merged_ms, forge_updated_ms;
     str     kind, key, title, author, url, state, head_sha, head_ref, base_sha, base_ref, merge_sha;
     bool    draft, from_fork;
+    str     notice;                     /* what came of the last order of a person: JSON, or empty */
 };
 
 struct change_event {
@@ -31,6 +32,8 @@ bool changes_get(struct db *db, struct arena *mem, int64_t id, struct change *ou
                  struct err *e) MUST_CHECK;
 bool changes_by_key(struct db *db, struct arena *mem, int64_t repository_id, str kind, str key,
                     struct change *out, bool *found, struct err *e) MUST_CHECK;
+/* Empty: there is nothing to say any more. */
+bool changes_notice(struct db *db, int64_t id, str notice, struct err *e) MUST_CHECK;
 /* The release of a tag (head_ref). */
 bool changes_by_tag(struct db *db, struct arena *mem, int64_t repository_id, str tag,
                     struct change *out, bool *found, struct err *e) MUST_CHECK;

@@ -2,12 +2,14 @@
 
 #include "store/rows.h"
 
+#define FORGOTTEN "edited by others"
+
 bool feedback_get(struct db *db, struct arena *mem, int64_t repository_id, str kind, str key,
                   struct feedback_row *out, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-                  "select forge_object, sent_hash, sent_digest, sent_ms from feedback where "
+                  "select forge_object, sent_hash, sent_digest, sent_ms, note from feedback where "
                   "repository_id = $1 and kind = $2 and key = $3",
                   ARGS(A(repository_id), A(kind), A(key))))
         return false;
@@ -16,8 +18,20 @@ bool feedback_get(struct db *db, struct arena *mem, int64_t repository_id, str k
         *out = (struct feedback_row){.forge_object = row_i64(&r, 0, 0),
                                      .sent_hash = row_str(&r, 0, 1),
                                      .sent_digest = row_str(&r, 0, 2),
-                                     .sent_ms = row_i64(&r, 0, 3)};
+                                     .sent_ms = row_i64(&r, 0, 3),
+                                     .anew = str_eq(row_str(&r, 0, 4), STR(FORGOTTEN))};
     return true;
+}
+
+bool feedback_forget(struct db *db, int64_t repository_id, str kind, str key, bool gone,
+                     struct err *e)
+{
+    return db_exec(
+        db, e, NULL,
+        "insert into feedback (repository_id, kind, key, note) values ($1, $2, $3, $4) on conflict "
+        "(repository_id, kind, key) do update set sent_hash = '', note = excluded.note, "
+        "forge_object = case when $5 = 1 then null else feedback.forge_object end",
+        ARGS(A(repository_id), A(kind), A(key), A(STR(FORGOTTEN)), A((int64_t)gone)));
 }
 
 bool feedback_sent(struct db *db, int64_t repository_id, str kind, str key,
