@@ -111,6 +111,25 @@ static bool dispatch(struct step *s, struct json cmd, const struct orderer *by, 
                              note, e);
 }
 
+/* What a person may lift is lifted from a held batch; "kind": of these only that. */
+static bool release(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                    struct err *e)
+{
+    struct hot *h;
+    enum hold_kind kind = HOLD_KIND_COUNT;
+    str name = json_str(json_get(cmd, STR("kind")), s->mem);
+    if (name.len && !hold_kind_read(name, &kind))
+        return fail(e, ERR_INVALID, "no hold " PRI_STR, FMT_STR(name));
+    return find_batch(s, cmd, &h, e) && holds_lift(s, h, kind, by->actor, by->from, note, e);
+}
+
+static bool resume(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                   struct err *e)
+{
+    return change_resume(s, json_i64_or(json_get(cmd, STR("change")), 0), by->actor, by->from,
+                         note, e);
+}
+
 /* Keys of this repository only: whoever may write here need not be anybody elsewhere. */
 static bool unlock(struct step *s, struct json cmd, const struct orderer *by, str *note,
                    struct err *e)
@@ -143,6 +162,8 @@ static const struct {
     {"retry", retry},
     {"rerun", rerun},
     {"dispatch", dispatch},
+    {"release", release},
+    {"resume", resume},
     {"unlock", unlock},
     {"explain", order_explain},
     {"help", order_help},
