@@ -56,7 +56,7 @@ void server_start(void)
                                .app_id = 99,
                                .heal_deliveries = true,
                                .bot_login = STR("signalbox[bot]") };
-    tell("the server starts");
+    narrate("the server starts");
     if (!machine_start(&c, &e)) {
         fprintf(stderr, "%s\n", e.text);
         MUST(false, "the server starts", 0, 0);
@@ -65,7 +65,7 @@ void server_start(void)
 
 static void server_dies(void)
 {
-    tell("kill -9");
+    narrate("kill -9");
     now->crashes++;
     machine.dead = true;
     db_fault_after(0);
@@ -77,7 +77,7 @@ static void server_dies(void)
 
 static void server_stops(void)
 {
-    tell("the server is stopped");
+    narrate("the server is stopped");
     engine_quiet(machine.engine);
     forge_dies();
     machine_stop();
@@ -90,7 +90,7 @@ static enum commit_fate fate_of_commit(void)
     if (!chance(4))
         return COMMIT_WORKS;
     enum commit_fate fate = (enum commit_fate)(1 + roll(4));
-    tell("the commit: fate %d", (int)fate);
+    narrate("the commit: fate %d", (int)fate);
     return fate;
 }
 
@@ -128,14 +128,14 @@ static void mail_stored(void *arg, enum fact_fate fate, int64_t id, const struct
 static void mail_deliver(struct mail *m)
 {
     if (chance(6)) {                    /* a proxy was down, a timeout */
-        tell("delivery %s is lost", m->guid);
+        narrate("delivery %s is lost", m->guid);
         if (m->state == MAIL_SENT)
             m->state = MAIL_FAILED;
         m->again = false;
         return;
     }
     const char *kind = arena_print(now->mem, "webhook.%s", m->event).ptr;
-    tell("delivery %s: %s", m->guid, m->event);
+    narrate("delivery %s: %s", m->guid, m->event);
     m->again = chance(8);
     engine_submit(machine.engine,
                   &(struct fact_new){ .lane = 1, .kind = kind, .key = str_of(m->guid),
@@ -261,7 +261,7 @@ static void some_upload(void)
     nth = roll(count);
     for (uint32_t i = 0; i < now->uploads; i++)
         if (now->upload[i].waits && nth-- == 0) {
-            tell("upload %s of %s", now->upload[i].id, now->upload[i].head);
+            narrate("upload %s of %s", now->upload[i].id, now->upload[i].head);
             now->upload[i].waits = false;
             engine_write(machine.engine, upload_body, upload_done, &now->upload[i]);
             return;
@@ -278,7 +278,7 @@ static void command_stored(void *arg, enum fact_fate fate, int64_t id, const str
 
 static void command(const char *json)
 {
-    tell("command %s", json);
+    narrate("command %s", json);
     engine_submit(machine.engine,
                   &(struct fact_new){ .lane = 1, .kind = "command", .body = str_of(json),
                                       .actor = STR("bo") },
@@ -351,7 +351,7 @@ static void some_lock(bool take, uint32_t i)
         abort();
     snprintf(x->folded, sizeof x->folded, "acme/infra/prod/c%u", i);
     x->until_ms = machine.now_ms + 1000 + roll(120000);
-    tell("%s c%u", take ? "lock" : "unlock", i);
+    narrate("%s c%u", take ? "lock" : "unlock", i);
     engine_write(machine.engine, take ? lock_body : unlock_body, lock_done, x);
 }
 
@@ -529,7 +529,7 @@ enum { DAYS_MAX = 60 + 150 };
 static void kind_days(void)
 {
     uint32_t day = 0;
-    tell("kind days");
+    narrate("kind days");
     now->kind = true;
     db_fault_after(0);
     for (day = 0; day < DAYS_MAX && !all_quiet(); day++) {

@@ -46,7 +46,7 @@ void pull_mail(const struct pull *p, const char *action)
     char head[44];
     head_name(head, p, p->head);
     str at = rfc3339_write(now->mem, p->updated_ms), merged = rfc3339_write(now->mem, p->merged_ms);
-    tell("pull %d: %s %s", p->number, action, head);
+    narrate("pull %d: %s %s", p->number, action, head);
     mail_send("pull_request",
               arena_print(now->mem,
                           "{\"action\":\"%s\",\"number\":%d,\"pull_request\":{\"id\":1,\"number\":%d,"
@@ -69,7 +69,7 @@ static void run_mail(const struct run *r)
     str created = rfc3339_write(now->mem, r->created_ms),
         updated = rfc3339_write(now->mem, r->updated_ms);
     bool over = r->state == RUN_OVER;
-    tell("run %lld of %s: %s %s", (long long)r->id, r->component, run_states[r->state],
+    narrate("run %lld of %s: %s %s", (long long)r->id, r->component, run_states[r->state],
          over ? r->conclusion : "");
     mail_send("workflow_run",
               arena_print(now->mem,
@@ -113,7 +113,7 @@ static struct run *make_run(const struct forge_call *c)
     r->listed_ms = machine.now_ms + (now->kind ? 0 : roll(LISTED_AFTER_MS));
     check_run_made(r);
     now->runs++;
-    tell("the forge makes run %lld for %s", (long long)r->id, r->run_id);
+    narrate("the forge makes run %lld for %s", (long long)r->id, r->run_id);
     if (roll(3))
         run_mail(r);
     return r;
@@ -147,7 +147,7 @@ void run_by_hand(struct run *r)
     r->attempt++;
     r->state = RUN_QUEUED;
     r->updated_ms = machine.now_ms;
-    tell("somebody re-runs %lld over there", (long long)r->id);
+    narrate("somebody re-runs %lld over there", (long long)r->id);
     run_mail(r);
 }
 
@@ -444,7 +444,7 @@ void forge_call(void *self, const struct forge_call *c, forge_done *done, void *
     at->done = done;
     at->ctx = ctx;
     str id = input(&at->c, "atmos_pro_run_id");
-    tell("call %lld: %s " PRI_STR " " PRI_STR " %lld", (long long)at->serial, call_name(c),
+    narrate("call %lld: %s " PRI_STR " " PRI_STR " %lld", (long long)at->serial, call_name(c),
          FMT_STR(id), FMT_STR(c->sha), (long long)c->number);
 }
 
@@ -504,7 +504,7 @@ void forge_answer(struct call *c)
         mishap(mem, &c->c, &a);
     else
         carry_out(mem, &c->c, &a);
-    tell("answer %lld: %s", (long long)c->serial, forge_outcome_name(a.outcome));
+    narrate("answer %lld: %s", (long long)c->serial, forge_outcome_name(a.outcome));
     c->used = false;
     c->done(c->ctx, &a);
     free(c->bytes);
@@ -520,7 +520,7 @@ void forge_dies(void)
             continue;
         struct forge_answer a = { .outcome = FORGE_OK };
         bool arrived = roll(2) == 0;
-        tell("call %lld: %s", (long long)c->serial, arrived ? "arrived, unheard" : "never arrived");
+        narrate("call %lld: %s", (long long)c->serial, arrived ? "arrived, unheard" : "never arrived");
         if (arrived)
             carry_out(mem, &c->c, &a);
         c->used = false;

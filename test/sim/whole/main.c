@@ -67,7 +67,7 @@ static void catch_ends(void)
         __sanitizer_set_death_callback(say_seed);
 }
 
-void tell(const char *fmt, ...)
+void narrate(const char *fmt, ...)
 {
     char line[400];
     va_list ap;

@@ -107,7 +107,7 @@ _Noreturn void world_broken(const char *file, int line, const char *what, const 
                             long long a, long long b);
 /* why: the rule in words; a and b: whatever numbers help. */
 #define MUST(cond, why, a, b) ((cond) ? (void)0 : world_broken(__FILE__, __LINE__, #cond, (why), (long long)(a), (long long)(b)))
-void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void narrate(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* chance.c */
 uint32_t roll(uint32_t n);              /* 0 … n-1 */

@@ -1,0 +1,137 @@
+/*
+ * The test of the test: plants each of these bugs in a copy of one file, links it before the libraries of a build that is
+ * there, and wants the simulation to notice. Most of them were real. usage: run.ts ROOT BUILD
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+
+interface Bug {
+    name: string;
+    file: string;
+    from: string;
+    to: string;
+}
+
+const bugs: Bug[] = [
+    {
+        name: 'an effect is prepared twice in one step',
+        file: 'src/engine/lane.c',
+        from: 'if (o->effect_id == effect_id)',
+        to: 'if (o->effect_id == effect_id && !o)',
+    },
+    {
+        name: 'a lost answer makes a second check',
+        file: 'src/engine/lane.c',
+        from: 'bool maybe_sent = s->lane->fresh || s->lane->scan || f.attempts > 0;',
+        to: 'bool maybe_sent = s->lane->fresh || f.attempts > 0;',
+    },
+    {
+        name: 'a start forgets lanes where only an event waits',
+        file: 'src/engine/engine.c',
+        from: '"v.state = \'waiting\' union',
+        to: '"v.state = \'forgotten\' union',
+    },
+    {
+        name: 'a dispatch is looked for too short after a start',
+        file: 'src/engine/apply_answer.c',
+        from: 'if (a->effect.attempts * FIND_AGAIN_MS < settle_ms)',
+        to: 'if (a->effect.attempts * FIND_AGAIN_MS < settle_ms && s->now_ms - a->effect.created_ms < settle_ms)',
+    },
+    {
+        name: 'a lost answer is taken for one that says no',
+        file: 'src/engine/apply_answer.c',
+        from: 'if (str_eq(a.effect.kind, STR("dispatch")))\n',
+        to: 'if (a.outcome == FORGE_LOST) a.outcome = FORGE_NOT_SENT;\n    if (str_eq(a.effect.kind, STR("dispatch")))\n',
+    },
+    {
+        name: 'a run that was re-run over there never ends',
+        file: 'src/engine/runs.c',
+        from: 'if (n->state == FORGE_RUN_COMPLETED && !r->ended_ms) {',
+        to: 'if (n->state == FORGE_RUN_COMPLETED && !r->ended_ms && !newer && !r) {',
+    },
+    {
+        name: 'a lock holds nothing back',
+        file: 'src/engine/schedule.c',
+        from: '"= $2 and deleted_ms is null and expires_ms > $3"',
+        to: '"= $2 and deleted_ms is null and expires_ms < $3"',
+    },
+    {
+        name: 'one apply does not see the other',
+        file: 'src/store/batches.c',
+        from: '"is null and ($4 = 1 or exists',
+        to: '"is null and ($4 = 2 or exists',
+    },
+    {
+        name: 'facts are applied out of order',
+        file: 'src/store/facts.c',
+        from: 'and state = 0 order by id limit $2',
+        to: 'and state = 0 order by id desc limit $2',
+    },
+    {
+        name: 'what is shown depends on when it is rendered',
+        file: 'src/engine/view.c',
+        from: '.as_of_ms = row->created_ms,',
+        to: '.as_of_ms = row->created_ms + 86400000,',
+    },
+];
+
+const [rootArgument, buildArgument] = process.argv.slice(2);
+if (rootArgument === undefined || buildArgument === undefined) stop('usage: run.ts ROOT BUILD');
+const root = resolve(rootArgument);
+const build = resolve(buildArgument);
+const target = 'test/sim/whole/sim_whole';
+const tmp = mkdtempSync(join(tmpdir(), 'signalbox-whole-'));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
+process.on('exit', () => rmSync(tmp, { recursive: true, force: true }));
+
+function stop(why: string): never {
+    console.log(why);
+    process.exit(1);
+}
+
+/** Commands of our own build, as ninja prints them. */
+function shell(command: string, limit_ms = 120_000): { ok: boolean; output: string } {
+    const ended = spawnSync('bash', ['-c', command], { cwd: build, encoding: 'utf8', timeout: limit_ms, killSignal: 'SIGKILL' });
+    return { ok: ended.status === 0, output: `${ended.stdout ?? ''}${ended.stderr ?? ''}${ended.error?.message ?? ''}` };
+}
+
+const commands = shell(`ninja -t commands ${target}`).output.split('\n');
+const link = commands.find((line) => line.includes(` -o ${target} `)) ?? stop('ninja does not know how the simulation is linked');
+
+/** The program with this bug, or why there is none. */
+function plant(bug: Bug): string | undefined {
+    const text = readFileSync(join(root, bug.file), 'utf8');
+    if (text.split(bug.from).length !== 2) return 'does not fit the code any more: plant it again';
+    const name = basename(bug.file);
+    const copy = join(tmp, name);
+    writeFileSync(copy, text.replace(bug.from, () => bug.to));
+    const compile = commands.find((line) => line.includes(' -c ') && line.includes(`/${bug.file}`));
+    if (compile === undefined) return 'ninja does not know how its file is compiled';
+    // As ninja has it, but for the source and where the object and its list of headers go.
+    const words = compile.split(' ').filter((word) => !word.startsWith('-Werror'));
+    const at = (flag: string) => words.indexOf(flag) + 1;
+    for (const flag of ['-o', '-MQ', '-MF', '-c']) words[at(flag)] = join(tmp, flag === '-c' ? name : `${name}${flag === '-MF' ? '.d' : '.o'}`);
+    const compiled = shell(words.join(' '));
+    if (!compiled.ok) return compiled.output;
+    const linked = shell(link.replace(` -o ${target} `, ` -o ${tmp}/sim.exe ${tmp}/${name}.o `));
+    return linked.ok ? undefined : linked.output;
+}
+
+function whatSaysNo(seeds: string): string {
+    const ended = shell(`${tmp}/sim.exe --seeds ${seeds}`);
+    const seen = /^(seed \d*), step \d*: (.*?)(?: is not so|; again)/m.exec(ended.output);
+    if (ended.ok) return '';
+    return seen ? `${seen[1]}: ${seen[2]}` : `it does not end well: ${ended.output.slice(-300)}`;
+}
+
+let escaped = 0;
+for (const bug of bugs) {
+    const trouble = plant(bug);
+    const by = trouble === undefined ? whatSaysNo('1..40') : '';
+    if (by === '') escaped += 1;
+    console.log(`${bug.name}: ${trouble ?? (by || 'ESCAPED')}`);
+}
+console.log(`${bugs.length} planted bugs, ${escaped} escaped`);
+process.exitCode = escaped === 0 ? 0 : 1;
