@@ -215,7 +215,11 @@ static void *serve(void *arg)
 
 /* ---- fixtures ---- */
 
-static int64_t virtual_now(void *self) { return atomic_load(&rig.now_ms); }
+static int64_t virtual_steady(void *self) { return atomic_load(&rig.now_ms); }
+static int64_t virtual_now(void *self)
+{
+    return atomic_load(&rig.now_ms) + atomic_load(&rig.shift_ms);
+}
 
 static void listen_start(void)
 {
@@ -236,6 +240,7 @@ int rig_setup(void **state)
     struct err e = { 0 };
     rig.mem = arena_new((size_t)64 << 20, (size_t)512 << 20);
     atomic_store(&rig.now_ms, INT64_C(1767225600000));      /* 2026-01-01T00:00:00Z */
+    atomic_store(&rig.shift_ms, 0);
     tokens_made = 0;
     rig_forget();
     listen_start();
@@ -244,7 +249,7 @@ int rig_setup(void **state)
         fail_msg("%s", e.text);
     struct github_config c = { .client = rig.client, .api_base = str_of(rig.base), .app_id = 4242,
                                .app_slug = STR("signalbox-test"), .private_key_pem = str_of(pem),
-                               .now_ms = virtual_now, .steady_ms = virtual_now };
+                               .now_ms = virtual_now, .steady_ms = virtual_steady };
     if (!github_new(&c, &rig.github, &e))
         fail_msg("%s", e.text);
     rig.forge = github_port(rig.github);
@@ -349,7 +354,8 @@ struct forge_answer rig_ask_other(struct github_config config, struct forge_call
     struct err e = { 0 };
     struct github *g = NULL;
     struct forge_port before = rig.forge;
-    config.now_ms = config.steady_ms = virtual_now;
+    config.now_ms = virtual_now;
+    config.steady_ms = virtual_steady;
     if (!http_client_start(&(struct http_client_config){.user_agent = "other"}, &config.client,
                            &e) ||
         !github_new(&config, &g, &e))

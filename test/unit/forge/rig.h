@@ -58,6 +58,7 @@ struct rig {
     struct forge_port forge;
     struct arena *mem;
     _Atomic int64_t now_ms;
+    _Atomic int64_t shift_ms;               /* what the wall clock was set forth by; steady is not */
 };
 extern struct rig rig;
 
