@@ -14,6 +14,7 @@ struct look {
     struct change        change;
     struct pause_row     pause;
     struct hold_rows     rows;
+    struct budget        budget;
     struct holds         now;
 };
 
@@ -152,7 +153,16 @@ static bool ask_pull(struct step *s, const struct hot *h, struct look *l, struct
     return !found || (read_pushes(s, l->change.id, l, e) && breaker(s, &l->change, l, e));
 }
 
-static bool gather(struct step *s, const struct hot *h, struct look *l, struct err *e)
+static bool ask_budget(struct step *s, struct hot *h, struct look *l, struct err *e)
+{
+    if (!s->lane->repo.installation_id || !s->en->config.forge)
+        return true;
+    l->q.budget = &l->budget;
+    l->q.cost = budget_cost(h);
+    return budget_ask(s, h, &l->budget, &l->q.has_claim, e);
+}
+
+static bool gather(struct step *s, struct hot *h, struct look *l, struct err *e)
 {
     *l = (struct look){ .q = { .dispatchable = (uint32_t)h->row.dispatchable,
                                .settings = &s->lane->settings,
@@ -161,7 +171,7 @@ static bool gather(struct step *s, const struct hot *h, struct look *l, struct e
         return false;
     for (size_t i = 0; i < l->rows.count; i++)
         l->q.lifted[l->rows.at[i].hold.kind] = by_person(&l->rows.at[i]);
-    return ask_pull(s, h, l, e);
+    return ask_pull(s, h, l, e) && ask_budget(s, h, l, e);
 }
 
 /* Rows follow what was found. *changed: something that people see. */
@@ -196,6 +206,9 @@ static bool hold_batch(struct step *s, struct hot *h, const struct look *l, stru
 {
     struct decisions d = { .mem = s->mem };
     bool first = h->b->state != BATCH_HELD;
+    /* In line for budget stands only what nothing else holds. */
+    if (l->now.at[0].kind == HOLD_RATE_LIMIT && !budget_wanted(s, h, e))
+        return false;
     if (first)
         log_info("batch held", LS("batch", h->row.id), LI("lane", s->lane->id),
                  LS("why", texts_of(s, &l->now)));
@@ -213,6 +226,8 @@ bool holds_look(struct step *s, struct hot *h, bool *may_go, struct err *e)
     if (!gather(s, h, &l, e))
         return false;
     hold_evaluate(&l.q, &l.now);
+    for (size_t i = 0; i < l.now.count && h->by_parts; i++)
+        l.now.at[i].never_fits = false;     /* somebody has agreed already */
     *may_go = l.now.count == 0;
     if (!store(s, h, &l, &changed, &ended, e))
         return false;
@@ -220,6 +235,8 @@ bool holds_look(struct step *s, struct hot *h, bool *may_go, struct err *e)
         step_dirty(s, h->row.change_id);
     if (!*may_go)
         return hold_batch(s, h, &l, e);
+    if (l.q.budget && !l.q.has_claim && l.q.cost > 0 && !budget_claim(s, h, l.q.cost, e))
+        return false;
     return !ended.len ||
            audit_batch(s, h, "dispatch.released", STR("signalbox"), STR("signalbox"),
                        arena_print(s->mem, PRI_STR " ended by itself", FMT_STR(ended)), e);

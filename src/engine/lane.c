@@ -465,14 +465,13 @@ static bool lane_sweep(struct step *s, struct err *e)
  */
 static bool look_at_holds(struct step *s, struct err *e)
 {
-    if (!s->lane->look_holds)
-        return true;
-    if (s->lane->fresh) {
-        s->more = true;
-        return true;
-    }
-    s->lane->look_holds = false;
-    return holds_look_again(s, 0, e);
+    struct lane *l = s->lane;
+    const struct hot *h = l->look_holds ? l->hot : NULL;
+    while (h && h->b->state != BATCH_HELD)
+        h = h->next;
+    l->look_holds = h && l->fresh;
+    s->more = s->more || l->look_holds;
+    return !h || l->fresh || holds_look_again(s, 0, e);
 }
 
 static bool lane_work(struct step *s, struct err *e)
