@@ -11,7 +11,6 @@ enum { PUSHES_MAX = 500 };
 
 struct look {
     struct hold_question q;
-    struct budget        budget;
     struct change        change;
     struct pause_row     pause;
     struct hold_rows     rows;
@@ -175,23 +174,6 @@ static bool gather(struct step *s, struct hot *h, struct look *l, struct err *e)
     return ask_pull(s, h, l, e) && ask_budget(s, h, l, e);
 }
 
-/* The budget of the installation; no App, no budget. */
-static bool ask_budget(struct step *s, struct hot *h, struct look *l, struct err *e)
-{
-    if (!s->lane->repo.installation_id)
-        return true;
-    l->q.budget = &l->budget;
-    l->q.cost = budget_cost(h);
-    return budget_ask(s, h, &l->budget, &l->q.has_claim, e);
-}
-
-static bool draw_on_budget(struct step *s, struct hot *h, const struct look *l, struct err *e)
-{
-    if (hold_of(&l->now, HOLD_RATE_LIMIT))
-        return budget_wanted(s, h, e);
-    return !l->q.budget || l->now.count || l->q.has_claim || budget_claim(s, h, l->q.cost, e);
-}
-
 /* Rows follow what was found. *changed: something that people see. */
 static bool store(struct step *s, const struct hot *h, struct look *l, bool *changed, str *ended,
                   struct err *e)
@@ -241,13 +223,13 @@ bool holds_look(struct step *s, struct hot *h, bool *may_go, struct err *e)
     struct look l;
     bool changed;
     str ended;
-    if (!gather(s, h, &l, e) || !ask_budget(s, h, &l, e))
+    if (!gather(s, h, &l, e))
         return false;
     hold_evaluate(&l.q, &l.now);
     for (size_t i = 0; i < l.now.count && h->by_parts; i++)
         l.now.at[i].never_fits = false;     /* somebody has agreed already */
     *may_go = l.now.count == 0;
-    if (!draw_on_budget(s, h, &l, e) || !store(s, h, &l, &changed, &ended, e))
+    if (!store(s, h, &l, &changed, &ended, e))
         return false;
     if (changed)
         step_dirty(s, h->row.change_id);
