@@ -124,6 +124,25 @@ bool db_query_(struct db *db, struct arena *mem, struct err *e, struct db_rows *
     return run(db, mem, rows, NULL, sql, args, count, e);
 }
 
+bool db_insert_(struct db *db, struct arena *mem, struct err *e, int64_t *id, const char *sql,
+                const char *returning, const struct arg *args, size_t count)
+{
+    struct db_rows r;
+    int64_t changed;
+
+    *id = 0;
+    if (!db->side->last_id) {
+        if (!run(db, mem, &r, NULL, returning, args, count, e))
+            return false;
+        *id = r.count ? db_at(&r, 0, 0)->i : 0;
+        return true;
+    }
+    if (!run(db, NULL, NULL, &changed, sql, args, count, e))
+        return false;
+    *id = changed ? db->side->last_id(db) : 0;
+    return true;
+}
+
 static bool exec_many(struct db *db, struct err *e, const char *sql, const struct arg *args,
                       size_t per_row, size_t rows)
 {

@@ -77,6 +77,12 @@ static inline const struct db_value *db_at(const struct db_rows *r, size_t row, 
 #define db_query(db, mem, e, rows, sql, ...) \
     db_query_((db), (mem), (e), (rows), "" sql, __VA_ARGS__)
 /*
+ * db_insert(db, mem, e, &id, "insert into … values (…)", args): one row into a table with a column
+ * `id`, and its id; 0 when a conflict left it out. On SQLite a third of what `returning` costs.
+ */
+#define db_insert(db, mem, e, id, sql, ...) \
+    db_insert_((db), (mem), (e), (id), "" sql, "" sql " returning id", __VA_ARGS__)
+/*
  * One statement for many argument rows, in order (PostgreSQL: one pipeline): args holds rows *
  * per_row values.
  */
@@ -98,6 +104,8 @@ bool db_exec_(struct db *, struct err *, int64_t *changed, const char *sql, cons
               size_t) MUST_CHECK;
 bool db_query_(struct db *, struct arena *, struct err *, struct db_rows *, const char *sql,
                const struct arg *, size_t) MUST_CHECK;
+bool db_insert_(struct db *, struct arena *, struct err *, int64_t *id, const char *sql,
+                const char *returning, const struct arg *, size_t) MUST_CHECK;
 bool db_exec_many_(struct db *, struct err *, const char *sql, const struct arg *, size_t per_row,
                    size_t rows) MUST_CHECK;
 

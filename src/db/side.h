@@ -22,6 +22,8 @@ struct side {
     bool (*control)(struct db *db, const char *sql, struct err *e);
     /* How many rows this connection has written so far; NULL: no marks. */
     int64_t (*written)(const struct db *db);
+    /* The id of the row that was inserted last; NULL: only the statement itself can tell. */
+    int64_t (*last_id)(const struct db *db);
     /* Several statements, for migrations. */
     bool (*script)(struct db *db, const char *sql, struct err *e);
     bool (*alive)(struct db *db);

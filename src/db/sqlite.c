@@ -287,6 +287,11 @@ static int64_t lite_written(const struct db *db)
     return sqlite3_total_changes64(((const struct lite *)db)->handle);
 }
 
+static int64_t lite_last_id(const struct db *db)
+{
+    return sqlite3_last_insert_rowid(((const struct lite *)db)->handle);
+}
+
 /* --- opening --- */
 
 static bool lite_ready(struct db *db, struct err *e)
@@ -347,6 +352,7 @@ static const struct side lite_side = {
     .run_many = lite_run_many,
     .control = lite_control,
     .written = lite_written,
+    .last_id = lite_last_id,
     .script = lite_script,
     .alive = lite_alive,
     .patience = lite_patience,

@@ -4,20 +4,15 @@
 
 bool facts_add(struct db *db, struct arena *mem, const struct fact *f, int64_t *id, struct err *e)
 {
-    struct db_rows r;
     bool applied = f->note.len > 0;
-    if (!db_query(db, mem, e, &r,
-                  "insert into fact (lane, kind, key, body, actor, trace, received_ms, state, note,"
-                  " applied_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-                  " on conflict (key) do nothing returning id",
-                  ARGS(A(f->lane), A(f->kind), A(f->key), arg_blob(f->body), A(text(f->actor)),
-                       A(text(f->trace)), A(f->received_ms),
-                       A((int)(applied ? FACT_APPLIED : FACT_PENDING)),
-                       A(applied ? f->note : STR_NONE),
-                       applied ? A(f->received_ms) : (struct arg){ .kind = ARG_NULL })))
-        return false;
-    *id = r.count ? row_i64(&r, 0, 0) : 0;
-    return true;
+    return db_insert(
+        db, mem, e, id,
+        "insert into fact (lane, kind, key, body, actor, trace, received_ms, state, note, "
+        "applied_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (key) do nothing",
+        ARGS(A(f->lane), A(f->kind), A(f->key), arg_blob(f->body), A(text(f->actor)),
+             A(text(f->trace)), A(f->received_ms), A((int)(applied ? FACT_APPLIED : FACT_PENDING)),
+             A(applied ? f->note : STR_NONE),
+             applied ? A(f->received_ms) : (struct arg){ .kind = ARG_NULL }));
 }
 
 bool facts_some(struct db *db, struct arena *mem, int64_t lane, bool *some, struct err *e)

@@ -239,6 +239,27 @@ static void returning_and_on_conflict_work(void **state)
     assert_int_equal(none.count, 0);
 }
 
+static void an_insert_tells_the_id_of_its_row_or_that_there_was_one(void **state)
+{
+    struct both *b = *state;
+    struct db_rows r;
+    int64_t first, second, left_out;
+
+    items(b);
+    good(b, db_insert(b->db, b->mem, &b->e, &first, "insert into item (name, n) values ($1, 1)",
+                      ARGS(A(STR("a")))));
+    good(b, db_insert(b->db, b->mem, &b->e, &second, "insert into item (name, n) values ($1, 2)",
+                      ARGS(A(STR("b")))));
+    good(b, db_insert(b->db, b->mem, &b->e, &left_out,
+                      "insert into item (name, n) values ($1, 3) on conflict (name) do nothing",
+                      ARGS(A(STR("a")))));
+    assert_true(first > 0 && second > first);
+    assert_int_equal(left_out, 0);
+    good(b, db_query(b->db, b->mem, &b->e, &r, "select n from item where id = $1",
+                     ARGS(A(second))));
+    assert_int_equal(db_at(&r, 0, 0)->i, 2);
+}
+
 static void keys_are_never_given_twice(void **state)
 {
     struct both *b = *state;
@@ -682,6 +703,7 @@ int main(void)
         BOTH(many_rows_come_in_order),
         BOTH(changes_are_counted),
         BOTH(returning_and_on_conflict_work),
+        BOTH(an_insert_tells_the_id_of_its_row_or_that_there_was_one),
         BOTH(keys_are_never_given_twice),
         BOTH(violations_have_their_codes),
         BOTH(wrong_statements_are_our_fault),
