@@ -208,6 +208,16 @@ static void note_session(struct call *c, struct lock *l)
         l->session_ref = arena_print(c->mem, "run/" PRI_STR, FMT_STR(run_id));
 }
 
+static enum outcome lock_write(struct lock_call *x, engine_body *body)
+{
+    struct engine *en = x->call->api->config.engine;
+    if (http_alone(x->call->request))
+        engine_write_here(en, body, lock_done, x);
+    else
+        engine_write(en, body, lock_done, x);
+    return LATER;
+}
+
 static struct lock_call *lock_begin(struct call *c)
 {
     struct lock_call *x = arena_make(c->mem, struct lock_call, 1);
@@ -240,8 +250,7 @@ enum outcome api_lock(struct call *c)
         return FAILED;
     note_session(c, &x->lock);
     x->take = true;
-    engine_write(c->api->config.engine, take_body, lock_done, x);
-    return LATER;
+    return lock_write(x, take_body);
 }
 
 enum outcome api_unlock(struct call *c)
@@ -249,6 +258,5 @@ enum outcome api_unlock(struct call *c)
     struct lock_call *x = lock_begin(c);
     if (!x || !read_int(c, "token", 1, INT64_MAX, false, &x->token) || !session_permitted(c))
         return FAILED;
-    engine_write(c->api->config.engine, release_body, lock_done, x);
-    return LATER;
+    return lock_write(x, release_body);
 }

@@ -273,6 +273,14 @@ bool db_rollback_to(struct db *db, struct err *e)
     return true;
 }
 
+void db_patience(struct db *db, int64_t lock_ms)
+{
+    struct err ignored = { 0 };
+
+    if (db->kind == DB_SQLITE)
+        (void)!db->side->patience(db, lock_ms < 0 ? DB_LOCK_MS : lock_ms, &ignored);
+}
+
 bool db_mark(const struct db *db, int64_t *mark)
 {
     assert(db->in_transaction);

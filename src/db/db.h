@@ -119,6 +119,8 @@ bool db_begin(struct db *db, struct err *e) MUST_CHECK;
 bool db_commit(struct db *db, struct err *e) MUST_CHECK;
 void db_rollback(struct db *db);
 bool db_in_transaction(const struct db *db);
+/* SQLite: how long a statement waits for a lock of another program; -1: the usual 5 s. */
+void db_patience(struct db *db, int64_t lock_ms);
 bool db_savepoint(struct db *db, struct err *e) MUST_CHECK;           /* nests by depth */
 bool db_release(struct db *db, struct err *e) MUST_CHECK;
 /* undoes and closes the innermost savepoint */

@@ -34,6 +34,14 @@ void engine_write(struct engine *en, engine_body *body, engine_done *done, void 
     work_submit(en->work, body, done, arg);
 }
 
+void engine_write_here(struct engine *en, engine_body *body, engine_done *done, void *arg)
+{
+    if (en->kind == DB_SQLITE)
+        work_submit_here(en->work, body, done, arg);
+    else
+        work_submit(en->work, body, done, arg);
+}
+
 struct waiter { pthread_mutex_t mutex; pthread_cond_t cond; bool over, ok; struct err e; };
 
 struct waited { engine_body *body; void *arg; struct waiter w; };

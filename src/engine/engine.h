@@ -33,6 +33,11 @@ typedef bool engine_body(struct db *db, struct arena *mem, void *arg, struct err
 typedef void engine_done(void *arg, const struct err *e);
 
 void engine_write(struct engine *en, engine_body *body, engine_done *done, void *arg);
+/*
+ * The same from a thread that has nothing else to do (the HTTP loop with one event): on SQLite, and
+ * while the writer rests, body and done run on it before this returns.
+ */
+void engine_write_here(struct engine *en, engine_body *body, engine_done *done, void *arg);
 /* The same, waiting for the answer. Not from the writer thread, not from the HTTP loop thread. */
 bool engine_write_wait(struct engine *en, engine_body *body, void *arg, struct err *e) MUST_CHECK;
 

@@ -18,6 +18,9 @@
  */
 enum { STAND_BACK_FIRST_MS = 10, STAND_BACK_LAST_MS = 100, PROBE_EVERY_S = 1 };
 
+/* A guest that was held up this long by the disk: others give their work away for a while. */
+enum { GUEST_SLOW_MS = 20, GUESTS_PAUSE_MS = 1000 };
+
 struct job {
     struct job  *next;
     bool         patient;               /* a lane's: stands back while callers wait */
@@ -36,6 +39,8 @@ struct work {
     pthread_cond_t  woken;
     struct job     *first, **last;      /* guarded by mutex */
     bool            stopping;           /* guarded by mutex */
+    bool            turning, guest;     /* guarded by mutex: who has the connection */
+    int64_t         no_guests_ms;       /* guarded by mutex: until then (monotonic) */
     int64_t         stand_back_ms;      /* guarded by mutex */
     struct arena   *mem;                /* of the group under way */
     atomic_bool     healthy;
@@ -223,11 +228,15 @@ static bool wait_a_moment(struct work *w)
 static struct job *take_group(struct work *w)
 {
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
-    while (!w->first && !w->stopping)
-        if (atomic_load(&w->healthy))
+    w->turning = false;
+    while (w->guest || (!w->first && !w->stopping))
+        if (w->guest || atomic_load(&w->healthy))
             pthread_cond_wait(&w->woken, &w->mutex);
-        else if (!wait_a_moment(w))
+        else if (!wait_a_moment(w) && !w->guest) {
+            w->turning = true;
             return probe();
+        }
+    w->turning = true;
     bool skip = lanes_stand_back(w);
     struct job *group = NULL, **last = &group, **at = &w->first;
     for (int n = 0; *at && n < WORK_GROUP_MAX;) {
@@ -324,6 +333,50 @@ void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg
 void work_submit_patient(struct work *w, engine_body *body, engine_done *done, void *arg)
 {
     submit(w, body, done, arg, true);
+}
+
+/* Nobody has the connection, and nobody waits for it. */
+static bool guest_enters(struct work *w)
+{
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
+    if (w->turning || w->guest || w->first || w->stopping || !atomic_load(&w->healthy) ||
+        clock_mono_ms() < w->no_guests_ms)
+        return false;
+    w->guest = true;
+    return true;
+}
+
+static void guest_leaves(struct work *w, int64_t entered_ms)
+{
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms - entered_ms >= GUEST_SLOW_MS)
+        w->no_guests_ms = now_ms + GUESTS_PAUSE_MS;
+    w->guest = false;
+    if (w->first || w->stopping)
+        pthread_cond_signal(&w->woken);
+}
+
+void work_submit_here(struct work *w, engine_body *body, engine_done *done, void *arg)
+{
+    struct job j = { .body = body, .arg = arg };
+    if (!guest_enters(w)) {
+        submit(w, body, done, arg, false);
+        return;
+    }
+    int64_t entered_ms = clock_mono_ms();
+    db_patience(w->db, 0);
+    bool over = run_together(w, &j);
+    db_patience(w->db, -1);
+    if (over) {
+        atomic_fetch_add(&w->bodies, 1);
+        if (done)
+            done(arg, j.ok ? NULL : &j.e);
+    }
+    arena_reset(w->mem);
+    guest_leaves(w, entered_ms);
+    if (!over)
+        submit(w, body, done, arg, false);
 }
 
 bool work_on_writer(const struct work *w) { return pthread_equal(pthread_self(), w->thread); }

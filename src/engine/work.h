@@ -18,6 +18,12 @@ struct work;
 bool work_start(struct db *writer, struct work **out, struct err *e) MUST_CHECK;
 void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg);
 /*
+ * For a caller whose thread has nothing else to do: while the writer rests the body runs at once on
+ * this thread, and so does `done`, which spares two hand-overs. Else it is queued like any other.
+ * It never waits for a lock of another program, and a slow disk ends such visits for a while.
+ */
+void work_submit_here(struct work *w, engine_body *body, engine_done *done, void *arg);
+/*
  * The same for lanes: while others wait for their answer, this one stands back, for 100 ms at most.
  */
 void work_submit_patient(struct work *w, engine_body *body, engine_done *done, void *arg);

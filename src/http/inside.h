@@ -107,6 +107,7 @@ struct http_server {
     uint16_t  port;
     pthread_t loop;
     int64_t   now_ms;               /* monotonic, once a round */
+    int       round_events;
     int64_t   listen_again_ms;      /* 0: not waiting */
     bool      draining;             /* the loop has seen `stopping` */
     int64_t   drain_end_ms;

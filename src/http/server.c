@@ -242,6 +242,7 @@ static void *loop(void *arg)
     do {
         int n = epoll_wait(s->epoll, events, EVENTS_MAX, wait_ms(s));
         s->now_ms = clock_mono_ms();
+        s->round_events = n;
         for (int i = 0; i < n; i++)
             event_take(s, &events[i]);
         again_run(s);
@@ -370,6 +371,12 @@ void http_server_stop(struct http_server *s, int64_t grace_ms)
     pthread_mutex_unlock(&s->reply_lock);
     if (last)
         server_free(s);
+}
+
+bool http_alone(const struct http_request *r)
+{
+    const struct http_server *s = ((const struct conn *)r)->server;
+    return server_of_this_loop == s && s->round_events == 1 && !s->again_first;
 }
 
 void http_server_counts(const struct http_server *s, struct http_counts *out)

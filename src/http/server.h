@@ -95,6 +95,10 @@ void     http_server_stop(struct http_server *s, int64_t grace_ms);
  * own (asserted). JSON gets Cache-Control: no-store unless the response says otherwise. */
 void http_reply(struct http_request *r, const struct http_response *a);
 
+/* In a handler on the loop: nobody else's event has come with this one, so that nobody waits for a
+ * handler that takes a moment. */
+bool http_alone(const struct http_request *r);
+
 /* Helpers on requests. STR_NONE when absent; the first when repeated. */
 str  http_header_get(const struct http_request *r, str name);
 /* Percent-decoding; plus_is_blank for queries. False for malformed escapes, NUL, invalid UTF-8. */

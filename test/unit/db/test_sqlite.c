@@ -141,7 +141,7 @@ static void the_file_is_safe_by_its_settings(void **state)
         { "pragma synchronous", 2 },
         { "pragma trusted_schema", 0 },
         { "pragma mmap_size", 0 },
-        { "pragma wal_autocheckpoint", 1000 },
+        { "pragma wal_autocheckpoint", 4000 },
         { "pragma busy_timeout", 5000 },
         { "pragma journal_size_limit", 16 << 20 },
     };

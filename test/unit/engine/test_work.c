@@ -1,0 +1,181 @@
+/* The writer: groups, bodies that fail in company, and visitors (work.h). */
+#include "both.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "engine/work.h"
+
+enum kind { WRITES, WRITES_AND_FAILS, FAILS_AT_ONCE };
+
+struct one {
+    enum kind   kind;
+    int64_t     id;
+    atomic_int  runs, over;             /* over: 1 done, 2 failed */
+    pthread_t   ran_on;
+    sem_t      *wait_for, *tell;        /* the body waits there, and says that it began */
+};
+
+static bool body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct one *x = arg;
+    (void)mem;
+    atomic_fetch_add(&x->runs, 1);
+    x->ran_on = pthread_self();
+    if (x->tell)
+        sem_post(x->tell);
+    if (x->wait_for)
+        sem_wait(x->wait_for);
+    if (x->kind != FAILS_AT_ONCE &&
+        !db_exec(db, e, NULL, "insert into t (id) values ($1)", ARGS(A(x->id))))
+        return false;
+    return x->kind == WRITES || fail(e, ERR_CONFLICT, "as the test wants it");
+}
+
+static void done(void *arg, const struct err *e)
+{
+    struct one *x = arg;
+    atomic_store(&x->over, e ? 2 : 1);
+}
+
+static struct work *begin(struct both *b)
+{
+    struct work *w;
+    run(b, "create table t (id bigint primary key)", NO_ARGS);
+    struct db *db = b->db;
+    if (db_kind(db) == DB_POSTGRES)     /* SQLite's only writer is the one that the test has */
+        db = both_open(b, false);
+    good(b, work_start(db, &w, &b->e));
+    return w;
+}
+
+/* Ends the writer, so that everything is over; afterwards the rows can be looked at. */
+static void finish(struct both *b, struct work *w)
+{
+    work_stop(w);
+    if (strncmp(b->url.ptr, "sqlite", 6) == 0)
+        b->db = both_open(b, false);
+}
+
+/* Three in one group, which forms while the writer is kept busy by another. */
+static void in_company(struct both *b, struct work *w, struct one three[3])
+{
+    sem_t begun, go_on;
+    sem_init(&begun, 0, 0);
+    sem_init(&go_on, 0, 0);
+    struct one first = { .id = 100, .tell = &begun, .wait_for = &go_on };
+    work_submit(w, body, done, &first);
+    sem_wait(&begun);
+    for (int i = 0; i < 3; i++)
+        work_submit(w, body, done, &three[i]);
+    sem_post(&go_on);
+    finish(b, w);
+    sem_destroy(&begun);
+    sem_destroy(&go_on);
+    assert_int_equal(first.over, 1);
+}
+
+static void what_failed_after_it_wrote_leaves_nothing_and_harms_nobody(void **state)
+{
+    struct both *b = *state;
+    struct one three[3] = { { .id = 1 }, { .id = 2, .kind = WRITES_AND_FAILS }, { .id = 3 } };
+    in_company(b, begin(b), three);
+    assert_int_equal(three[0].over, 1);
+    assert_int_equal(three[1].over, 2);
+    assert_int_equal(three[2].over, 1);
+    assert_int_equal(number(b, "select count(*) from t where id in (1, 3)", NO_ARGS), 2);
+    assert_int_equal(number(b, "select count(*) from t where id = 2", NO_ARGS), 0);
+}
+
+static void what_failed_without_writing_makes_nobody_run_again(void **state)
+{
+    struct both *b = *state;
+    struct one three[3] = { { .id = 1 }, { .kind = FAILS_AT_ONCE }, { .id = 3 } };
+    in_company(b, begin(b), three);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(three[i].runs, 1);
+    assert_int_equal(three[1].over, 2);
+    assert_int_equal(number(b, "select count(*) from t where id in (1, 3)", NO_ARGS), 2);
+}
+
+/* A refused statement (the same key twice) is a failure like any other. */
+static void a_refused_statement_harms_nobody(void **state)
+{
+    struct both *b = *state;
+    struct one three[3] = { { .id = 1 }, { .id = 1 }, { .id = 3 } };
+    in_company(b, begin(b), three);
+    assert_int_equal(three[0].over, 1);
+    assert_int_equal(three[1].over, 2);
+    assert_int_equal(three[2].over, 1);
+    assert_int_equal(number(b, "select count(*) from t where id in (1, 3)", NO_ARGS), 2);
+}
+
+static void a_visitor_runs_at_once_while_the_writer_rests(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    struct one good_one = { .id = 1 }, bad_one = { .id = 2, .kind = WRITES_AND_FAILS };
+    work_submit_here(w, body, done, &good_one);
+    assert_int_equal(good_one.over, 1);
+    assert_true(pthread_equal(good_one.ran_on, pthread_self()));
+    work_submit_here(w, body, done, &bad_one);      /* here or, after a slow disk, on the writer */
+    finish(b, w);
+    assert_int_equal(bad_one.over, 2);
+    assert_int_equal(number(b, "select count(*) from t where id = 1", NO_ARGS), 1);
+    assert_int_equal(number(b, "select count(*) from t", NO_ARGS), 1);
+}
+
+static void a_visitor_queues_while_the_writer_works(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    sem_t begun, go_on;
+    sem_init(&begun, 0, 0);
+    sem_init(&go_on, 0, 0);
+    struct one first = { .id = 100, .tell = &begun, .wait_for = &go_on }, visitor = { .id = 1 };
+    work_submit(w, body, done, &first);
+    sem_wait(&begun);
+    work_submit_here(w, body, done, &visitor);
+    assert_int_equal(visitor.runs, 0);
+    sem_post(&go_on);
+    finish(b, w);
+    sem_destroy(&begun);
+    sem_destroy(&go_on);
+    assert_int_equal(visitor.over, 1);
+    assert_false(pthread_equal(visitor.ran_on, pthread_self()));
+}
+
+/* The lock of another program: the visitor's thread does not wait for it, the writer's does. */
+static void a_visitor_does_not_wait_for_another_program(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    sqlite3 *other;
+    assert_int_equal(sqlite3_open(arena_print(b->mem, "%s/test.db", b->dir).ptr, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "begin immediate", NULL, NULL, NULL), SQLITE_OK);
+    struct one visitor = { .id = 1 };
+    work_submit_here(w, body, done, &visitor);
+    assert_int_equal(visitor.over, 0);
+    assert_int_equal(sqlite3_exec(other, "rollback", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    finish(b, w);
+    assert_int_equal(visitor.over, 1);
+    assert_int_equal(number(b, "select count(*) from t", NO_ARGS), 1);
+}
+
+#define ON_SQLITE(f) { "sqlite:   " #f, f, both_sqlite, both_end, NULL }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(what_failed_after_it_wrote_leaves_nothing_and_harms_nobody),
+        BOTH(what_failed_without_writing_makes_nobody_run_again),
+        BOTH(a_refused_statement_harms_nobody),
+        ON_SQLITE(a_visitor_runs_at_once_while_the_writer_rests),
+        ON_SQLITE(a_visitor_queues_while_the_writer_works),
+        ON_SQLITE(a_visitor_does_not_wait_for_another_program),
+    };
+    return cmocka_run_group_tests_name("work", tests, NULL, NULL);
+}
