@@ -204,6 +204,8 @@ async function tourOfBatches(house: House, repo: Repo): Promise<void> {
     const at = `/api/v1/batches/${String(batch!['id'])}`;
     await house.ok('GET', at);
     await house.ok('GET', `${at}/nodes`);
+    await house.ok('GET', `${at}/explain`);
+    await house.ok('GET', `${at}/nodes/0/explain`);
     const [run] = await eventually(async () => {
         const found = await house.all('/api/v1/runs');
         assert.ok(found[0]?.['forgeRunId']);
@@ -255,6 +257,8 @@ async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
     const applied = facts.find((fact) => fact['state'] === 'applied');
     await house.ok('POST', `/api/v1/facts/${String(applied!['id'])}/replay`);
     assert.equal((await house.deliver('ping', { zen: 'x' })).status, 202);
+    const pull = await house.sim.openPull(repo.full_name, { head: 'tour', files: { 'a.tf': '#' } });
+    await eventually(() => house.ok('GET', `${at}/pulls/${pull.number}/explain`));
     await house.ok('GET', '/healthz');
     await house.ok('GET', '/readyz');
     assert.match((await house.ok('GET', '/metrics')).text, /^signalbox_http_requests_total/m);
