@@ -143,7 +143,7 @@ static void the_file_is_safe_by_its_settings(void **state)
         { "pragma mmap_size", 0 },
         { "pragma wal_autocheckpoint", 4000 },
         { "pragma busy_timeout", 5000 },
-        { "pragma journal_size_limit", 16 << 20 },
+        { "pragma journal_size_limit", 32 << 20 },
     };
     struct both *b = *state;
     struct db_rows got;
