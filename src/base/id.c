@@ -14,17 +14,21 @@ static void put_time(char *to, int64_t now_ms)
         to[i] = digits[now_ms % 36];
 }
 
-/* Bytes from 252 up are thrown away: 36 does not divide 256, and a bias would cost strength. */
+/*
+ * Each thread asks the kernel for many bytes at once and forgets each one as it is used. Those from
+ * 252 up are thrown away: 36 does not divide 256, and a bias would cost strength.
+ */
 static void put_random(char *to)
 {
-    uint8_t pool[32];
-    size_t at = sizeof pool;
+    static _Thread_local uint8_t pool[512];
+    static _Thread_local size_t at = sizeof pool;
     for (size_t i = 0; i < RANDOM_CHARS;) {
         if (at == sizeof pool) {
             random_bytes(pool, sizeof pool);
             at = 0;
         }
-        uint8_t b = pool[at++];
+        uint8_t b = pool[at];
+        pool[at++] = 0;
         if (b < 252)
             to[i++] = digits[b % 36];
     }
