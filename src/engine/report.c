@@ -167,6 +167,7 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
     } else {
         call.text = call.body = feedback_comment(s->mem, &v);
         call.marker = feedback_marker(s->mem, c.number);
+        (void)shown_nodes(s, id, &call.last_word);
         if (!call.text.len && !sent.forge_object)
             return nothing_to_send(s, f, e);
     }

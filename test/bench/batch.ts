@@ -127,9 +127,9 @@ async function faults(sim: ForgeSim): Promise<void> {
     await sim.fault({ on: 'api', kind: 'html502-after', route: 'POST *dispatches', probability: 0.005 });
 }
 
-/** GitHub's written limits, with a minute of four seconds: 900 points, a change costs 5; a hundred at once. */
+/** GitHub's written limits, with a minute of four seconds: 900 points, a change costs 5; 80 creations, 500 in an hour of four minutes; a hundred at once. */
 const window_ms = 4000;
-const limits = (sim: ForgeSim) => sim.settings({ enforce: { points: 900, concurrent: 100, windowMs: window_ms } });
+const limits = (sim: ForgeSim) => sim.settings({ enforce: { points: 900, concurrent: 100, content: 80, contentHour: 500, windowMs: window_ms } });
 
 export async function showBatch(isShort: boolean): Promise<Figure[]> {
     const size = isShort ? { nodes: 80, levels: 4, edges: 200 } : { nodes: 2000, levels: 8, edges: 6000 };
