@@ -87,6 +87,7 @@ static void classify(void *app, const struct http_request *r, struct http_class 
     out->body_max = upload ? a->config.upload_bytes_max : max;
     out->body_ms = upload || max == BODY_WEBHOOK ? BODY_UPLOAD_MS : BODY_MS;
     out->on_loop = route && route->on_loop && route->on_loop(a, r);
+    out->user = (void *)(uintptr_t)route;
 }
 
 /* --- the steps --- */
@@ -191,7 +192,11 @@ static bool check_rights(struct call *c)
 static enum outcome run(struct call *c)
 {
     unsigned allowed;
-    c->route = route_of(c->request, c->path, &allowed);
+    c->route = c->request->user;            /* what classify found */
+    if (c->route)
+        (void)path_matches(c->route->path, c->request->path, c->path);
+    else
+        c->route = route_of(c->request, c->path, &allowed);
     if (!c->route)
         return no_route(c, allowed) ? ANSWERED : FAILED;
     if (c->route->json && !check_media(c))
@@ -439,9 +444,19 @@ void api_forget_cached(struct api *a)
     forget_lanes(a);
 }
 
+static void round_end(void *app)
+{
+    struct api *a = app;
+    engine_submit_kept(a->config.engine);
+}
+
 struct http_hooks api_hooks(struct api *a)
 {
-    return (struct http_hooks){.app = a, .classify = classify, .handle = handle, .refuse = refuse};
+    return (struct http_hooks){.app = a,
+                               .classify = classify,
+                               .handle = handle,
+                               .refuse = refuse,
+                               .round_end = round_end};
 }
 
 void api_attach(struct api *a, struct http_server *s)

@@ -304,7 +304,10 @@ enum outcome api_webhook(struct call *c)
     webhook_rest(c->mem, event, v, &d->rest);
     if (lanes_cached(c->api, d) && d->lanes == 1) {
         struct fact_new f = fact_of(d, d->lane[0], d->key);
-        engine_submit(c->api->config.engine, &f, submit_done, d);
+        if (webhook_on_loop(c->api, c->request))
+            engine_submit_soon(c->api->config.engine, c->mem, &f, submit_done, d);
+        else
+            engine_submit(c->api->config.engine, &f, submit_done, d);
     } else {
         engine_write(c->api->config.engine, store_body, store_done, d);
     }

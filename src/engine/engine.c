@@ -84,13 +84,14 @@ bool engine_write_wait(struct engine *en, engine_body *body, void *arg, struct e
 /* ---- the inbox ------------------------------------------------------------------------------- */
 
 struct submission {
+    struct submission *next;        /* of those that go together */
     struct engine *en;
     struct fact    fact;
     struct fact_rest rest;
     fact_done     *done;
     void          *arg;
     int64_t        id;
-    bool           rests;
+    bool           rests, borrowed; /* borrowed: in memory that ends when done is called */
     char           bytes[];         /* what the strings of `fact` point to */
 };
 
@@ -150,9 +151,11 @@ static void submission_done(void *arg, const struct err *e)
     atomic_fetch_add(x->id ? &x->en->facts : &x->en->duplicates, e ? 0 : 1);
     if (!e && x->id && !x->rests)
         engine_poke(x->en, x->fact.lane);
+    bool borrowed = x->borrowed;
     if (x->done)
         x->done(x->arg, x->id ? FACT_STORED : FACT_DUPLICATE, x->id, e);
-    free(x);
+    if (!borrowed)
+        free(x);
 }
 
 void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done, void *arg)
@@ -177,6 +180,56 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
                             .received_ms = engine_now_ms(en)};
     x->rest = (struct fact_rest){ keep(&at, f->rest.note), keep(&at, f->rest.stale_ref) };
     work_submit(en->work, submission_body, submission_done, x);
+}
+
+static bool together_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    for (struct submission *x = arg; x; x = x->next)
+        if (!submission_body(db, mem, x, e))
+            return false;
+    return true;
+}
+
+/* One that cannot be stored must not take the others with it: then each goes alone. */
+static void together_done(void *arg, const struct err *e)
+{
+    for (struct submission *x = arg, *next; x; x = next) {
+        next = x->next;
+        if (e)
+            work_submit(x->en->work, submission_body, submission_done, x);
+        else
+            submission_done(x, NULL);
+    }
+}
+
+void engine_submit_soon(struct engine *en, struct arena *mem, const struct fact_new *f,
+                        fact_done *done, void *arg)
+{
+    struct submission *x = arena_make(mem, struct submission, 1);
+    *x = (struct submission){ .en = en, .rest = f->rest, .done = done, .arg = arg,
+                              .borrowed = true };
+    x->fact = (struct fact){.lane = f->lane,
+                            .kind = str_of(f->kind),
+                            .key = f->key,
+                            .body = pack(mem, f->body),
+                            .actor = f->actor,
+                            .trace = f->trace,
+                            .received_ms = engine_now_ms(en)};
+    if (en->kept)
+        en->kept_last->next = x;
+    else
+        en->kept = x;
+    en->kept_last = x;
+}
+
+void engine_submit_kept(struct engine *en)
+{
+    struct submission *first = en->kept;
+    en->kept = NULL;
+    if (first && first->next)
+        work_submit(en->work, together_body, together_done, first);
+    else if (first)
+        work_submit(en->work, submission_body, submission_done, first);
 }
 
 bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,

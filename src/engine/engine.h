@@ -66,6 +66,14 @@ typedef void fact_done(void *arg, enum fact_fate fate, int64_t fact_id, const st
 /* Everything is copied. done is called once it is on disk (writer thread). */
 void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done, void *arg);
 /*
+ * The same for one thread (the HTTP loop) that has many at once: they are kept until it says
+ * engine_submit_kept, and go to the writer together. Nothing is copied: mem and the strings live
+ * until `done` is called.
+ */
+void engine_submit_soon(struct engine *en, struct arena *mem, const struct fact_new *f,
+                        fact_done *done, void *arg);
+void engine_submit_kept(struct engine *en);
+/*
  * Inside a body that already runs: stores the fact in the same transaction; call engine_poke(lane)
  * from done.
  */

@@ -350,6 +350,7 @@ static bool request_begin(struct conn *c, str bytes)
     s->hooks.classify(s->hooks.app, &c->request, &class);
     c->body_max = class.body_max;
     c->on_loop = class.on_loop;
+    c->request.user = class.user;
     str rest = str_sub(bytes, s->head.bytes, bytes.len);
     if (c->chunked || c->body_want)
         return body_begin(c, rest, class.body_ms);

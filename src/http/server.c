@@ -248,6 +248,8 @@ static void *loop(void *arg)
         again_run(s);
         for (struct conn *c; (c = wheel_due(&s->wheel, s->now_ms));)
             conn_timed_out(c);
+        if (s->hooks.round_end)
+            s->hooks.round_end(s->hooks.app);
         bury(s);
         listen_if_room(s);
     } while (!s->draining || !drained(s));

@@ -57,6 +57,7 @@ struct http_class {
     size_t  body_max;         /* 413 past it, at once when Content-Length says so */
     int64_t body_ms;          /* absolute deadline for the whole body; default 60 s */
     bool    on_loop;
+    void   *user;             /* for http_request.user */
 };
 
 struct http_hooks {
@@ -68,6 +69,8 @@ struct http_hooks {
      * envelope in. On the loop. out->status is set, and the connection is closed after it. */
     void (*refuse)(void *app, struct arena *mem, int status, const char *why,
                    struct http_response *out);
+    /* May be NULL. On the loop, when everything that had come was handled, before it waits. */
+    void (*round_end)(void *app);
 };
 
 struct http_server_config {

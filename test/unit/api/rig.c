@@ -111,6 +111,15 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
     done(arg, x.fate, x.id, ok ? NULL : &e);
 }
 
+void engine_submit_soon(struct engine *en, struct arena *mem, const struct fact_new *f,
+                        fact_done *done, void *arg)
+{
+    (void)mem;
+    engine_submit(en, f, done, arg);
+}
+
+void engine_submit_kept(struct engine *en) { (void)en; }
+
 void webhook_rest(struct arena *mem, str event, struct json payload, struct fact_rest *out)
 {
     (void)mem;

@@ -4,6 +4,7 @@
  */
 #include "world.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/pack.h"
@@ -667,6 +668,40 @@ static void a_push_rests_on_arrival_unless_something_waits_in_its_lane(void **st
     world_stop(w);
 }
 
+struct came { atomic_int stored, duplicates, failed, waiting; };
+
+static void it_came(void *arg, enum fact_fate fate, int64_t id, const struct err *e)
+{
+    struct came *c = arg;
+    atomic_fetch_add(e ? &c->failed : fate == FACT_STORED ? &c->stored : &c->duplicates, 1);
+    assert_true(e || (id > 0) == (fate == FACT_STORED));
+    atomic_fetch_sub(&c->waiting, 1);
+}
+
+static void facts_that_go_together_fail_each_for_itself(void **state)
+{
+    static const char *const keys[] = { "one", "two", "broken \xff", "one", "three" };
+    GIVEN(w);
+    struct came came = { .waiting = 5 };
+    struct arena *mem = arena_new(1 << 20, 1 << 24);
+    for (size_t i = 0; i < 5; i++)
+        engine_submit_soon(w->engine, mem,
+                           &(struct fact_new){ .lane = 1, .kind = "webhook.push",
+                                               .key = str_of(keys[i]), .body = STR("{}") },
+                           it_came, &came);
+    assert_int_equal(atomic_load(&came.waiting), 5);
+    engine_submit_kept(w->engine);
+    engine_submit_kept(w->engine);      /* nothing is kept any more */
+    while (atomic_load(&came.waiting))
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    assert_int_equal(atomic_load(&came.stored), 3);
+    assert_int_equal(atomic_load(&came.duplicates), 1);
+    assert_int_equal(atomic_load(&came.failed), 1);
+    until(w, 3, "select count(*) from fact where state = 1 and key in ('one', 'two', 'three')");
+    arena_free(mem);
+    world_stop(w);
+}
+
 static void what_a_webhook_comes_to_is_read_from_its_payload(void **state)
 {
     static const struct { const char *event, *payload, *note, *ref; } rows[] = {
@@ -763,6 +798,7 @@ int main(int argc, char **argv)
         BOTH(an_answer_that_cannot_be_stored_makes_no_second_run),
         BOTH(execution_records_give_plan_counts),
         BOTH(a_push_rests_on_arrival_unless_something_waits_in_its_lane),
+        BOTH(facts_that_go_together_fail_each_for_itself),
         cmocka_unit_test(what_a_webhook_comes_to_is_read_from_its_payload),
         BOTH(a_review_is_left_only_where_it_was_asked_for),
         BOTH(a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag),
