@@ -34,6 +34,16 @@ const struct verb verbs[] = {
      "shows one line that is drawn again, and changes above it; a pipe gets the changes: time, "
      "stack, component, workflow, state, why, run.\n"
      "Columns of --nodes: position, stack, component, workflow, state, changed, why, run."},
+    {"explain", "<batch>[/<position>] | <owner/name>#<number>", 1, 1, verb_explain, explain_options,
+     "Say why something has not run, or has ended as it did.",
+     "explain batch_0123\nexplain batch_0123/7\nexplain batch_0123 --component vpc --stack prod\n"
+     "explain acme/infra#12\nexplain '#12'",
+     "A chain of reasons: what decides about the whole, what needs a person, what waits and goes on "
+     "by itself, what is under way, what\n"
+     "went wrong. Each with its figures, since when, until when, what would change it (→), and where "
+     "to look. A node that waits is\n"
+     "followed to what it really waits for.\n"
+     "Columns: number, code, since, until, text, what would change it, address.",},
     {"cancel", "<batch>", 1, 1, verb_cancel, watch_options, "Stop a batch.", "cancel batch_0123",
      NULL},
     {"retry", "<batch>", 1, 1, verb_retry, watch_options, "Send what failed in a batch again.",

@@ -49,7 +49,7 @@ extern const struct option common_options[];
 extern const struct option lock_options[], unlock_options[], locks_options[], batches_options[],
     batch_options[], watch_options[], rerun_options[], dispatch_options[], runs_options[],
     instances_options[], uploads_options[], page_options[], permissions_options[], add_options[],
-    token_options[];
+    token_options[], explain_options[];
 int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli *c),
     verb_batches(struct cli *c), verb_batch(struct cli *c), verb_cancel(struct cli *c),
     verb_retry(struct cli *c), verb_rerun(struct cli *c), verb_dispatch(struct cli *c),
@@ -58,7 +58,7 @@ int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli 
     verb_repo_set(struct cli *c), verb_repo_permissions(struct cli *c),
     verb_repo_add(struct cli *c), verb_token_create(struct cli *c), verb_token_list(struct cli *c),
     verb_token_revoke(struct cli *c), verb_doctor(struct cli *c), verb_help(struct cli *c),
-    verb_version(struct cli *c), verb_completion(struct cli *c);
+    verb_version(struct cli *c), verb_completion(struct cli *c), verb_explain(struct cli *c);
 
 /* Two words of the greatest length that the system lets through, every byte escaped. */
 enum { WORDS_MAX = 200, ASK_BYTES_MAX = 4 << 20 };
@@ -140,6 +140,8 @@ int usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 
 bool repo_read(struct cli *c, str *owner,
                str *name); /* --repo, environment, the only one there is */
 bool repo_id(struct cli *c, str text, int64_t *id);
+/* "owner/name#12", "#12" of the repository that is meant, "https://…/owner/name/pull/12" */
+bool pull_read(struct cli *c, str text, int64_t *repository_id, str *number);
 bool name_ok(str s);
 
 /* show.c */

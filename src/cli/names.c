@@ -134,3 +134,36 @@ bool repo_id(struct cli *c, str text, int64_t *id)
                 " in the workspace, or the token does not cover it: see signalbox repo list",
                 FMT_STR(safe(c, str_sub(text, 0, 200))));
 }
+
+/* --- pull requests --- */
+
+/* An address of the forge: what stands before the number is owner and name. */
+static str pull_of_address(struct cli *c, str text, str *number)
+{
+    for (size_t at = 0; at + 6 <= text.len; at++)
+        if (str_eq(str_sub(text, at, at + 6), STR("/pull/"))) {
+            str rest, front = str_sub(text, 0, at), name = str_after_last(front, '/');
+            str before = str_sub(front, 0, front.len - name.len - (name.len < front.len));
+            *number = str_cut(str_sub(text, at + 6, text.len), '/', &rest);
+            return arena_print(c->mem, PRI_STR "/" PRI_STR, FMT_STR(str_after_last(before, '/')),
+                               FMT_STR(name));
+        }
+    return STR("");
+}
+
+bool pull_read(struct cli *c, str text, int64_t *repository_id, str *number)
+{
+    str repo = str_cut(text, '#', number), owner, name;
+    int64_t n;
+    if (!number->ptr)
+        repo = pull_of_address(c, text, number);
+    if (!str_to_i64(*number, 1, INT64_MAX, &n))
+        return fail(&c->err, ERR_INVALID, "a pull request is owner/repository#12, got " PRI_STR,
+                    FMT_STR(safe(c, str_sub(text, 0, 100))));
+    if (!repo.len) {
+        if (!repo_read(c, &owner, &name))
+            return false;
+        repo = arena_print(c->mem, PRI_STR "/" PRI_STR, FMT_STR(owner), FMT_STR(name));
+    }
+    return repo_id(c, repo, repository_id);
+}

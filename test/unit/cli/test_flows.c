@@ -78,6 +78,12 @@ static const struct flow {
     {{"batch", "b1", "--nodes", "--state", "failure"},
      {{"GET /api/v1/batches/b1/nodes?state=failure&limit=50", LIST(NODE), 0, NULL}},
      "4\tprod\tvpc\tp.yaml\tfailure\t\texit 1\thttps://x/1\n"},
+    {{"explain", "b1/4"},
+     {{"GET /api/v1/batches/b1/nodes/4/explain",
+       "{\"reasons\":[{\"code\":\"failed\",\"text\":\"vpc in prod failed\",\"change\":\"mend "
+       "it\",\"since\":\"2026-11-21T11:58:00Z\",\"until\":null,\"numbers\":{},\"url\":null}]}",
+       0, NULL}},
+     "1\tfailed\t2026-11-21T11:58:00Z\t\tvpc in prod failed\tmend it\t\n"},
     {{"cancel", "b1"}, {{"POST /api/v1/batches/b1/cancel", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
     {{"retry", "b1"}, {{"POST /api/v1/batches/b1/retry", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
     {{"rerun", "b1", "4"}, {{"POST /api/v1/batches/b1/nodes/4/rerun", "{}", 0, NULL}}, ""},
