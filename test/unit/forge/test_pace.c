@@ -129,6 +129,28 @@ static void every_page_waits_for_its_turn(void **state)
     end(&p);
 }
 
+static void the_second_page_comes_before_calls_that_have_not_begun(void **state)
+{
+    struct forge_call list = DISPATCH, read = DISPATCH;
+    list.kind = FORGE_LIST_PULLS;
+    read.kind = FORGE_READ_REPO;
+    rig_when("GET", "/repos/acme/infra/pulls", 200, "[]", "Link: <{BASE}/page>; rel=\"next\"\r\n");
+    rig_when("GET", "/page", 200, "[]");
+    rig_when("GET", "/repos/acme/infra", 200, "{\"id\":1}");
+    struct paced p = given_limits((struct pace_limits){ .points_per_minute = 1 });
+    send_calls(&p, &list, 1);
+    send_calls(&p, &read, 2);
+    wait_for_just(0);
+    atomic_fetch_add(&rig.now_ms, WINDOW_MS);
+    wait_for_just(1);
+    assert_int_equal(rig_seen("GET /page"), 1);
+    for (int n = 2; n <= 3; n++) {
+        atomic_fetch_add(&rig.now_ms, WINDOW_MS);
+        wait_for_just(n);
+    }
+    end(&p);
+}
+
 static void what_has_begun_is_finished_first(void **state)
 {
     struct forge_call comment = COMMENT;
@@ -231,6 +253,17 @@ static void without_points_there_is_no_pace(void **state)
     end(&p);
 }
 
+static void the_app_itself_has_no_pace(void **state)
+{
+    struct forge_call list = { .kind = FORGE_LIST_INSTALLATIONS };
+    rig_when("GET", "/app/installations", 200, "[]");
+    struct paced p = given_limits((struct pace_limits){ .points_per_minute = 1 });
+    send_calls(&p, &list, 5);
+    wait_for(5);
+    assert_int_equal(atomic_load(&good), 5);
+    end(&p);
+}
+
 static void a_change_that_costs_more_than_a_window_goes_alone(void **state)
 {
     struct paced p = given_a_paced_port(3);
@@ -261,12 +294,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_a_window_does_not_allow_waits_for_the_next),
         T(every_page_waits_for_its_turn),
+        T(the_second_page_comes_before_calls_that_have_not_begun),
         T(what_has_begun_is_finished_first),
         T(comments_wait_for_themselves_and_reviews_have_a_share),
         T(a_complaint_halves_the_pace),
         T(the_end_of_the_quota_is_no_complaint_about_the_pace),
         T(who_is_only_to_be_told_to_wait_need_not_wait_for_it),
         T(without_points_there_is_no_pace),
+        T(the_app_itself_has_no_pace),
         T(a_change_that_costs_more_than_a_window_goes_alone),
         T(a_stop_answers_what_still_waits),
     };
