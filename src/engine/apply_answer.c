@@ -82,6 +82,7 @@ static bool put_back(struct step *s, const struct answer *a, struct err *e)
     int64_t at_ms = a->not_before_ms > s->now_ms ? a->not_before_ms : s->now_ms + wait_ms;
     n->tries++;
     n->run_id = STR_NONE;
+    s->run_ended = true;                /* another batch's node may have the instance meanwhile */
     step_wake_at(s, at_ms);
     if (!db_exec(s->db, e, NULL, "delete from run where id = $1", ARGS(A(r.id))) ||
         !end(s, a, false, a->message, e) ||
@@ -400,10 +401,11 @@ static bool just_ended(struct step *s, const struct answer *a, struct err *e)
 static bool report_done(struct step *s, const struct answer *a, struct err *e)
 {
     struct json memo;
+    if (!json_parse(s->mem, a->memo, 0, &memo, e))
+        return false;
     if (a->outcome != FORGE_OK && a->outcome != FORGE_NOT_FOUND)
-        return end(s, a, true, a->message, e);
-    return json_parse(s->mem, a->memo, 0, &memo, e) &&
-           report_answered(s, &a->effect, memo, a->outcome == FORGE_OK,
+        return report_refused(s, &a->effect, memo, e) && end(s, a, true, a->message, e);
+    return report_answered(s, &a->effect, memo, a->outcome == FORGE_OK,
                            json_i64_or(json_get(a->result, STR("id")), 0), e);
 }
 

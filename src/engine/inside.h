@@ -345,6 +345,9 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent,
  */
 bool report_answered(struct step *s, const struct effect *f, struct json memo, bool ok,
                      int64_t forge_object, struct err *e) MUST_CHECK;
+/* The forge said no for good: whether an earlier try made the object is not known. */
+bool report_refused(struct step *s, const struct effect *f, struct json memo,
+                    struct err *e) MUST_CHECK;
 
 /* outbox.c */
 /*

@@ -154,7 +154,9 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
         feedback_check(s->mem, &v, &check);
         call.body = check_body(s, &c, &check);
         call.sha = c.head_sha;
-        call.marker = maybe_sent ? check_id(s, &c) : STR("");
+        /* Asked for before and not known: it may be there all the same. */
+        bool look = maybe_sent || (sent.sent_ms && !sent.forge_object);
+        call.marker = look ? check_id(s, &c) : STR("");
     } else if (is_review) {
         const char *event = feedback_review(s->mem, &v, &call.text);
         if (!event)
@@ -177,6 +179,18 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
     outbox_add(s, f->id, &call,
                memo_of(s, &now, key, hash, sha256_hex(s->mem, feedback_digest(s->mem, &v))));
     return true;
+}
+
+bool report_refused(struct step *s, const struct effect *f, struct json memo, struct err *e)
+{
+    struct feedback_row row;
+    str key = json_str(json_get(memo, STR("key")), s->mem);
+    if (!feedback_get(s->db, s->mem, s->lane->id, f->kind, key, &row, e))
+        return false;
+    if (row.forge_object)
+        return true;
+    row.sent_ms = s->now_ms;
+    return feedback_sent(s->db, s->lane->id, f->kind, key, &row, STR("refused"), e);
 }
 
 bool report_answered(struct step *s, const struct effect *f, struct json memo, bool ok,

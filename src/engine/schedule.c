@@ -210,6 +210,7 @@ bool node_refuse(struct step *s, struct hot *h, uint32_t node, enum dispatch_err
     if (!runs_get(s->db, s->mem, n->run_id, &r, &found, e))
         return false;
     if (found) {
+        s->run_ended = true;            /* whoever waits for this instance is looked at again */
         r.state = NODE_ERROR;
         r.ended_ms = r.seen_ms = s->now_ms;
         r.error_code = n->error_code;

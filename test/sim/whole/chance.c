@@ -87,7 +87,7 @@ static void server_stops(void)
 
 static enum commit_fate fate_of_commit(void)
 {
-    if (!chance(4))
+    if (!chance(now->bad_disk))
         return COMMIT_WORKS;
     enum commit_fate fate = (enum commit_fate)(1 + roll(4));
     narrate("the commit: fate %d", (int)fate);
@@ -424,7 +424,7 @@ static void something_happens(void)
     uint32_t dice = roll(100), waiting = forge_waiting_count();
     struct mail *m;
     struct run *r;
-    if (dice < 30 && waiting)
+    if (dice < (now->slow ? 10u : 30u) && waiting)
         forge_answer(forge_waiting(roll(waiting)));
     else if (dice < 52 && (m = some_mail()))
         mail_deliver(m);
@@ -450,7 +450,7 @@ static void something_happens(void)
         server_stops();
     else
         machine.now_ms += roll(20000);
-    machine.now_ms += roll(700);
+    machine.now_ms += roll(now->slow ? 3000 : 700);
     machine_tick();
     if (roll(4))
         turns(roll(3) ? 1000 : 1 + roll(3));
@@ -465,6 +465,9 @@ static void answer_all(void)
         turns(1000);
     }
 }
+
+/* Minutes, then five hours: longer than an event waits, shorter than a run may take. */
+enum { SHORT_DAYS = 20, DAYS_MAX = SHORT_DAYS + 100 };
 
 static void a_kind_day(uint32_t day)
 {
@@ -485,7 +488,7 @@ static void a_kind_day(uint32_t day)
     machine_tick();
     turns(1000);
     answer_all();
-    machine.now_ms += day < 60 ? 10000 : 120000;
+    machine.now_ms += day < SHORT_DAYS ? 10000 : 180000;
 }
 
 static bool all_quiet(void)
@@ -523,9 +526,6 @@ static void say_what_is_open(void)
     }
 }
 
-/* Ten minutes and five hours: longer than an event waits, shorter than a run may take. */
-enum { DAYS_MAX = 60 + 150 };
-
 static void kind_days(void)
 {
     uint32_t day = 0;
@@ -544,12 +544,14 @@ static void kind_days(void)
 
 void world_run(void (*furnished)(void))
 {
-    uint32_t steps = 250 + roll(500);
+    uint32_t steps = 200 + roll(400);
     now->titles = roll(5) != 0;
     /* A workflow without the id, on a forge that does not name the run, cannot be followed. */
     now->answers_id = !now->titles || roll(3);
     now->again = roll(3) != 0;
     now->mishaps = roll(2) ? 10 + roll(30) : 3;
+    now->slow = roll(3) == 0;
+    now->bad_disk = roll(3) ? 3 : 12;
     for (uint32_t i = 0; i < INSTANCES; i++)
         for (uint32_t k = i + 1; k < INSTANCES; k++)
             now->edge[i][k] = roll(5) < 2;

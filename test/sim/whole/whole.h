@@ -72,8 +72,8 @@ struct world {
     struct db    *look;
     struct forge_port port;
     /* of this seed */
-    bool          titles, answers_id, again;
-    uint32_t      mishaps;              /* percent of calls that go wrong */
+    bool          titles, answers_id, again, slow;
+    uint32_t      mishaps, bad_disk;    /* percent of calls, of commits, that go wrong */
     bool          edge[INSTANCES][INSTANCES];
 
     /* the truth */

@@ -52,6 +52,12 @@ const bugs: Bug[] = [
         to: 'if (n->state == FORGE_RUN_COMPLETED && !r->ended_ms && !newer && !r) {',
     },
     {
+        name: 'a refusal does not free the instance',
+        file: 'src/engine/schedule.c',
+        from: 's->run_ended = true; ',
+        to: '',
+    },
+    {
         name: 'a lock holds nothing back',
         file: 'src/engine/schedule.c',
         from: '"= $2 and deleted_ms is null and expires_ms > $3"',
@@ -61,19 +67,19 @@ const bugs: Bug[] = [
         name: 'one apply does not see the other',
         file: 'src/store/batches.c',
         from: '"is null and ($4 = 1 or exists',
-        to: '"is null and ($4 = 2 or exists',
+        to: '"is null and ($4 = 7 or not exists',
     },
     {
         name: 'facts are applied out of order',
         file: 'src/store/facts.c',
         from: 'and state = 0 order by id limit $2',
-        to: 'and state = 0 order by id desc limit $2',
+        to: 'and state = 0 order by id desc limit min($2, 1)',
     },
     {
         name: 'what is shown depends on when it is rendered',
         file: 'src/engine/view.c',
         from: '.as_of_ms = row->created_ms,',
-        to: '.as_of_ms = row->created_ms + 86400000,',
+        to: '.as_of_ms = v->now_ms,',
     },
 ];
 
