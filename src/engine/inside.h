@@ -93,8 +93,6 @@ struct lane {
     int64_t              look_ms;
     int64_t              due_ms;        /* when an effect that waits is due; 0: none */
     bool                 scan;          /* look at every open effect, not only at the new ones */
-    /* just loaded: what is held is looked at again */
-    bool                 look_holds;
     atomic_bool          recheck;       /* lock gate: look at blocked nodes */
     atomic_bool          has_blocked;
     atomic_bool          reload;        /* repository or settings changed: read them again */

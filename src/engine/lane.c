@@ -213,8 +213,9 @@ bool step_effect(struct step *s, const char *kind, str key, str body, int64_t no
         step_due_at(s, at_ms);
         return true;
     }
-    /* scan: the answer to something that was sent could not be stored */
-    bool maybe_sent = s->lane->fresh || s->lane->scan || f.attempts > 0;
+    /* scan: the answer to something that was sent could not be stored; what is new never was */
+    bool maybe_sent =
+        (f.wanted > 1 && (s->lane->fresh || s->lane->scan)) || f.attempts > 0;
     return step_is_inflight(s, f.id) || outbox_prepare(s, &f, maybe_sent, e);
 }
 
@@ -247,7 +248,7 @@ static bool lane_load(struct step *s, struct err *e)
     if (why.code != ERR_NONE)
         log_warn("stored settings are out of bounds; defaults are used", LI("repository", l->id),
                  LZ("why", why.text));
-    l->fresh = l->scan = l->look_holds = true;
+    l->fresh = l->scan = true;
     l->sweep_ms = 0;
     l->loaded = true;
     return hot_load_open(s, e);
@@ -459,19 +460,10 @@ static bool lane_sweep(struct step *s, struct err *e)
     return expire_events(s, e) && uploads_sweep(s, e) && runs_sweep(s, e);
 }
 
-/*
- * Settings may have changed, or time has gone by. Not in the step that loaded the lane: what it
- * sends is looked for first, and dispatches of a released batch were never sent.
- */
+/* Settings may have changed, or time has gone by. */
 static bool look_at_holds(struct step *s, struct err *e)
 {
-    struct lane *l = s->lane;
-    const struct hot *h = l->look_holds ? l->hot : NULL;
-    while (h && h->b->state != BATCH_HELD)
-        h = h->next;
-    l->look_holds = h && l->fresh;
-    s->more = s->more || l->look_holds;
-    return !h || l->fresh || holds_look_again(s, 0, e);
+    return !s->lane->fresh || holds_look_again(s, 0, e);
 }
 
 static bool lane_work(struct step *s, struct err *e)

@@ -285,6 +285,8 @@ bool batch_try_start(struct step *s, struct hot *h, struct err *e)
 
 bool batch_reopen(struct step *s, struct hot *h, struct err *e)
 {
+    if (!holds_refuse_again(s, h, e))
+        return false;
     if (h->row.started_ms)
         return true;
     return fail(e, ERR_CONFLICT,

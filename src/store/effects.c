@@ -12,13 +12,14 @@ bool effects_want(struct db *db, struct arena *mem, struct effect *f, struct err
                   "effect.wanted + 1, body = excluded.body, not_before_ms = case when "
                   "excluded.not_before_ms < effect.not_before_ms and effect.attempts = 0 then "
                   "excluded.not_before_ms else effect.not_before_ms end"
-                  " returning id, attempts, not_before_ms",
+                  " returning id, attempts, not_before_ms, wanted",
                   ARGS(A(f->lane), A(f->kind), A(f->key), A(text(f->body)), A(f->not_before_ms),
                        A(f->created_ms))))
         return false;
     f->id = row_i64(&r, 0, 0);
     f->attempts = row_i64(&r, 0, 1);
     f->not_before_ms = row_i64(&r, 0, 2);
+    f->wanted = row_i64(&r, 0, 3);
     return true;
 }
 

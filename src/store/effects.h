@@ -14,7 +14,7 @@ struct effect {
 /*
  * One open effect per (lane, kind, key). A second wish raises `wanted`, takes the newer body, and
  * keeps the earlier of the two times (after an attempt: the time of its next one).
- * Out: id, attempts and not_before_ms of the open effect.
+ * Out: id, attempts, not_before_ms and wanted of the open effect; wanted 1: it is new.
  */
 bool effects_want(struct db *db, struct arena *mem, struct effect *f, struct err *e) MUST_CHECK;
 bool effects_get(struct db *db, struct arena *mem, int64_t id, struct effect *out, bool *open,

@@ -120,6 +120,8 @@ static void call(void *self, const struct forge_call *c, forge_done *done, void 
         dispatch(w, mem, c, &a);
     else if (c->kind == FORGE_FIND_RUNS)
         list_runs(w, mem, &a);
+    else if (c->kind == FORGE_READ_FILE && w->files_away)
+        a.outcome = FORGE_NOT_SENT;
     else if (c->kind == FORGE_READ_FILE)
         read_file(w, mem, &a);
     else if (c->kind == FORGE_PUT_CHECK) {
@@ -295,7 +297,7 @@ void world_pull(struct world *w, const char *action, int number, const char *hea
     str json = arena_print(
         w->both->mem,
         "{\"action\":\"%s\",\"number\":%d,\"pull_request\":{\"id\":1,\"number\":%d,\"state\":\"%"
-        "s\",\"draft\":false,\"merged\":%s,"
+        "s\",\"draft\":%s,\"merged\":%s,"
         "\"merged_at\":%s%s%s,\"title\":\"Change "
         "%d\",\"html_url\":\"https://forge/pull/%d\",\"user\":{\"login\":\"ana\",\"id\":7},"
         "\"updated_at\":\"%s\",\"merge_commit_sha\":null,\"head\":{\"sha\":\"%s\",\"ref\":"
@@ -306,9 +308,48 @@ void world_pull(struct world *w, const char *action, int number, const char *hea
         "infra\",\"owner\":{\"login\":\"acme\"},\"default_branch\":\"main\"},\"installation\":{"
         "\"id\":5},"
         "\"sender\":{\"login\":\"ana\",\"id\":7}}",
-        action, number, number, closed ? "closed" : "open", merged ? "true" : "false",
+        action, number, number, closed ? "closed" : "open", w->draft ? "true" : "false",
+        merged ? "true" : "false",
         merged ? "\"" : "", merged ? at : "null", merged ? "\"" : "", number, number, at, head);
     world_webhook(w, "pull_request", NULL, json.ptr);
+}
+
+struct settings_job { const char *json, *more; };
+
+static bool settings_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct settings_job *x = arg;
+    if (x->json && !db_exec(db, e, NULL, "update repository set settings = $1 where id = 1",
+                            ARGS(A(str_of(x->json)))))
+        return false;
+    return !x->more || db_exec_(db, e, NULL, arena_print(mem, "update repository set %s where id = 1", x->more).ptr, NULL, 0);
+}
+
+void world_settings(struct world *w, const char *json, const char *more)
+{
+    struct err e = { 0 };
+    struct settings_job x = { json, more };
+    if (!engine_write_wait(w->engine, settings_body, &x, &e))
+        stop_test("settings: %s\n", e.text);
+    engine_settings_changed(w->engine, 1);
+}
+
+#define WORKFLOW(file) \
+    "{\"workflows\":{\"" file "\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ " \
+    ".atmos_stack }}\"}}}}"
+
+const char *world_stacks(struct world *w, int count)
+{
+    struct buf b;
+    buf_init(&b, w->both->mem, 64 << 20);
+    for (int i = 0; i < count; i++)
+        buf_print(&b,
+                  "%s{\"component\":\"c%d\",\"stack\":\"prod\",\"settings\":{\"pro\":{\"enabled\":true,"
+                  "\"pull_request\":{\"opened\":" WORKFLOW("plan.yaml") ",\"synchronize\":" WORKFLOW("plan.yaml")
+                  ",\"merged\":" WORKFLOW("apply.yaml") "}}},\"dependents\":[]}",
+                  i ? "," : "[", i);
+    buf_add(&b, count ? STR("]") : STR("[]"));
+    return arena_z(w->both->mem, buf_str(&b));
 }
 
 struct upload_job { struct world *w; const char *id, *head, *session, *stacks; int64_t fact; };

@@ -27,6 +27,8 @@ struct world {
     enum mood          mood;            /* of the next `mood_left` dispatches; then KIND */
     int                mood_left;
     bool               title_has_id, answers_run_id, fault_after_dispatch;
+    bool               draft;           /* what world_pull says of the pull request */
+    bool               files_away;      /* workflow files cannot be read at the moment */
     const char        *workflow_text;
     struct pretend_run run[RUNS_MAX];
     int                before;          /* runs before the part that a test is about */
@@ -53,6 +55,13 @@ void world_crash(struct world *w);
 void world_webhook(struct world *w, const char *event, const char *guid, const char *json);
 void world_pull(struct world *w, const char *action, int number, const char *head, bool merged,
                 int64_t at_s);
+/*
+ * Settings as the API would store them (NULL: as they are); the lane reads its repository again.
+ * more: what else is set in its row, NULL: nothing.
+ */
+void world_settings(struct world *w, const char *json, const char *more);
+/* The document of `count` stacks that wait for nothing: plan.yaml, and apply.yaml once merged. */
+const char *world_stacks(struct world *w, int count);
 /* An upload of a chain or of what `stacks` says; waits until applied. session: JSON of claims. */
 void world_upload(struct world *w, const char *id, const char *head, const char *session,
                   const char *stacks);
