@@ -25,7 +25,7 @@
     X(github_webhook_secret,    SECRET, "",                0,   0,         "Its webhook secret.") \
     X(github_webhook_secret_before, SECRET, "",            0,   0,         "The secret before that, accepted while rotating.") \
     X(github_api_version,       TEXT,   "2022-11-28",      0,   0,         "X-GitHub-Api-Version.") \
-    X(github_pace,              NUMBER, "100",             0,   100,       "Percent of GitHub's written limits that this server uses of one installation: 900 points a minute (a change 5, a read 1), 80 new comments and reviews a minute, 500 an hour, 90 calls at once. Several servers share: 50 each for two. 0: only what GitHub tells (an Enterprise Server that keeps no limits).") \
+    X(github_pace,              NUMBER, "100",             0,   100,       "Percent of GitHub's written limits that this server and those that share its database use of one installation: 900 points a minute (a change 5, a read 1), 80 new comments and reviews a minute, 500 an hour, 90 calls at once. 0: only what GitHub tells (an Enterprise Server that keeps no limits).") \
     X(github_minute_ms,         NUMBER, "60000",           100, 3600000,   "How long a minute of those limits is; another value is for measurements against a stand-in.") \
     X(oidc_issuers,             TEXT,   "https://token.actions.githubusercontent.com", 0, 0, "Accepted issuers of workflow tokens, separated by blanks.") \
     X(oidc_audiences,           TEXT,   "atmos-pro.com",   0,   0,         "Accepted audiences, separated by blanks. The atmos CLI asks for atmos-pro.com.") \

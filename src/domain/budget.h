@@ -129,6 +129,11 @@ struct pace_call pace_left(struct pace *p, enum call_class c, int64_t now_ms);
  */
 void pace_answered(struct pace *p, struct pace_call c, bool refused, int64_t now_ms);
 void pace_not_sent(struct pace *p, struct pace_call c);     /* it did not reach the forge */
+/*
+ * So many draw on the limits, each its part. More: at once. Fewer: when a window has passed since,
+ * for what the others sent still counts.
+ */
+void pace_divide(struct pace *p, int64_t parts, int64_t now_ms);
 struct pace_state { int64_t level_percent, points, points_max, under_way, under_way_max; };
 void pace_look(struct pace *p, int64_t now_ms, struct pace_state *out);
 

@@ -34,6 +34,7 @@ struct pace {
     int64_t  under_way;
     int64_t  calm_ms;                   /* from four fifths on, nothing leaves before */
     int64_t  level, stepped_ms;
+    int64_t  parts, parts_ms;           /* parts_ms: when there were last so many */
     uint32_t drops;
     int64_t  now_ms, shift_ms;          /* our clock, which never goes back; ours less theirs */
 };
@@ -111,6 +112,7 @@ struct pace *pace_new(struct arena *mem, const struct pace_limits *l)
     struct pace *p = arena_make(mem, struct pace, 1);
     p->limits = *l;
     p->level = LEVEL_FULL;
+    p->parts = 1;
     tally_init(&p->points, l->window_ms);
     for (int kind = 0; kind < KINDS; kind++) {
         tally_init(&p->minute[kind], l->window_ms);
@@ -135,10 +137,10 @@ static int kind_of(enum call_class c)
     return c == CALL_CONTENT ? PROGRESS : c == CALL_LAST_WORD ? ENDS : KINDS;
 }
 
-/* What a limit allows at the present level. 0 stays "not limited". */
+/* What a limit allows us at the present level. 0 stays "not limited". */
 static int64_t level_of(const struct pace *p, int64_t limit)
 {
-    return limit ? at_least_one(limit * p->level / LEVEL_FULL) : 0;
+    return limit ? at_least_one(limit * p->level / LEVEL_FULL / p->parts) : 0;
 }
 
 static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -262,6 +264,15 @@ void pace_not_sent(struct pace *p, struct pace_call c)
         p->minute[kind].out--;
         p->hour[kind].out--;
     }
+}
+
+void pace_divide(struct pace *p, int64_t parts, int64_t their_now_ms)
+{
+    int64_t now_ms = pace_now_ms(p, their_now_ms);
+    if (parts < p->parts && now_ms - p->parts_ms < p->points.window_ms)
+        return;
+    p->parts = at_least_one(parts);
+    p->parts_ms = now_ms;
 }
 
 void pace_look(struct pace *p, int64_t their_now_ms, struct pace_state *out)

@@ -38,6 +38,8 @@ static bool share_lanes(struct lease_job *x, struct db *db, struct arena *mem, i
     struct engine *en = x->en;
     if (!lanes_count(db, mem, now_ms, SERVER_ALIVE_MS, &lanes, &servers, e))
         return false;
+    if (en->config.forge && en->config.forge->divide)
+        en->config.forge->divide(en->config.forge->self, servers);
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
     for (size_t i = 0; i < en->lane_count; i++)
         mine += en->lane[i]->owned;

@@ -81,9 +81,15 @@ static void github_call(void *self, const struct forge_call *c, forge_done *done
     job_post(job_new(self, c, github_begin, done, ctx));
 }
 
+static void github_divide(void *self, int64_t servers)
+{
+    struct github *g = self;
+    atomic_store(&g->servers, servers);
+}
+
 struct forge_port github_port(struct github *g)
 {
-    return (struct forge_port){ .self = g, .call = github_call };
+    return (struct forge_port){ .self = g, .call = github_call, .divide = github_divide };
 }
 
 /* ---- its life ---- */
@@ -160,6 +166,7 @@ bool github_new(const struct github_config *c, struct github **out, struct err *
         g->limits = c->limits;
     else
         pace_limits_share(&g->limits, 0);
+    atomic_init(&g->servers, 1);
     g->bot_login = text_new(STR(""));
     pthread_mutex_init(&g->identity, NULL);
     /* Without an App yet: the set-up page makes one (forges.md §2.3). */

@@ -10,14 +10,16 @@
 /* The App itself has no written pace of its own. */
 static struct pace *pace_of(struct github *g, struct party *p)
 {
-    if (p->pace)
+    if (p->pace) {
+        pace_divide(p->pace, atomic_load(&g->servers), g->steady_ms(g->now_self));
         return p->pace;
+    }
     struct pace_limits l = g->limits;
     if (!p->id)
         pace_limits_share(&l, 0);
     p->mem = arena_new(1 << 20, 1 << 20);
     p->pace = pace_new(p->mem, &l);
-    return p->pace;
+    return pace_of(g, p);
 }
 
 static void line_add(struct line *l, struct job *j)

@@ -1,13 +1,14 @@
 /*
  * forge/inside: what the files of the GitHub port share.
  *
- * Confinement instead of locks: everything of struct github but `identity` belongs to the HTTP
- * client's thread. A call from elsewhere is copied into a job and carried over to that thread; from
+ * Confinement instead of locks: everything of struct github but `identity` and `servers` belongs
+ * to the HTTP client's thread. A call from elsewhere is copied into a job and carried over to that thread; from
  * then on the job goes from answer to answer, alone in its own arena, until job_end.
  */
 #ifndef SIGNALBOX_FORGE_INSIDE_H
 #define SIGNALBOX_FORGE_INSIDE_H
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/jwt.h"
 #include "domain/budget.h"
@@ -98,6 +99,7 @@ struct github {
     uint64_t seen_generation;               /* of the key that all tokens here come from */
     bool     no_run_details;                /* this host refuses `return_run_details` (GHES) */
     struct pace_limits limits;
+    atomic_int_fast64_t servers;            /* that divide them; set by any thread */
     bool     clock_known;                   /* the forge has shown its clock … */
     int64_t  ahead_ms;                      /* … which is so much ahead of ours */
     bool     unpaced;                       /* stopping: what waits ends now */

@@ -208,6 +208,31 @@ static void several_may_share_the_limits(void **state)
     assert_int_equal(l.content_per_minute, 1);  /* never to nothing */
 }
 
+static int64_t points_of(struct pace *p, int64_t now_ms)
+{
+    struct pace_state s;
+    pace_look(p, now_ms, &s);
+    return s.points_max;
+}
+
+static void others_may_come_and_go(void **state)
+{
+    struct pace *p = given(written());
+    pace_divide(p, 1, 0);
+    assert_int_equal(points_of(p, 0), 900);
+    pace_divide(p, 3, 1000);                    /* at once … */
+    assert_int_equal(points_of(p, 1000), 300);
+    pace_divide(p, 3, 2000);
+    pace_divide(p, 1, 3000);
+    assert_int_equal(points_of(p, 3000), 300);  /* … but what they sent still counts */
+    pace_divide(p, 1, 2000 + MINUTE_MS - 1);
+    assert_int_equal(points_of(p, 2000 + MINUTE_MS - 1), 300);
+    pace_divide(p, 1, 2000 + MINUTE_MS);
+    assert_int_equal(points_of(p, 2000 + MINUTE_MS), 900);
+    pace_divide(p, 0, 3 * MINUTE_MS);           /* nobody is not possible: we are there */
+    assert_int_equal(points_of(p, 3 * MINUTE_MS), 900);
+}
+
 /* ---- complaints ---- */
 
 static void a_complaint_halves_the_pace(void **state)
@@ -503,6 +528,7 @@ int main(void)
         TEST(a_cheap_call_does_not_overtake_a_dear_one),
         TEST(without_limits_nothing_waits),
         TEST(several_may_share_the_limits),
+        TEST(others_may_come_and_go),
         TEST(a_complaint_halves_the_pace),
         TEST(complaints_about_calls_that_were_out_already_are_one),
         TEST(the_pace_comes_back_slowly),

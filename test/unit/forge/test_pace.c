@@ -253,6 +253,17 @@ static void without_points_there_is_no_pace(void **state)
     end(&p);
 }
 
+static void several_servers_divide_the_pace(void **state)
+{
+    struct paced p = given_a_paced_port(2 * POINTS);
+    p.port.divide(p.port.self, 2);
+    send_many(&p, 4);
+    wait_for_just(2);
+    atomic_fetch_add(&rig.now_ms, WINDOW_MS);
+    wait_for(4);
+    end(&p);
+}
+
 static void the_app_itself_has_no_pace(void **state)
 {
     struct forge_call list = { .kind = FORGE_LIST_INSTALLATIONS };
@@ -301,6 +312,7 @@ int main(void)
         T(the_end_of_the_quota_is_no_complaint_about_the_pace),
         T(who_is_only_to_be_told_to_wait_need_not_wait_for_it),
         T(without_points_there_is_no_pace),
+        T(several_servers_divide_the_pace),
         T(the_app_itself_has_no_pace),
         T(a_change_that_costs_more_than_a_window_goes_alone),
         T(a_stop_answers_what_still_waits),
