@@ -209,9 +209,11 @@ static bool hold_batch(struct step *s, struct hot *h, const struct look *l, stru
     /* In line for budget stands only what nothing else holds. */
     if (l->now.at[0].kind == HOLD_RATE_LIMIT && !budget_wanted(s, h, e))
         return false;
-    if (first)
+    if (first) {
+        step_urgent(s, h->row.change_id);
         log_info("batch held", LS("batch", h->row.id), LI("lane", s->lane->id),
                  LS("why", texts_of(s, &l->now)));
+    }
     batch_hold(h->b, s->now_ms, &d);
     return batch_carry_out(s, h, &d, e) &&
            (!first || audit_batch(s, h, "dispatch.held", STR("signalbox"), STR("signalbox"),

@@ -1,7 +1,7 @@
 /*
  * orders: what people tick and write on the forge (seed 002, atmos-pro.md §14).
  *
- *     comment ─▶ fact "order" ─▶ effect "permission" ─▶ fact "command" ─▶ as if the API had said it
+ *     comment ─▶ fact "order" ─▶ effect "permission" ─▶ fact "command"
  *
  * The fact has a key of that person's edit of that comment: an event that is told twice gives none
  * the second time. Whatever an edit of our own comment came to, the comment is rendered afresh from
@@ -167,6 +167,17 @@ static bool ours_was_touched(struct step *s, const struct change *c, const struc
     return comment_anew(s, c->id, false, e) && take_orders(s, c, v, &o, "checkbox", note, e);
 }
 
+/* Before the answer to its making has come, ours is known by its author and its marker. */
+static bool is_ours(struct step *s, const struct change *c, const struct forge_event *v,
+                    const struct feedback_row *ours)
+{
+    str marker = feedback_marker(s->mem, c->number);
+    if (ours->forge_object)
+        return v->comment_id == ours->forge_object;
+    return v->comment_by_us &&
+           (str_has(v->comment_body, marker) || str_has(v->comment_before, marker));
+}
+
 bool apply_comment(struct step *s, const struct forge_event *v, str *note, struct err *e)
 {
     struct change c;
@@ -184,11 +195,7 @@ bool apply_comment(struct step *s, const struct forge_event *v, str *note, struc
     str key = arena_print(s->mem, "%lld", (long long)c.id);
     if (!feedback_get(s->db, s->mem, s->lane->id, STR("comment"), key, &ours, e))
         return false;
-    /* Before the answer to its making has come, ours is known by its author and its marker. */
-    bool is_ours = ours.forge_object ? v->comment_id == ours.forge_object
-                                     : v->comment_by_us && str_has(v->comment_body,
-                                                                   feedback_marker(s->mem, c.number));
-    if (is_ours)
+    if (is_ours(s, &c, v, &ours))
         return ours_was_touched(s, &c, v, &ours, note, e);
     if (v->comment_by_us || (!edited && !str_eq(v->action, STR("created"))) ||
         (edited && !v->comment_before.len))

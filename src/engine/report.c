@@ -228,5 +228,6 @@ bool report_answered(struct step *s, const struct effect *f, struct json memo, b
                                                      : feedback_debounce_ms(nodes, terminal);
     if (again && before.anew)
         pause_ms = 0;
-    return step_effect(s, arena_z(s->mem, f->kind), f->key, STR("{}"), s->now_ms + pause_ms, e);
+    return step_effect(s, arena_z(s->mem, f->kind), f->key, STR("{}"),
+                       pause_ms ? s->now_ms + pause_ms : 0, e);
 }

@@ -109,6 +109,161 @@ static void read_file(struct world *w, struct arena *mem, struct forge_answer *a
     a->result = buf_str(&b);
 }
 
+/* ---- the page of a pull request ---- */
+
+static int our_comment(const struct world *w, str marker)
+{
+    for (int i = 0; i < w->comments; i++)
+        if (w->comment[i].by_us && !w->comment[i].deleted && str_has(str_of(w->comment[i].text), marker))
+            return i;
+    return -1;
+}
+
+static int add_comment(struct world *w, bool by_us)
+{
+    if (w->comments == COMMENTS_MAX)
+        stop_test("more than %d comments\n", COMMENTS_MAX);
+    w->comment[w->comments].by_us = by_us;
+    return w->comments++;
+}
+
+static void put_comment(struct world *w, struct arena *mem, const struct forge_call *c,
+                        struct forge_answer *a)
+{
+    int i = (int)(c->object - COMMENT_FIRST);
+    w->comment_calls++;
+    snprintf(w->last_comment, sizeof w->last_comment, PRI_STR, FMT_STR(c->text));
+    if (!c->object || i < 0 || i >= w->comments || w->comment[i].deleted)
+        i = our_comment(w, c->marker);
+    if (i < 0)
+        i = add_comment(w, true);
+    snprintf(w->comment[i].text, sizeof w->comment[i].text, PRI_STR, FMT_STR(c->text));
+    a->result = arena_print(mem, "{\"id\":%d}", COMMENT_FIRST + i);
+    if (w->comment_lost > 0) {
+        w->comment_lost--;
+        a->outcome = FORGE_LOST;
+    }
+}
+
+static void tell_permission(struct world *w, struct arena *mem, const struct forge_call *c,
+                            struct forge_answer *a)
+{
+    w->permission_calls++;
+    a->outcome = FORGE_NOT_FOUND;
+    for (int i = 0; i < PEOPLE_MAX && w->person[i].login; i++)
+        if (str_eq(c->login, str_of(w->person[i].login))) {
+            a->outcome = FORGE_OK;
+            a->result = arena_print(mem, "{\"permission\":\"%s\",\"role\":\"%s\",\"user_id\":1}",
+                                    w->person[i].permission, w->person[i].permission);
+        }
+    if (w->permission_left-- <= 0)
+        return;
+    a->result = STR("{}");
+    a->message = STR("as the test says");
+    a->outcome = w->permission_mood == LIMITS        ? FORGE_LIMITED
+               : w->permission_mood == UNREACHABLE   ? FORGE_NOT_SENT
+               : w->permission_mood == REFUSES       ? FORGE_NO_ACCESS
+                                                     : FORGE_LOST;
+    if (w->permission_mood == LIMITS)
+        a->not_before_ms = engine_now_ms(w->engine) + 300;
+}
+
+static bool is_late(struct world *w, struct arena *mem, const struct forge_call *c,
+                    const struct forge_answer *a, forge_done *done, void *ctx)
+{
+    if (c->kind != FORGE_PUT_COMMENT || !w->answers_late)
+        return false;
+    struct json v;
+    struct err e = { 0 };
+    if (w->backs == BACK_MAX || !json_parse(mem, a->result, 0, &v, &e))
+        stop_test("too many late answers\n");
+    w->back[w->backs++] = (struct pretend_answer){ done, ctx, json_i64_or(json_get(v, STR("id")), 0) };
+    return true;
+}
+
+void world_answer(struct world *w)
+{
+    struct pretend_answer back[BACK_MAX];
+    pthread_mutex_lock(&w->mutex);
+    int backs = w->backs;
+    memcpy(back, w->back, sizeof back);
+    w->backs = 0;
+    w->answers_late = false;
+    pthread_mutex_unlock(&w->mutex);
+    for (int i = 0; i < backs; i++) {
+        char result[40];
+        snprintf(result, sizeof result, "{\"id\":%lld}", (long long)back[i].id);
+        struct forge_answer a = { .outcome = FORGE_OK, .status = 200, .result = str_of(result),
+                                  .message = STR("") };
+        back[i].done(back[i].ctx, &a);
+    }
+}
+
+void world_comment(struct world *w, const char *action, int comment, const char *sender,
+                   const char *before, const char *guid)
+{
+    struct buf b;
+    struct json_out j;
+    const struct pretend_comment *c = &w->comment[comment];
+    buf_init(&b, w->both->mem, 1 << 20);
+    json_out_init(&j, &b);
+    json_begin_object(&j);
+    json_field_str(&j, STR("action"), str_of(action));
+    json_field_raw(&j, STR("issue"), STR("{\"number\":7,\"title\":\"Change 7\",\"pull_request\":{\"url\":\"u\"}}"));
+    json_key(&j, STR("comment"));
+    json_begin_object(&j);
+    json_field_i64(&j, STR("id"), COMMENT_FIRST + comment);
+    json_field_str(&j, STR("body"), str_of(c->text));
+    json_field_str(&j, STR("updated_at"), rfc3339_write(w->both->mem, engine_now_ms(w->engine)));
+    json_field_raw(&j, STR("user"), c->by_us ? STR("{\"login\":\"signalbox[bot]\",\"id\":2}")
+                                             : STR("{\"login\":\"somebody\",\"id\":3}"));
+    json_end_object(&j);
+    if (before) {
+        json_key(&j, STR("changes"));
+        json_begin_object(&j);
+        json_key(&j, STR("body"));
+        json_begin_object(&j);
+        json_field_str(&j, STR("from"), str_of(before));
+        json_end_object(&j);
+        json_end_object(&j);
+    }
+    json_field_raw(&j, STR("repository"), STR("{\"id\":4711,\"name\":\"infra\",\"full_name\":\"acme/infra\",\"owner\":{\"login\":\"acme\"}}"));
+    json_field_raw(&j, STR("installation"), STR("{\"id\":5}"));
+    json_key(&j, STR("sender"));
+    json_begin_object(&j);
+    json_field_str(&j, STR("login"), str_of(sender));
+    json_field_i64(&j, STR("id"), 4);
+    json_end_object(&j);
+    json_end_object(&j);
+    world_webhook(w, "issue_comment", guid, arena_copy(w->both->mem, buf_str(&b)).ptr);
+}
+
+int world_writes(struct world *w, const char *sender, const char *text)
+{
+    pthread_mutex_lock(&w->mutex);
+    int i = add_comment(w, false);
+    snprintf(w->comment[i].text, sizeof w->comment[i].text, "%s", text);
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "created", i, sender, NULL, NULL);
+    return i;
+}
+
+void world_tick(struct world *w, const char *order, const char *sender, const char *guid)
+{
+    pthread_mutex_lock(&w->mutex);
+    int i = our_comment(w, STR("<!-- signalbox:change:7 -->"));
+    str before = i < 0 ? STR("") : arena_copy(w->both->mem, str_of(w->comment[i].text));
+    str marker = arena_print(w->both->mem, "<!-- signalbox:%s", order);
+    char *at = i < 0 ? NULL : strstr(w->comment[i].text, marker.ptr);
+    while (at && at > w->comment[i].text && strncmp(at, "- [ ]", 5) != 0)
+        at--;
+    if (!at || strncmp(at, "- [ ]", 5) != 0)
+        stop_test("no control for %s in\n" PRI_STR "\n", order, FMT_STR(before));
+    at[3] = 'x';
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "edited", i, sender, before.ptr, guid);
+}
+
 static void call(void *self, const struct forge_call *c, forge_done *done, void *ctx)
 {
     struct world *w = self;
@@ -129,9 +284,9 @@ static void call(void *self, const struct forge_call *c, forge_done *done, void 
         snprintf(w->last_check, sizeof w->last_check, PRI_STR, FMT_STR(c->body));
         a.result = STR("{\"id\":71}");
     } else if (c->kind == FORGE_PUT_COMMENT) {
-        w->comment_calls++;
-        snprintf(w->last_comment, sizeof w->last_comment, PRI_STR, FMT_STR(c->text));
-        a.result = STR("{\"id\":72}");
+        put_comment(w, mem, c, &a);
+    } else if (c->kind == FORGE_PERMISSION) {
+        tell_permission(w, mem, c, &a);
     } else if (c->kind == FORGE_REVIEW) {
         w->review_calls++;
         snprintf(w->last_review, sizeof w->last_review, PRI_STR, FMT_STR(c->review));
@@ -142,8 +297,10 @@ static void call(void *self, const struct forge_call *c, forge_done *done, void 
         a.result = str_of(w->pull_json);
     else if (c->kind == FORGE_READ_PULL || c->kind == FORGE_READ_RUN)
         a.outcome = FORGE_NOT_FOUND;
+    bool late = is_late(w, mem, c, &a, done, ctx);
     pthread_mutex_unlock(&w->mutex);
-    done(ctx, &a);
+    if (!late)
+        done(ctx, &a);
 }
 
 /* ---- the engine ---- */
@@ -197,9 +354,19 @@ void world_start(struct world *w, struct both *b)
     start(w);
 }
 
+/* Their engine is gone: nobody will ever hear of them. */
+static void forget_late(struct world *w)
+{
+    for (int i = 0; i < w->backs; i++)
+        free(w->back[i].ctx);
+    w->backs = 0;
+    w->answers_late = false;
+}
+
 void world_stop(struct world *w)
 {
     engine_stop(w->engine);
+    forget_late(w);
     w->engine = NULL;
     pthread_mutex_destroy(&w->mutex);
 }
@@ -207,6 +374,7 @@ void world_stop(struct world *w)
 void world_crash(struct world *w)
 {
     engine_stop(w->engine);
+    forget_late(w);
     start(w);
 }
 

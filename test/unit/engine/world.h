@@ -19,6 +19,13 @@ struct pretend_run {
     bool announced;
 };
 
+/* On the pull request's page, as people see it. */
+enum { COMMENTS_MAX = 8, COMMENT_FIRST = 72, BACK_MAX = 8, PEOPLE_MAX = 8 };
+struct pretend_comment { bool by_us, deleted; char text[70000]; };
+struct pretend_person { const char *login, *permission; };
+/* An answer that the forge has not given yet. */
+struct pretend_answer { forge_done *done; void *ctx; int64_t id; };
+
 struct world {
     struct both       *both;
     struct engine     *engine;
@@ -36,6 +43,16 @@ struct world {
     int                review_calls;
     char               last_review[32];
     char               last_check[70000], last_comment[70000];
+    /* comment i has the id COMMENT_FIRST + i */
+    struct pretend_comment comment[COMMENTS_MAX];
+    int                comments;
+    struct pretend_person person[PEOPLE_MAX];
+    int                permission_calls, permission_left;
+    enum mood          permission_mood;     /* of the next `permission_left` questions */
+    int                comment_lost;        /* so many answers to writing a comment are lost */
+    bool               answers_late;        /* comments are written; world_answer tells so */
+    struct pretend_answer back[BACK_MAX];
+    int                backs;
     struct forge_call  pull;            /* what FORGE_READ_PULL answers is pull_json */
     const char        *pull_json;
     int64_t            next_delivery;
@@ -65,6 +82,15 @@ const char *world_stacks(struct world *w, int count);
 /* An upload of a chain or of what `stacks` says; waits until applied. session: JSON of claims. */
 void world_upload(struct world *w, const char *id, const char *head, const char *session,
                   const char *stacks);
+/* Somebody did something to a comment: "created", "edited" (from before to what stands there). */
+void world_comment(struct world *w, const char *action, int comment, const char *sender,
+                   const char *before, const char *guid);
+/* A person's comment on pull request 7; its index. */
+int world_writes(struct world *w, const char *sender, const char *text);
+/* Ticks the control of this order in our comment, as a person would; the forge tells. */
+void world_tick(struct world *w, const char *order, const char *sender, const char *guid);
+/* The answers that were late. */
+void world_answer(struct world *w);
 void world_run_webhook(struct world *w, int run, const char *status, const char *conclusion,
                        int attempt);
 str  world_command(struct world *w, const char *json, bool *refused);

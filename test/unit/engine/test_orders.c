@@ -1,0 +1,631 @@
+/*
+ * Orders of people on the forge as a specification: each race ends in one application or none, and
+ * a comment that is right again. On both databases.
+ */
+#include "world.h"
+
+#include <string.h>
+
+#define PRO                                                                                        \
+    "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{"                                   \
+    "\"opened\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component "   \
+    "}}\",\"stack\":\"{{ .atmos_stack }}\"}}}},"                                                   \
+    "\"synchronize\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ "               \
+    ".atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}}}}}"
+#define NODE(c) "{\"component\":\"" c "\",\"stack\":\"prod\"," PRO ",\"dependents\":[]}"
+#define SESSION(run) \
+    "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"" run "\"}"
+static const char *const three = "[" NODE("vpc") "," NODE("eks") "," NODE("dns") "]";
+
+static struct world world;
+
+#define RUNNING  "select count(*) from node where state in ('queued', 'running')"
+#define HELD     "select count(*) from batch where state = 'held'"
+/* Nothing is under way; what only waits for its turn (a comment is not written all the time) may. */
+#define AT_REST  "select count(*) from effect where state = 0 and not_before_ms = 0"
+#define RELEASED \
+    "select count(*) from audit where action = 'dispatch.released' and actor <> 'signalbox'"
+
+static bool threshold_of_two(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    (void)arg;
+    return db_exec(db, e, NULL,
+                   "update repository set settings = '{\"threshold_hold\":true,\"threshold\":2}' "
+                   "where id = 1",
+                   NO_ARGS);
+}
+
+/* ana and bob may write, max maintains, eve may only read; nobody knows mallory. */
+static struct world *given_world(void **state)
+{
+    struct world *w = &world;
+    struct err e = { 0 };
+    world_start(w, *state);
+    static const struct pretend_person people[] = {
+        { "ana", "write" }, { "bob", "admin" }, { "max", "maintain" }, { "eve", "read" },
+    };
+    memcpy(w->person, people, sizeof people);
+    if (!engine_write_wait(w->engine, threshold_of_two, NULL, &e))
+        stop_test("settings: %s\n", e.text);
+    engine_settings_changed(w->engine, 1);
+    return w;
+}
+
+/* Pull request 7 would dispatch three, and two are allowed: held, with a control in the comment. */
+static struct world *given_held(void **state)
+{
+    struct world *w = given_world(state);
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_upload(w, "upl_1", "aaaa111", SESSION("501"), three);
+    until(w, 1, HELD);
+    until(w, 0, AT_REST);
+    assert_non_null(strstr(w->comment[0].text, "- [ ] **Dispatch all 3 stacks anyway**"));
+    assert_int_equal(w->runs, 0);
+    return w;
+}
+
+static void comment_has(struct world *w, int i, const char *part)
+{
+    if (!strstr(w->comment[i].text, part))
+        stop_test("the comment has no \"%s\":\n%s\n", part, w->comment[i].text);
+}
+
+/* No box is ticked in it, and it is what a fresh rendering gives: nothing is left to write. */
+static void comment_is_right(struct world *w, int i)
+{
+    until(w, 0, AT_REST);
+    assert_null(strstr(w->comment[i].text, "- [x]"));
+    assert_null(strstr(w->comment[i].text, "vandal"));
+    assert_non_null(strstr(w->comment[i].text, "<!-- signalbox:change:7 -->"));
+    assert_false(w->comment[i].deleted);
+}
+
+static void dispatched_once(struct world *w)
+{
+    until(w, 3, RUNNING);
+    until(w, 0, AT_REST);
+    assert_int_equal(w->runs, 3);
+    assert_int_equal(w->dispatch_calls, 3);
+    assert_int_equal(now_is(w, RELEASED), 1);
+}
+
+static void nothing_went(struct world *w)
+{
+    until(w, 0, AT_REST);
+    assert_int_equal(w->runs, 0);
+    assert_int_equal(now_is(w, RELEASED), 0);
+}
+
+/* ---- ticks ---- */
+
+static void a_tick_by_a_writer_dispatches_once(void **state)
+{
+    struct world *w = given_held(state);
+    world_tick(w, "dispatch", "ana", NULL);
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "☑️ `dispatch` by ana at ");
+    assert_int_equal(w->permission_calls, 1);
+    assert_int_equal(now_is(w, "select count(*) from audit where action = 'dispatch.released' and "
+                               "actor = 'ana' and description like '%checkbox%'"), 1);
+    world_stop(w);
+}
+
+static void a_reader_sees_the_tick_undone_and_why(void **state)
+{
+    struct world *w = given_held(state);
+    world_tick(w, "dispatch", "eve", NULL);
+    until(w, 1, "select count(*) from audit where action = 'order_denied' and actor = 'eve'");
+    nothing_went(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "🚫 `dispatch` by eve");
+    comment_has(w, 0, "it takes write access to this repository, they have read");
+    comment_has(w, 0, "- [ ] **Dispatch all 3 stacks anyway**");
+
+    world_tick(w, "dispatch", "mallory", NULL);
+    until(w, 1, "select count(*) from audit where action = 'order_denied' and actor = 'mallory'");
+    nothing_went(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "they have none");
+
+    world_tick(w, "dispatch", "max", NULL);     /* and it still works for those who may */
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    world_stop(w);
+}
+
+static void two_people_tick_at_once(void **state)
+{
+    struct world *w = given_held(state);
+    str before = arena_copy(w->both->mem, str_of(w->comment[0].text));
+    /* Neither saw the other's tick: both edits go from the same text to the same text. */
+    world_tick(w, "dispatch", "ana", NULL);
+    str ticked = arena_copy(w->both->mem, str_of(before.ptr));
+    memcpy(strstr((char *)(uintptr_t)ticked.ptr, "- [ ]"), "- [x]", 5);
+    pthread_mutex_lock(&w->mutex);
+    snprintf(w->comment[0].text, sizeof w->comment[0].text, "%s", ticked.ptr);
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "edited", 0, "bob", before.ptr, NULL);
+    dispatched_once(w);
+    until(w, 2, "select count(*) from fact where kind = 'command' and state in (1, 2)");
+    comment_is_right(w, 0);
+    assert_int_equal(w->permission_calls, 2);
+    world_stop(w);
+}
+
+static void a_redelivered_tick_counts_once(void **state)
+{
+    struct world *w = given_held(state);
+    str before = arena_copy(w->both->mem, str_of(w->comment[0].text));
+    world_tick(w, "dispatch", "ana", "guid-of-the-tick");
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    /* the same delivery again, and the same event under a new id */
+    str fact = world_text(w, "select key from fact where kind = 'order'");
+    world_comment(w, "edited", 0, "ana", before.ptr, "guid-of-the-tick");
+    until(w, 1, "select count(*) from fact where kind = 'order'");
+    assert_true(str_starts(fact, STR("order:1:72:")));
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    assert_int_equal(w->permission_calls, 1);
+    world_stop(w);
+}
+
+static void an_event_told_twice_under_two_ids_counts_once(void **state)
+{
+    struct world *w = given_held(state);
+    char body[8192];
+    snprintf(body, sizeof body,
+             "{\"action\":\"edited\",\"issue\":{\"number\":7,\"pull_request\":{\"url\":\"u\"}},"
+             "\"comment\":{\"id\":72,\"updated_at\":\"2026-11-21T10:00:00Z\",\"user\":{\"login\":"
+             "\"signalbox[bot]\"},\"body\":\"- [x] a <!-- signalbox:dispatch " PRI_STR " -->\"},"
+             "\"changes\":{\"body\":{\"from\":\"- [ ] a <!-- signalbox:dispatch " PRI_STR " -->\"}},"
+             "\"repository\":{\"id\":4711,\"name\":\"infra\",\"full_name\":\"acme/infra\","
+             "\"owner\":{\"login\":\"acme\"}},\"installation\":{\"id\":5},"
+             "\"sender\":{\"login\":\"ana\",\"id\":7}}",
+             FMT_STR(world_text(w, "select id from batch")), FMT_STR(world_text(w, "select id from batch")));
+    world_webhook(w, "issue_comment", "first", body);
+    world_webhook(w, "issue_comment", "second", body);
+    dispatched_once(w);
+    world_webhook(w, "issue_comment", "third", body);
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    assert_int_equal(w->permission_calls, 1);
+    world_stop(w);
+}
+
+static void a_stale_tick_orders_nothing(void **state)
+{
+    struct world *w = given_held(state);
+    str old = world_text(w, "select id from batch");
+    world_pull(w, "synchronize", 7, "bbbb222", false, 5);
+    world_upload(w, "upl_2", "bbbb222", SESSION("502"), three);
+    until(w, 1, HELD);
+    until(w, 1, "select count(*) from batch where verdict = 'superseded'");
+    until(w, 0, AT_REST);
+    /* ana's page still shows the control of the head before */
+    str before = arena_print(w->both->mem, "- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(old));
+    pthread_mutex_lock(&w->mutex);
+    snprintf(w->comment[0].text, sizeof w->comment[0].text,
+             "- [x] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(old));
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "edited", 0, "ana", before.ptr, NULL);
+    until(w, 1, "select count(*) from audit where action = 'order_refused' and actor = 'ana'");
+    nothing_went(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "🚫 `dispatch` by ana");
+    comment_has(w, 0, "- [ ] **Dispatch all 3 stacks anyway**");
+    assert_int_equal(now_is(w, HELD), 1);
+    world_stop(w);
+}
+
+static void a_tick_names_batches_of_its_own_pull_request_only(void **state)
+{
+    struct world *w = given_held(state);
+    world_pull(w, "opened", 8, "cccc333", false, 2);
+    world_upload(w, "upl_8", "cccc333",
+                 "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/8/merge\",\"run_id\":\"801\"}",
+                 three);
+    until(w, 2, HELD);
+    until(w, 0, AT_REST);
+    str other = world_text(w, "select id from batch where head_sha = 'cccc333'");
+    str before = arena_print(w->both->mem, "- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(other));
+    pthread_mutex_lock(&w->mutex);
+    snprintf(w->comment[0].text, sizeof w->comment[0].text,
+             "- [x] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(other));
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "edited", 0, "ana", before.ptr, NULL);
+    until(w, 1, "select count(*) from audit where action = 'order_refused'");
+    nothing_went(w);
+    comment_is_right(w, 0);
+    assert_int_equal(now_is(w, HELD), 2);
+    world_stop(w);
+}
+
+/* ---- our comment and other people's hands ---- */
+
+static void a_hand_edited_comment_is_written_again(void **state)
+{
+    struct world *w = given_held(state);
+    str before = arena_copy(w->both->mem, str_of(w->comment[0].text));
+    pthread_mutex_lock(&w->mutex);
+    snprintf(w->comment[0].text, sizeof w->comment[0].text, "a vandal was here\n/signalbox dispatch\n"
+             "- [x] a <!-- signalbox:dispatch batch_forged -->");
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "edited", 0, "ana", before.ptr, NULL);
+    comment_is_right(w, 0);
+    nothing_went(w);
+    assert_int_equal(w->permission_calls, 0);
+    assert_true(str_eq(before, str_of(w->comment[0].text)));
+    world_stop(w);
+}
+
+static void a_deleted_comment_is_made_anew(void **state)
+{
+    struct world *w = given_held(state);
+    pthread_mutex_lock(&w->mutex);
+    w->comment[0].deleted = true;
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "deleted", 0, "eve", NULL, NULL);
+    until(w, 73, "select forge_object from feedback where kind = 'comment'");
+    comment_is_right(w, 1);
+    world_tick(w, "dispatch", "ana", NULL);     /* and the new one works */
+    dispatched_once(w);
+    comment_is_right(w, 1);
+    world_stop(w);
+}
+
+static void our_own_edits_are_no_news(void **state)
+{
+    struct world *w = given_held(state);
+    int calls = w->comment_calls;
+    world_comment(w, "edited", 0, "signalbox[bot]", "something else", NULL);
+    world_comment(w, "created", 0, "signalbox[bot]", NULL, NULL);
+    /* and nothing is written when it stands there as we wrote it, whoever touched it */
+    world_comment(w, "edited", 0, "eve", "something else", NULL);
+    until(w, 0, AT_REST);
+    assert_int_equal(w->comment_calls, calls);
+    nothing_went(w);
+    world_stop(w);
+}
+
+static void a_forged_marker_in_somebody_elses_comment_is_nothing(void **state)
+{
+    struct world *w = given_held(state);
+    char text[1000], ticked[1000];
+    str id = world_text(w, "select id from batch");
+    snprintf(text, sizeof text, "<!-- signalbox:change:7 -->\n- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(id));
+    int i = world_writes(w, "eve", text);
+    snprintf(ticked, sizeof ticked, "<!-- signalbox:change:7 -->\n- [x] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(id));
+    pthread_mutex_lock(&w->mutex);
+    snprintf(w->comment[i].text, sizeof w->comment[i].text, "%s", ticked);
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "edited", i, "ana", text, NULL);
+    nothing_went(w);
+    assert_int_equal(w->permission_calls, 0);
+    assert_string_equal(w->comment[i].text, ticked);
+    comment_is_right(w, 0);
+    world_stop(w);
+}
+
+/* Our edit is on its way, and its answer is not back. */
+static struct world *given_our_edit_under_way(void **state)
+{
+    struct world *w = given_held(state);
+    pthread_mutex_lock(&w->mutex);
+    w->answers_late = true;
+    pthread_mutex_unlock(&w->mutex);
+    int calls = w->comment_calls;
+    world_tick(w, "dispatch", "eve", NULL);     /* a reason to write it */
+    for (int i = 0; i < 1000 && w->backs == 0; i++)
+        until(w, 1, HELD);
+    until(w, 1, "select count(*) from effect where state = 0 and kind = 'comment'");
+    assert_int_equal(w->comment_calls, calls + 1);
+    return w;
+}
+
+static void a_tick_that_our_edit_overwrites_is_applied_once(void **state)
+{
+    struct world *w = given_our_edit_under_way(state);
+    str ours = arena_copy(w->both->mem, str_of(w->comment[0].text));
+    world_tick(w, "dispatch", "ana", NULL);
+    pthread_mutex_lock(&w->mutex);              /* ours came last over there */
+    snprintf(w->comment[0].text, sizeof w->comment[0].text, "%s", ours.ptr);
+    pthread_mutex_unlock(&w->mutex);
+    until(w, 3, RUNNING);
+    world_answer(w);
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "☑️ `dispatch` by ana");
+    world_stop(w);
+}
+
+static void a_tick_that_overwrites_our_edit_does_not_stay(void **state)
+{
+    struct world *w = given_our_edit_under_way(state);
+    world_tick(w, "dispatch", "mallory", NULL); /* theirs came last; nothing else changes */
+    until(w, 2, "select count(*) from audit where action = 'order_denied'");
+    world_answer(w);
+    comment_is_right(w, 0);
+    nothing_went(w);
+    comment_has(w, 0, "🚫 `dispatch` by mallory");
+    world_stop(w);
+}
+
+static void a_hand_edit_over_our_edit_does_not_stay(void **state)
+{
+    struct world *w = given_our_edit_under_way(state);
+    until(w, 1, "select count(*) from audit where action = 'order_denied'");
+    str before = arena_copy(w->both->mem, str_of(w->comment[0].text));
+    pthread_mutex_lock(&w->mutex);
+    snprintf(w->comment[0].text, sizeof w->comment[0].text, "a vandal was here");
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "edited", 0, "ana", before.ptr, NULL);
+    world_answer(w);
+    comment_is_right(w, 0);
+    world_stop(w);
+}
+
+static void a_comment_deleted_under_our_edit_comes_back(void **state)
+{
+    struct world *w = given_our_edit_under_way(state);
+    pthread_mutex_lock(&w->mutex);
+    w->comment[0].deleted = true;
+    pthread_mutex_unlock(&w->mutex);
+    world_comment(w, "deleted", 0, "ana", NULL, NULL);
+    world_answer(w);
+    until(w, 73, "select forge_object from feedback where kind = 'comment'");
+    comment_is_right(w, 1);
+    assert_int_equal(w->comments, 2);
+    world_stop(w);
+}
+
+/* ---- the question who may ---- */
+
+static void a_question_without_an_answer_is_asked_again(void **state)
+{
+    static const enum mood mood[] = { UNREACHABLE, LIMITS, LOSES_ANSWER_BEFORE };
+    struct world *w = given_held(state);
+    for (size_t i = 0; i < sizeof mood / sizeof mood[0]; i++) {
+        int calls = w->permission_calls;
+        w->permission_mood = mood[i];
+        w->permission_left = 1;
+        world_tick(w, "dispatch", i < 2 ? "eve" : "ana", NULL);
+        comment_has(w, 0, "- [");
+        if (i < 2)
+            until_(w, (int64_t)i + 1, "select count(*) from audit where action = 'order_denied'",
+                   __FILE__, __LINE__);
+        else
+            dispatched_once(w);
+        assert_int_equal(w->permission_calls, calls + 2);
+    }
+    comment_is_right(w, 0);
+    world_stop(w);
+}
+
+static void a_question_that_is_refused_is_no_yes(void **state)
+{
+    struct world *w = given_held(state);
+    w->permission_mood = REFUSES;
+    w->permission_left = 1;
+    world_tick(w, "dispatch", "ana", NULL);
+    until(w, 1, "select count(*) from audit where action = 'order_denied'");
+    nothing_went(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "GitHub does not say whether they may");
+    world_stop(w);
+}
+
+/* ---- a crash ---- */
+
+static void a_crash_before_the_answer_asks_again(void **state)
+{
+    struct world *w = given_held(state);
+    w->permission_mood = UNREACHABLE;
+    w->permission_left = 1;
+    world_tick(w, "dispatch", "ana", NULL);
+    until(w, 1, "select count(*) from effect where state = 0 and kind = 'permission'");
+    world_crash(w);
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    world_stop(w);
+}
+
+static void a_crash_between_applying_and_writing_again(void **state)
+{
+    struct world *w = given_held(state);
+    pthread_mutex_lock(&w->mutex);
+    w->answers_late = true;             /* nothing that is written now is ever answered */
+    pthread_mutex_unlock(&w->mutex);
+    world_tick(w, "dispatch", "ana", NULL);
+    until(w, 3, RUNNING);
+    pthread_mutex_lock(&w->mutex);      /* and what was written was lost on the way */
+    char *box = strstr(w->comment[0].text, "- [ ]");
+    if (box)
+        box[3] = 'x';
+    pthread_mutex_unlock(&w->mutex);
+    world_crash(w);
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "☑️ `dispatch` by ana");
+    world_stop(w);
+}
+
+/* ---- text ---- */
+
+static void the_same_orders_as_text(void **state)
+{
+    struct world *w = given_held(state);
+    world_writes(w, "eve", "/signalbox dispatch");
+    until(w, 1, "select count(*) from audit where action = 'order_denied' and actor = 'eve'");
+    nothing_went(w);
+    int i = world_writes(w, "ana", "Looks fine to me.\r\n\r\n/signalbox dispatch\r\n");
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "☑️ `dispatch` by ana");
+    /* a typo mended afterwards orders nothing again */
+    world_comment(w, "edited", i, "ana", "Loks fine to me.\r\n\r\n/signalbox dispatch\r\n", NULL);
+    world_writes(w, "bob", "> /signalbox cancel\n\n```\n/signalbox cancel\n```\nplease /signalbox cancel");
+    until(w, 0, AT_REST);
+    assert_int_equal(now_is(w, "select count(*) from fact where kind = 'order'"), 2);
+
+    world_writes(w, "bob", "/signalbox cancel");
+    until(w, 1, "select count(*) from audit where action = 'cancelled' and actor = 'bob' and "
+                "metadata like '%comment%'");
+    until(w, 0, AT_REST);
+    comment_has(w, 0, "☑️ `cancel` by bob");
+    assert_int_equal(w->cancel_calls, 3);
+    world_stop(w);
+}
+
+static void retry_sends_again_what_failed_or_one(void **state)
+{
+    struct world *w = given_held(state);
+    world_tick(w, "dispatch", "ana", NULL);
+    dispatched_once(w);
+    world_run_webhook(w, 0, "completed", "failure", 1);
+    world_run_webhook(w, 1, "completed", "success", 1);
+    world_run_webhook(w, 2, "completed", "success", 1);
+    until(w, 1, "select count(*) from batch where verdict = 'failure'");
+    world_writes(w, "ana", "/signalbox retry");
+    until(w, 4, "select count(*) from run");
+    world_run_webhook(w, 3, "completed", "success", 1);
+    until(w, 1, "select count(*) from batch where verdict = 'success'");
+    world_writes(w, "ana", "/signalbox retry prod dns");
+    until(w, 5, "select count(*) from run");
+    assert_string_equal(w->run[4].component, "dns");
+    world_writes(w, "ana", "/signalbox retry prod nowhere");
+    until(w, 1, "select count(*) from audit where action = 'order_refused'");
+    until(w, 0, AT_REST);
+    comment_has(w, 0, "no such node in this batch");
+    world_stop(w);
+}
+
+static bool take_locks(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    return db_exec(db, e, NULL,
+                   "insert into lock (id, workspace_id, key, folded, message, token, created_ms, "
+                   "updated_ms, expires_ms) values ('lock_1', 'ws_test', 'acme/infra/prod/vpc', "
+                   "'acme/infra/prod/vpc', 'mine', 1, 1, 1, $1), ('lock_2', 'ws_test', "
+                   "'acme/other/prod/vpc', 'acme/other/prod/vpc', 'theirs', 1, 1, 1, $1)",
+                   ARGS(A(*(int64_t *)arg)));
+}
+
+static void unlock_is_of_this_repository(void **state)
+{
+    struct world *w = given_held(state);
+    struct err e = { 0 };
+    int64_t later_ms = engine_now_ms(w->engine) + 3600000;
+    assert_true(engine_write_wait(w->engine, take_locks, &later_ms, &e));
+    world_writes(w, "ana", "/signalbox unlock acme/other/prod/vpc");
+    until(w, 1, "select count(*) from audit where action = 'order_refused'");
+    world_writes(w, "ana", "/signalbox unlock prod/vpc");
+    until(w, 1, "select count(*) from lock where deleted_ms is not null");
+    until(w, 1, "select count(*) from audit where category = 'lock' and actor = 'ana' and target = "
+                "'acme/infra/prod/vpc' and metadata like '%comment%'");
+    assert_int_equal(now_is(w, "select count(*) from lock where id = 'lock_2' and deleted_ms is null"), 1);
+    world_writes(w, "ana", "/signalbox unlock acme/infra/prod/vpc");
+    until(w, 2, "select count(*) from audit where action = 'order_refused'");
+    until(w, 0, AT_REST);
+    comment_has(w, 0, "there is no lock on acme/infra/prod/vpc");
+    world_stop(w);
+}
+
+static void explain_answers_with_a_comment_of_its_own_once(void **state)
+{
+    struct world *w = given_held(state);
+    w->comment_lost = 1;                /* it is written, and we do not hear of it */
+    world_writes(w, "ana", "/signalbox explain");
+    until(w, 1, "select count(*) from effect where kind = 'reply' and state = 1");
+    until(w, 0, AT_REST);
+    assert_int_equal(w->comments, 3);
+    assert_true(w->comment[2].by_us);
+    comment_has(w, 2, "<!-- signalbox:reply:order:1:73:");
+    comment_has(w, 2, "would dispatch 3 stacks");
+    comment_is_right(w, 0);
+    assert_int_equal(now_is(w, "select count(*) from audit where action = 'explained' and actor = 'ana'"), 1);
+    nothing_went(w);
+    world_stop(w);
+}
+
+static void what_is_no_order_is_answered_with_help(void **state)
+{
+    struct world *w = given_held(state);
+    world_writes(w, "ana", "/signalbox deploy @everyone <b>now</b>");
+    until(w, 1, "select count(*) from fact where kind = 'command' and state = 1");
+    until(w, 0, AT_REST);
+    comment_has(w, 0, "there is no such order");
+    comment_has(w, 0, "retry &#91;stack component&#93;");
+    assert_null(strstr(w->comment[0].text, "@everyone"));
+    assert_null(strstr(w->comment[0].text, "<b>"));
+    nothing_went(w);
+    world_stop(w);
+}
+
+static void an_answer_is_found_where_there_is_no_comment_of_ours(void **state)
+{
+    struct world *w = given_world(state);
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_writes(w, "eve", "/signalbox dispatch");
+    until(w, 1, "select count(*) from audit where action = 'order_denied'");
+    until(w, 0, AT_REST);
+    assert_int_equal(w->comments, 1);
+    world_writes(w, "ana", "/signalbox dispatch");
+    until(w, 1, "select count(*) from effect where kind = 'reply' and state = 1");
+    assert_int_equal(w->comments, 3);
+    comment_has(w, 2, "🚫 `dispatch` by ana");
+    comment_has(w, 2, "there is no batch yet");
+    world_stop(w);
+}
+
+static void a_new_head_takes_the_line_away(void **state)
+{
+    struct world *w = given_held(state);
+    world_tick(w, "dispatch", "eve", NULL);
+    until(w, 1, "select count(*) from audit where action = 'order_denied'");
+    until(w, 0, AT_REST);
+    comment_has(w, 0, "by eve");
+    world_pull(w, "synchronize", 7, "bbbb222", false, 5);
+    world_upload(w, "upl_2", "bbbb222", SESSION("502"), three);
+    until(w, 1, HELD);
+    until(w, 1, "select count(*) from change where notice = ''");
+    world_stop(w);
+}
+
+/* One argument: only the tests whose names match it (* and ?). */
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    const struct CMUnitTest tests[] = {
+        BOTH(a_tick_by_a_writer_dispatches_once),
+        BOTH(a_reader_sees_the_tick_undone_and_why),
+        BOTH(two_people_tick_at_once),
+        BOTH(a_redelivered_tick_counts_once),
+        BOTH(an_event_told_twice_under_two_ids_counts_once),
+        BOTH(a_stale_tick_orders_nothing),
+        BOTH(a_tick_names_batches_of_its_own_pull_request_only),
+        BOTH(a_hand_edited_comment_is_written_again),
+        BOTH(a_deleted_comment_is_made_anew),
+        BOTH(our_own_edits_are_no_news),
+        BOTH(a_forged_marker_in_somebody_elses_comment_is_nothing),
+        BOTH(a_tick_that_our_edit_overwrites_is_applied_once),
+        BOTH(a_tick_that_overwrites_our_edit_does_not_stay),
+        BOTH(a_hand_edit_over_our_edit_does_not_stay),
+        BOTH(a_comment_deleted_under_our_edit_comes_back),
+        BOTH(a_question_without_an_answer_is_asked_again),
+        BOTH(a_question_that_is_refused_is_no_yes),
+        BOTH(a_crash_before_the_answer_asks_again),
+        BOTH(a_crash_between_applying_and_writing_again),
+        BOTH(the_same_orders_as_text),
+        BOTH(retry_sends_again_what_failed_or_one),
+        BOTH(unlock_is_of_this_repository),
+        BOTH(explain_answers_with_a_comment_of_its_own_once),
+        BOTH(what_is_no_order_is_answered_with_help),
+        BOTH(an_answer_is_found_where_there_is_no_comment_of_ours),
+        BOTH(a_new_head_takes_the_line_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
