@@ -116,7 +116,7 @@ const suites: Suite[] = [
     { name: 'release', doc: 'the hardened program builds', play: () => build('release') },
     { name: 'sanitized', doc: 'everything builds under ASan and UBSan', play: () => build('sanitized') },
     { name: 'unit', doc: 'C, one file a source file', play: () => meson(['--no-suite', 'sim', '--no-suite', 'fuzz']) },
-    { name: 'sim', doc: 'the domain in a pretended world', play: () => meson(['--suite', 'sim']) },
+    { name: 'sim', doc: 'the domain, and the whole engine, in a pretended world', play: () => meson(['--suite', 'sim']) },
     { name: 'fuzz', doc: 'each parser of outside bytes, a few seconds', play: fuzz },
     nodeSuite('run', 'the program as it is built, and this counting', 3),
     nodeSuite('forge-sim', 'the stand-in for GitHub', 6),

@@ -18,7 +18,10 @@ uint32_t roll(uint32_t n)
     return (uint32_t)((z ^ (z >> 31)) % n);
 }
 
-bool chance(uint32_t percent) { return !now->kind && roll(100) < percent; }
+bool chance(uint32_t percent)
+{
+    return !now->kind && roll(100) < percent;
+}
 
 void head_name(char out[44], const struct pull *p, int head)
 {
@@ -48,14 +51,14 @@ static bool furnish(struct db *db, struct arena *mem, void *arg, struct err *e)
 
 void server_start(void)
 {
-    struct err e = { 0 };
-    struct engine_config c = { .database = now->url,
-                               .workspace_id = STR("ws_sim"),
-                               .public_url = STR("https://box.example"),
-                               .forge = &now->port,
-                               .app_id = 99,
-                               .heal_deliveries = true,
-                               .bot_login = STR("signalbox[bot]") };
+    struct err e = {0};
+    struct engine_config c = {.database = now->url,
+                              .workspace_id = STR("ws_sim"),
+                              .public_url = STR("https://box.example"),
+                              .forge = &now->port,
+                              .app_id = 99,
+                              .heal_deliveries = true,
+                              .bot_login = STR("signalbox[bot]")};
     narrate("the server starts");
     if (!machine_start(&c, &e)) {
         fprintf(stderr, "%s\n", e.text);
@@ -127,7 +130,7 @@ static void mail_stored(void *arg, enum fact_fate fate, int64_t id, const struct
 
 static void mail_deliver(struct mail *m)
 {
-    if (chance(6)) {                    /* a proxy was down, a timeout */
+    if (chance(6)) { /* a proxy was down, a timeout */
         narrate("delivery %s is lost", m->guid);
         if (m->state == MAIL_SENT)
             m->state = MAIL_FAILED;
@@ -138,8 +141,8 @@ static void mail_deliver(struct mail *m)
     narrate("delivery %s: %s", m->guid, m->event);
     m->again = chance(8);
     engine_submit(machine.engine,
-                  &(struct fact_new){ .lane = 1, .kind = kind, .key = str_of(m->guid),
-                                      .body = str_of(m->body) },
+                  &(struct fact_new){
+                      .lane = 1, .kind = kind, .key = str_of(m->guid), .body = str_of(m->body)},
                   mail_stored, m);
     /* It is not delivered again before its fate is known. */
     if (!m->again && m->state == MAIL_SENT)
@@ -163,11 +166,12 @@ static struct mail *some_mail(void)
 #define ONE_WORKFLOW(activity, file)                                                               \
     "\"" activity "\":{\"workflows\":{\"" file                                                     \
     "\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\"}}}}"
-#define PRO                                                                                        \
-    "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{" ONE_WORKFLOW("opened",            \
-                                                                              "plan.yaml")         \
-    "," ONE_WORKFLOW("synchronize", "plan.yaml") "," ONE_WORKFLOW(                                 \
-        "reopened", "plan.yaml") "," ONE_WORKFLOW("merged", "apply.yaml") "}}}"
+#define PRO                                                                                                       \
+    "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{" ONE_WORKFLOW("opened", "plan."                   \
+                                                                                        "yaml") "," ONE_WORKFLOW( \
+        "synchronize",                                                                                            \
+        "plan.yaml") "," ONE_WORKFLOW("reopened",                                                                 \
+                                      "plan.yaml") "," ONE_WORKFLOW("merged", "apply.yaml") "}}}"
 
 static void write_instance(struct buf *b, uint32_t i)
 {
@@ -217,11 +221,12 @@ static void affect(const struct pull *p)
     u->stacks = copy_z(arena_print(now->mem, "[" PRI_STR "]", FMT_STR(buf_str(&b))));
     snprintf(u->id, sizeof u->id, "upl_%u", now->uploads);
     head_name(u->head, p, p->head);
-    str ref = merged ? STR("refs/heads/main")
-                     : arena_print(now->mem, "refs/pull/%d/merge", p->number);
-    snprintf(u->session, sizeof u->session,
-             "{\"event_name\":\"pull_request\",\"ref\":\"" PRI_STR "\",\"run_id\":\"%u\"}",
-             FMT_STR(ref), 500 + (now->again && now->uploads > 1 && roll(6) == 0 ? now->uploads - 1 : now->uploads));
+    str ref =
+        merged ? STR("refs/heads/main") : arena_print(now->mem, "refs/pull/%d/merge", p->number);
+    snprintf(
+        u->session, sizeof u->session,
+        "{\"event_name\":\"pull_request\",\"ref\":\"" PRI_STR "\",\"run_id\":\"%u\"}", FMT_STR(ref),
+        500 + (now->again && now->uploads > 1 && roll(6) == 0 ? now->uploads - 1 : now->uploads));
 }
 
 static bool upload_body(struct db *db, struct arena *mem, void *arg, struct err *e)
@@ -234,12 +239,13 @@ static bool upload_body(struct db *db, struct arena *mem, void *arg, struct err 
                    "body, received_ms) values ($1, 1, $2, 'ba5e', 'complete', $3, $4, $5)",
                    ARGS(A(str_of(u->id)), A(str_of(u->head)), A(str_of(u->session)),
                         arg_blob(pack(mem, str_of(u->stacks))), A(machine.now_ms))) &&
-           engine_store_fact(machine.engine, db, mem,
-                             &(struct fact_new){ .lane = 1, .kind = "upload.affected",
-                                                 .key = arena_print(mem, "upload %s", u->id),
-                                                 .body = arena_print(mem, "{\"upload\":\"%s\"}",
-                                                                     u->id) },
-                             &fate, &id, e);
+           engine_store_fact(
+               machine.engine, db, mem,
+               &(struct fact_new){.lane = 1,
+                                  .kind = "upload.affected",
+                                  .key = arena_print(mem, "upload %s", u->id),
+                                  .body = arena_print(mem, "{\"upload\":\"%s\"}", u->id)},
+               &fate, &id, e);
 }
 
 /* The CLI repeats what it got no answer to; the row says whether it is there. */
@@ -279,10 +285,10 @@ static void command_stored(void *arg, enum fact_fate fate, int64_t id, const str
 static void command(const char *json)
 {
     narrate("command %s", json);
-    engine_submit(machine.engine,
-                  &(struct fact_new){ .lane = 1, .kind = "command", .body = str_of(json),
-                                      .actor = STR("bo") },
-                  command_stored, NULL);
+    engine_submit(
+        machine.engine,
+        &(struct fact_new){.lane = 1, .kind = "command", .body = str_of(json), .actor = STR("bo")},
+        command_stored, NULL);
 }
 
 static void some_command(void)
@@ -293,27 +299,34 @@ static void some_command(void)
         return;
     if (dice < 3)
         command(arena_print(now->mem, "{\"command\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
-                            FMT_STR(batch)).ptr);
+                            FMT_STR(batch))
+                    .ptr);
     else if (dice < 4)
         command(arena_print(now->mem,
                             "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"c%u\","
                             "\"workflow\":\"apply.yaml\",\"inputs\":{\"component\":\"c%u\"}}",
-                            dice, dice).ptr);
+                            dice, dice)
+                    .ptr);
     else if (!now->again)
         return;
     else if (dice < 7)
         command(arena_print(now->mem, "{\"command\":\"retry\",\"batch\":\"" PRI_STR "\"}",
-                            FMT_STR(batch)).ptr);
+                            FMT_STR(batch))
+                    .ptr);
     else
         command(arena_print(now->mem,
                             "{\"command\":\"rerun\",\"batch\":\"" PRI_STR "\",\"node\":%u}",
-                            FMT_STR(batch), roll(INSTANCES)).ptr);
+                            FMT_STR(batch), roll(INSTANCES))
+                    .ptr);
     now->requests++;
 }
 
 /* ---- locks ----------------------------------------------------------------------------------- */
 
-struct lock_job { char folded[64]; int64_t until_ms; };
+struct lock_job {
+    char folded[64];
+    int64_t until_ms;
+};
 
 static bool lock_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
@@ -361,7 +374,7 @@ static void some_pull(void)
 {
     struct pull *p = &now->pull[roll(PULLS)];
     uint32_t dice = roll(10);
-    machine.now_ms += 1000;             /* the forge's times are whole seconds */
+    machine.now_ms += 1000; /* the forge's times are whole seconds */
     p->updated_ms = machine.now_ms;
     if (!p->state) {
         p->state = "open";
@@ -559,9 +572,9 @@ void world_run(void (*furnished)(void))
         now->pull[i].number = i + 1;
     machine.fate = fate_of_commit;
     machine.committed = committed;
-    now->kind = true;                   /* the house is furnished in peace */
+    now->kind = true; /* the house is furnished in peace */
     server_start();
-    struct err e = { 0 };
+    struct err e = {0};
     MUST(engine_write_wait(machine.engine, furnish, NULL, &e), "the house is furnished", 0, 0);
     furnished();
     engine_poke(machine.engine, 1);

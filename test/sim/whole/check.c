@@ -9,8 +9,8 @@
 
 static void look(struct db_rows *r, const char *sql, const struct arg *args, size_t count)
 {
-    struct err e = { 0 };
-    db_fault_after(0);                  /* it is meant for the engine's own statements */
+    struct err e = {0};
+    db_fault_after(0); /* it is meant for the engine's own statements */
     if (!db_query_(now->look, now->look_mem, &e, r, sql, args, count)) {
         fprintf(stderr, "%s: %s\n", sql, e.text);
         abort();
@@ -35,7 +35,10 @@ str ask_text(const char *sql)
 
 /* ---- a run that was just decided on ---------------------------------------------------------- */
 
-struct fresh { str id, component, state, batch_state; int64_t batch, position, run_class, created_ms, strict; };
+struct fresh {
+    str id, component, state, batch_state;
+    int64_t batch, position, run_class, created_ms, strict;
+};
 
 static bool is_good(str state)
 {
@@ -44,8 +47,8 @@ static bool is_good(str state)
 
 static bool is_over(str state)
 {
-    static const char *const over[] = { "success",   "failure", "cancelled",  "timed_out",
-                                        "skipped",   "error",   "superseded", "not_dispatched" };
+    static const char *const over[] = {"success", "failure", "cancelled",  "timed_out",
+                                       "skipped", "error",   "superseded", "not_dispatched"};
     for (size_t i = 0; i < sizeof over / sizeof over[0]; i++)
         if (str_eq(state, str_of(over[i])))
             return true;
@@ -56,7 +59,7 @@ static bool is_over(str state)
 static void check_parents(const struct fresh *f)
 {
     struct db_rows b, n;
-    struct err e = { 0 };
+    struct err e = {0};
     str edges;
     LOOK(&b, "select edges from batch where seq = $1", ARGS(A(f->batch)));
     LOOK(&n, "select state from node where batch_seq = $1 order by position", ARGS(A(f->batch)));
@@ -121,9 +124,9 @@ static void check_fresh_runs(const struct lock *was, uint32_t was_count)
          "null and r.ended_ms is null",
          NO_ARGS);
     for (size_t i = 0; i < r.count; i++) {
-        struct fresh f = { db_at(&r, i, 0)->s, db_at(&r, i, 1)->s, db_at(&r, i, 2)->s,
-                           db_at(&r, i, 3)->s, db_at(&r, i, 4)->i, db_at(&r, i, 5)->i,
-                           db_at(&r, i, 6)->i, db_at(&r, i, 7)->i, db_at(&r, i, 8)->i };
+        struct fresh f = {db_at(&r, i, 0)->s, db_at(&r, i, 1)->s, db_at(&r, i, 2)->s,
+                          db_at(&r, i, 3)->s, db_at(&r, i, 4)->i, db_at(&r, i, 5)->i,
+                          db_at(&r, i, 6)->i, db_at(&r, i, 7)->i, db_at(&r, i, 8)->i};
         if (seen_before(f.id))
             continue;
         /* Invariant 3. */
@@ -140,8 +143,7 @@ static void check_fresh_runs(const struct lock *was, uint32_t was_count)
 static void check_facts(void)
 {
     struct db_rows r;
-    LOOK(&r,
-         "select coalesce(sum(applied_ms), 0) from fact where state <> 0 and id <= $1",
+    LOOK(&r, "select coalesce(sum(applied_ms), 0) from fact where state <> 0 and id <= $1",
          ARGS(A(now->applied_upto)));
     MUST(db_at(&r, 0, 0)->i == now->applied_sum, "a fact is applied once", db_at(&r, 0, 0)->i,
          now->applied_sum);
@@ -160,8 +162,7 @@ static void check_facts(void)
     MUST(db_at(&r, 0, 2)->i == 0, "every accepted fact is applied", db_at(&r, 0, 2)->i, 0);
     now->applied_upto = ask("select coalesce((select min(id) - 1 from fact where state = 0), "
                             "(select max(id) from fact), 0)");
-    LOOK(&r,
-         "select coalesce(sum(applied_ms), 0) from fact where state <> 0 and id <= $1",
+    LOOK(&r, "select coalesce(sum(applied_ms), 0) from fact where state <> 0 and id <= $1",
          ARGS(A(now->applied_upto)));
     now->applied_sum = db_at(&r, 0, 0)->i;
 }
@@ -267,10 +268,11 @@ void check_end(void)
              now->accepted[i], 0);
     }
     if (!now->again) {
-        str twice = ask_text("select r.id || ' (' || r.state || ') and ' || o.id from run r join run o "
-                             "on o.batch_seq = r.batch_seq and o.position = r.position and "
-                             "o.attempt > r.attempt where r.state not in ('failure', 'cancelled', "
-                             "'error', 'timed_out') limit 1");
+        str twice =
+            ask_text("select r.id || ' (' || r.state || ') and ' || o.id from run r join run o "
+                     "on o.batch_seq = r.batch_seq and o.position = r.position and "
+                     "o.attempt > r.attempt where r.state not in ('failure', 'cancelled', "
+                     "'error', 'timed_out') limit 1");
         if (twice.len)
             fprintf(stderr, PRI_STR "\n", FMT_STR(twice));
         MUST(twice.len == 0, "each node is dispatched once", 0, 0);
@@ -284,18 +286,19 @@ static bool wish_all(struct db *db, struct arena *mem, void *arg, struct err *e)
     (void)mem;
     (void)arg;
     return db_exec(db, e, NULL, "update feedback set sent_hash = ''", NO_ARGS) &&
-           db_exec(db, e, NULL,
-                   "insert into effect (lane, kind, key, created_ms) select 1, f.kind, cast(c.id as "
-                   "text), 1 from feedback f join change c on f.key = case when f.kind = 'check' "
-                   "then c.head_sha else cast(c.id as text) end where f.kind <> 'review' on "
-                   "conflict do nothing",
-                   NO_ARGS);
+           db_exec(
+               db, e, NULL,
+               "insert into effect (lane, kind, key, created_ms) select 1, f.kind, cast(c.id as "
+               "text), 1 from feedback f join change c on f.key = case when f.kind = 'check' "
+               "then c.head_sha else cast(c.id as text) end where f.kind <> 'review' on "
+               "conflict do nothing",
+               NO_ARGS);
 }
 
 /* Renders everything anew; answers until nothing is left to do. */
 static void render_again(void)
 {
-    struct err e = { 0 };
+    struct err e = {0};
     if (!engine_write_wait(machine.engine, wish_all, NULL, &e))
         fprintf(stderr, "%s\n", e.text);
     MUST(e.code == ERR_NONE, "it can be wished for", 0, 0);
@@ -320,7 +323,7 @@ static void render_again(void)
 void check_same_bytes(void)
 {
     char *before[PAPERS];
-    bool stale[PAPERS];                 /* the last word was refused over there */
+    bool stale[PAPERS]; /* the last word was refused over there */
     uint32_t papers = now->papers;
     for (uint32_t i = 0; i < papers; i++) {
         before[i] = strdup(now->paper[i].text);

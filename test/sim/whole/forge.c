@@ -24,7 +24,7 @@ void mail_send(const char *event, str body)
     if (now->mails == MAIL)
         return;
     struct mail *m = &now->mail[now->mails++];
-    *m = (struct mail){ .id = (int64_t)now->mails, .sent_ms = machine.now_ms };
+    *m = (struct mail){.id = (int64_t)now->mails, .sent_ms = machine.now_ms};
     snprintf(m->event, sizeof m->event, "%s", event);
     snprintf(m->guid, sizeof m->guid, "guid-%u", now->mails);
     m->body = malloc(body.len + 1);
@@ -39,7 +39,10 @@ void mail_send(const char *event, str body)
     "\"login\":\"acme\"},\"default_branch\":\"main\"},\"installation\":{\"id\":5},\"sender\":{"    \
     "\"login\":\"ana\",\"id\":7}"
 
-static bool is(const struct pull *p, const char *state) { return !strcmp(p->state, state); }
+static bool is(const struct pull *p, const char *state)
+{
+    return !strcmp(p->state, state);
+}
 
 void pull_mail(const struct pull *p, const char *action)
 {
@@ -48,21 +51,22 @@ void pull_mail(const struct pull *p, const char *action)
     str at = rfc3339_write(now->mem, p->updated_ms), merged = rfc3339_write(now->mem, p->merged_ms);
     narrate("pull %d: %s %s", p->number, action, head);
     mail_send("pull_request",
-              arena_print(now->mem,
-                          "{\"action\":\"%s\",\"number\":%d,\"pull_request\":{\"id\":1,\"number\":%d,"
-                          "\"state\":\"%s\",\"draft\":false,\"merged\":%s,\"merged_at\":%s%s%s,"
-                          "\"title\":\"t\",\"html_url\":\"https://f/p/%d\",\"user\":{\"login\":"
-                          "\"ana\",\"id\":7},\"updated_at\":\"%s\",\"merge_commit_sha\":%s,"
-                          "\"head\":{\"sha\":\"%s\",\"ref\":\"topic\",\"repo\":{\"id\":4711}},"
-                          "\"base\":{\"sha\":\"ba5e\",\"ref\":\"main\",\"repo\":{\"id\":4711}}}," REPOSITORY
-                          "}",
-                          action, p->number, p->number, is(p, "open") ? "open" : "closed",
-                          is(p, "merged") ? "true" : "false", is(p, "merged") ? "\"" : "",
-                          is(p, "merged") ? merged.ptr : "null", is(p, "merged") ? "\"" : "",
-                          p->number, at.ptr, is(p, "merged") ? "\"3e46e\"" : "null", head));
+              arena_print(
+                  now->mem,
+                  "{\"action\":\"%s\",\"number\":%d,\"pull_request\":{\"id\":1,\"number\":%d,"
+                  "\"state\":\"%s\",\"draft\":false,\"merged\":%s,\"merged_at\":%s%s%s,"
+                  "\"title\":\"t\",\"html_url\":\"https://f/p/%d\",\"user\":{\"login\":"
+                  "\"ana\",\"id\":7},\"updated_at\":\"%s\",\"merge_commit_sha\":%s,"
+                  "\"head\":{\"sha\":\"%s\",\"ref\":\"topic\",\"repo\":{\"id\":4711}},"
+                  "\"base\":{\"sha\":\"ba5e\",\"ref\":\"main\",\"repo\":{\"id\":4711}}}," REPOSITORY
+                  "}",
+                  action, p->number, p->number, is(p, "open") ? "open" : "closed",
+                  is(p, "merged") ? "true" : "false", is(p, "merged") ? "\"" : "",
+                  is(p, "merged") ? merged.ptr : "null", is(p, "merged") ? "\"" : "", p->number,
+                  at.ptr, is(p, "merged") ? "\"3e46e\"" : "null", head));
 }
 
-static const char *const run_states[] = { "queued", "waiting", "in_progress", "completed" };
+static const char *const run_states[] = {"queued", "waiting", "in_progress", "completed"};
 
 static void run_mail(const struct run *r)
 {
@@ -70,7 +74,7 @@ static void run_mail(const struct run *r)
         updated = rfc3339_write(now->mem, r->updated_ms);
     bool over = r->state == RUN_OVER;
     narrate("run %lld of %s: %s %s", (long long)r->id, r->component, run_states[r->state],
-         over ? r->conclusion : "");
+            over ? r->conclusion : "");
     mail_send("workflow_run",
               arena_print(now->mem,
                           "{\"action\":\"%s\",\"workflow_run\":{\"id\":%lld,\"run_number\":1,"
@@ -87,7 +91,10 @@ static void run_mail(const struct run *r)
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
-bool run_is_live(const struct run *r) { return r->state != RUN_OVER; }
+bool run_is_live(const struct run *r)
+{
+    return r->state != RUN_OVER;
+}
 
 static str input(const struct forge_call *c, const char *name)
 {
@@ -101,7 +108,7 @@ static struct run *make_run(const struct forge_call *c)
 {
     MUST(now->runs < RUNS, "the history fits the world", now->runs, 0);
     struct run *r = &now->run[now->runs];
-    *r = (struct run){ .id = 9000 + (int64_t)now->runs, .attempt = 1, .created_ms = machine.now_ms };
+    *r = (struct run){.id = 9000 + (int64_t)now->runs, .attempt = 1, .created_ms = machine.now_ms};
     str id = input(c, "atmos_pro_run_id"), component = input(c, "component");
     snprintf(r->run_id, sizeof r->run_id, PRI_STR, FMT_STR(id));
     snprintf(r->component, sizeof r->component, PRI_STR, FMT_STR(component));
@@ -121,8 +128,8 @@ static struct run *make_run(const struct forge_call *c)
 
 void run_advance(struct run *r)
 {
-    static const char *const ends[] = { "success", "success", "success", "success",
-                                        "success", "failure", "failure", "timed_out" };
+    static const char *const ends[] = {"success", "success", "success", "success",
+                                       "success", "failure", "failure", "timed_out"};
     if (!run_is_live(r))
         return;
     r->updated_ms = machine.now_ms;
@@ -160,8 +167,7 @@ static void write_run(struct buf *b, const struct run *r)
               "\"started_ms\":%lld,\"updated_ms\":%lld}",
               (long long)r->id, r->attempt, run_states[r->state],
               run_is_live(r) ? "" : r->conclusion, r->title, r->file, (long long)r->id,
-              (long long)r->created_ms,
-              (long long)r->started_ms, (long long)r->updated_ms);
+              (long long)r->created_ms, (long long)r->started_ms, (long long)r->updated_ms);
 }
 
 /* ---- carrying out ---------------------------------------------------------------------------- */
@@ -241,13 +247,14 @@ static str write_pull(struct arena *mem, const struct pull *p)
 {
     char head[44];
     head_name(head, p, p->head);
-    return arena_print(mem,
-                       "{\"number\":%d,\"title\":\"t\",\"author\":\"ana\",\"url\":\"https://f/p/%d\","
-                       "\"state\":\"%s\",\"draft\":false,\"from_fork\":false,\"head_sha\":\"%s\","
-                       "\"head_ref\":\"topic\",\"base_sha\":\"ba5e\",\"base_ref\":\"main\","
-                       "\"merge_sha\":\"%s\",\"merged_ms\":%lld,\"updated_ms\":%lld}",
-                       p->number, p->number, p->state, head, is(p, "merged") ? "3e46e" : "",
-                       (long long)p->merged_ms, (long long)p->updated_ms);
+    return arena_print(
+        mem,
+        "{\"number\":%d,\"title\":\"t\",\"author\":\"ana\",\"url\":\"https://f/p/%d\","
+        "\"state\":\"%s\",\"draft\":false,\"from_fork\":false,\"head_sha\":\"%s\","
+        "\"head_ref\":\"topic\",\"base_sha\":\"ba5e\",\"base_ref\":\"main\","
+        "\"merge_sha\":\"%s\",\"merged_ms\":%lld,\"updated_ms\":%lld}",
+        p->number, p->number, p->state, head, is(p, "merged") ? "3e46e" : "",
+        (long long)p->merged_ms, (long long)p->updated_ms);
 }
 
 static void do_read_pull(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
@@ -315,7 +322,7 @@ static struct paper *paper_of(bool comment, str of)
 static str paper_name(struct arena *mem, const struct forge_call *c)
 {
     struct json body;
-    struct err e = { 0 };
+    struct err e = {0};
     if (c->kind == FORGE_PUT_COMMENT) {
         size_t line = str_find(c->text, '\n', 0);
         return arena_print(mem, "%lld " PRI_STR, (long long)c->number,
@@ -336,7 +343,7 @@ static void do_paper(struct arena *mem, const struct forge_call *c, struct forge
     if (!p) {
         MUST(now->papers < PAPERS, "the history fits the world", now->papers, 0);
         p = &now->paper[now->papers++];
-        *p = (struct paper){ .id = 70 + (int64_t)now->papers, .comment = comment };
+        *p = (struct paper){.id = 70 + (int64_t)now->papers, .comment = comment};
         snprintf(p->of, sizeof p->of, PRI_STR, FMT_STR(of));
     }
     MUST(!c->object || c->object == p->id, "it is what it was", c->object, p->id);
@@ -362,18 +369,18 @@ static const struct {
     const char *name;
     void (*carry_out)(struct arena *, const struct forge_call *, struct forge_answer *);
 } kinds[] = {
-    { FORGE_DISPATCH, "dispatch", do_dispatch },
-    { FORGE_FIND_RUNS, "find runs", do_find_runs },
-    { FORGE_READ_RUN, "read run", do_read_run },
-    { FORGE_CANCEL_RUN, "cancel run", do_cancel_run },
-    { FORGE_READ_FILE, "read file", do_read_file },
-    { FORGE_PUT_CHECK, "check", do_paper },
-    { FORGE_PUT_COMMENT, "comment", do_paper },
-    { FORGE_REVIEW, "review", do_review },
-    { FORGE_READ_PULL, "read pull", do_read_pull },
-    { FORGE_FIND_PULLS, "find pulls", do_find_pulls },
-    { FORGE_LIST_DELIVERIES, "deliveries", do_list_deliveries },
-    { FORGE_REDELIVER, "redeliver", do_redeliver },
+    {FORGE_DISPATCH, "dispatch", do_dispatch},
+    {FORGE_FIND_RUNS, "find runs", do_find_runs},
+    {FORGE_READ_RUN, "read run", do_read_run},
+    {FORGE_CANCEL_RUN, "cancel run", do_cancel_run},
+    {FORGE_READ_FILE, "read file", do_read_file},
+    {FORGE_PUT_CHECK, "check", do_paper},
+    {FORGE_PUT_COMMENT, "comment", do_paper},
+    {FORGE_REVIEW, "review", do_review},
+    {FORGE_READ_PULL, "read pull", do_read_pull},
+    {FORGE_FIND_PULLS, "find pulls", do_find_pulls},
+    {FORGE_LIST_DELIVERIES, "deliveries", do_list_deliveries},
+    {FORGE_REDELIVER, "redeliver", do_redeliver},
 };
 
 /* Its effect over there, and what would be answered. */
@@ -396,7 +403,7 @@ static str keep(char **at, str s)
     if (s.len)
         memcpy(*at, s.ptr, s.len);
     *at += s.len;
-    return (str){ *at - s.len, s.len };
+    return (str){*at - s.len, s.len};
 }
 
 static void copy_call(struct call *to, const struct forge_call *c)
@@ -414,9 +421,9 @@ static void copy_call(struct call *to, const struct forge_call *c)
     to->c = *c;
     to->c.inputs = in;
     for (size_t i = 0; i < c->input_count; i++)
-        in[i] = (struct forge_input){ keep(&at, c->inputs[i].name), keep(&at, c->inputs[i].value) };
-    str *field[] = { &to->c.file, &to->c.ref,    &to->c.path, &to->c.etag,  &to->c.text,
-                     &to->c.body, &to->c.marker, &to->c.sha,  &to->c.owner, &to->c.name };
+        in[i] = (struct forge_input){keep(&at, c->inputs[i].name), keep(&at, c->inputs[i].value)};
+    str *field[] = {&to->c.file, &to->c.ref,    &to->c.path, &to->c.etag,  &to->c.text,
+                    &to->c.body, &to->c.marker, &to->c.sha,  &to->c.owner, &to->c.name};
     for (size_t i = 0; i < sizeof field / sizeof field[0]; i++)
         *field[i] = keep(&at, *field[i]);
     to->c.login = to->c.review = STR("");
@@ -445,7 +452,7 @@ void forge_call(void *self, const struct forge_call *c, forge_done *done, void *
     at->ctx = ctx;
     str id = input(&at->c, "atmos_pro_run_id");
     narrate("call %lld: %s " PRI_STR " " PRI_STR " %lld", (long long)at->serial, call_name(c),
-         FMT_STR(id), FMT_STR(c->sha), (long long)c->number);
+            FMT_STR(id), FMT_STR(c->sha), (long long)c->number);
 }
 
 uint32_t forge_waiting_count(void)
@@ -485,8 +492,8 @@ static void mishap(struct arena *mem, const struct forge_call *c, struct forge_a
                  : dice < 84 ? FORGE_REFUSED
                              : FORGE_LOST;
     now->lost += a->outcome == FORGE_LOST;
-    if (dice >= 84) {                   /* it arrived, and only the answer was lost */
-        struct forge_answer unheard = { .outcome = FORGE_OK };
+    if (dice >= 84) { /* it arrived, and only the answer was lost */
+        struct forge_answer unheard = {.outcome = FORGE_OK};
         carry_out(mem, c, &unheard);
     }
     if (a->outcome == FORGE_LIMITED)
@@ -499,7 +506,7 @@ void forge_answer(struct call *c)
 {
     struct arena *mem = arena_new((size_t)8 << 20, (size_t)64 << 20);
     struct forge_answer a = {
-        .outcome = FORGE_OK, .status = 200, .result = STR("{}"), .message = STR("") };
+        .outcome = FORGE_OK, .status = 200, .result = STR("{}"), .message = STR("")};
     if (chance(now->mishaps))
         mishap(mem, &c->c, &a);
     else
@@ -518,15 +525,17 @@ void forge_dies(void)
         struct call *c = &now->call[i];
         if (!c->used)
             continue;
-        struct forge_answer a = { .outcome = FORGE_OK };
+        struct forge_answer a = {.outcome = FORGE_OK};
         bool arrived = roll(2) == 0;
-        narrate("call %lld: %s", (long long)c->serial, arrived ? "arrived, unheard" : "never arrived");
+        narrate("call %lld: %s", (long long)c->serial,
+                arrived ? "arrived, unheard" : "never arrived");
         if (arrived)
             carry_out(mem, &c->c, &a);
         c->used = false;
         /* What dies does not hear it; what is stopped may still write it down. */
-        c->done(c->ctx, &(struct forge_answer){ .outcome = arrived ? FORGE_LOST : FORGE_NOT_SENT,
-                                                .result = STR("{}"), .message = STR("") });
+        c->done(c->ctx, &(struct forge_answer){.outcome = arrived ? FORGE_LOST : FORGE_NOT_SENT,
+                                               .result = STR("{}"),
+                                               .message = STR("")});
         free(c->bytes);
     }
     arena_free(mem);

@@ -21,9 +21,18 @@ int64_t __wrap_clock_mono_us(void);
 void __wrap_random_bytes(void *p, size_t n);
 uint64_t __wrap_random_u64(void);
 
-int64_t __wrap_clock_utc_ms(void) { return machine.now_ms; }
-int64_t __wrap_clock_mono_ms(void) { return machine.now_ms; }
-int64_t __wrap_clock_mono_us(void) { return machine.now_ms * 1000; }
+int64_t __wrap_clock_utc_ms(void)
+{
+    return machine.now_ms;
+}
+int64_t __wrap_clock_mono_ms(void)
+{
+    return machine.now_ms;
+}
+int64_t __wrap_clock_mono_us(void)
+{
+    return machine.now_ms * 1000;
+}
 
 uint64_t __wrap_random_u64(void)
 {
@@ -124,13 +133,16 @@ bool machine_start(const struct engine_config *c, struct err *e)
     enum commit_fate (*fate)(void) = machine.fate;
     machine.fate = NULL;
     machine.dead = false;
-    due = (struct ticks_due){ .purge_ms = machine.now_ms + 60000 };
+    due = (struct ticks_due){.purge_ms = machine.now_ms + 60000};
     bool ok = engine_start(c, &machine.engine, e);
     machine.fate = fate;
     return ok;
 }
 
-bool machine_idle(void) { return !work || work_idle(work); }
+bool machine_idle(void)
+{
+    return !work || work_idle(work);
+}
 
 void machine_turns(uint32_t max)
 {

@@ -2,6 +2,7 @@
  * sim_whole: histories of the whole engine, each from a seed.
  *   sim_whole --seeds 1..40     all of them; says how much happened
  *   sim_whole --seed 17 --trace one of them, step by step
+ *   --twice                     each again, which has to be the same history
  */
 #include <dirent.h>
 #include <signal.h>
@@ -19,7 +20,8 @@ struct world *now;
 static void say_seed(void)
 {
     if (now)
-        dprintf(STDERR_FILENO, "seed %llu, step %u: stopped here; again: sim_whole --seed %llu --trace\n",
+        dprintf(STDERR_FILENO,
+                "seed %llu, step %u: stopped here; again: sim_whole --seed %llu --trace\n",
                 (unsigned long long)now->seed, now->step, (unsigned long long)now->seed);
 }
 
@@ -80,12 +82,15 @@ void narrate(const char *fmt, ...)
         printf("%4u %8lld  %s\n", now->step, (long long)(machine.now_ms - 1795000000000), line);
 }
 
-struct sums { unsigned long long worlds, runs, commits, crashes, lost, requests, digest; };
+struct sums {
+    unsigned long long worlds, runs, commits, crashes, lost, requests, digest;
+};
 
 /* On a file system in memory where there is one: the disk is not what is tried here. */
 static void make_dir(char out[64])
 {
-    snprintf(out, 64, "%s/signalbox-sim-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(out, 64, "%s/signalbox-sim-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(out)) {
         perror(out);
         exit(1);
@@ -94,7 +99,7 @@ static void make_dir(char out[64])
 
 static void open_look(void)
 {
-    struct err e = { 0 };
+    struct err e = {0};
     if (!db_open(now->url, true, &now->look, &e)) {
         fprintf(stderr, "%s\n", e.text);
         abort();
@@ -129,8 +134,8 @@ static void run_seed(uint64_t seed, bool trace, struct sums *sums)
     if (asprintf(&url, "sqlite:%s/sim.db", now->dir) < 0)
         abort();
     now->url = str_of(url);
-    now->port = (struct forge_port){ .self = now, .call = forge_call };
-    machine = (struct machine){ .now_ms = 1795000000000, .chance = seed };
+    now->port = (struct forge_port){.self = now, .call = forge_call};
+    machine = (struct machine){.now_ms = 1795000000000, .chance = seed};
     world_run(open_look);
     db_close(now->look);
     remove_dir(now->dir);
@@ -146,22 +151,35 @@ static void run_seed(uint64_t seed, bool trace, struct sums *sums)
     now = NULL;
 }
 
+/* The same seed, the same history: else a failure could not be looked at again. */
+static bool same_again(uint64_t seed)
+{
+    struct sums first = {0}, second = {0};
+    run_seed(seed, false, &first);
+    run_seed(seed, false, &second);
+    if (first.digest != second.digest)
+        fprintf(stderr, "seed %llu gave two histories\n", (unsigned long long)seed);
+    return first.digest == second.digest;
+}
+
 static int usage(void)
 {
-    fputs("usage: sim_whole --seeds A..B | --seed N [--trace]\n", stderr);
+    fputs("usage: sim_whole --seeds A..B | --seed N [--trace] [--twice]\n", stderr);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     uint64_t from = 1, to = 40;
-    bool trace = false;
-    struct sums sums = { 0 };
+    bool trace = false, twice = false;
+    struct sums sums = {0};
 
     for (int i = 1; i < argc; i++) {
         char *rest = NULL;
         if (!strcmp(argv[i], "--trace")) {
             trace = true;
+        } else if (!strcmp(argv[i], "--twice")) {
+            twice = true;
         } else if (!strcmp(argv[i], "--seed") && i + 1 < argc) {
             from = to = strtoull(argv[++i], &rest, 10);
         } else if (!strcmp(argv[i], "--seeds") && i + 1 < argc) {
@@ -175,10 +193,12 @@ int main(int argc, char **argv)
     }
     catch_ends();
     log_setup((enum log_level)(trace ? LOG_WARN : LOG_ERROR + 1), false);
-    for (uint64_t seed = from; seed <= to; seed++)
+    for (uint64_t seed = from; seed <= to; seed++) {
+        if (twice && !same_again(seed))
+            return 1;
         run_seed(seed, trace, &sums);
+    }
     printf("%llu worlds: %llu runs, %llu commits, %llu crashes, %llu lost answers, %llu orders\n",
            sums.worlds, sums.runs, sums.commits, sums.crashes, sums.lost, sums.requests);
-    printf("digest %016llx\n", sums.digest);
     return 0;
 }
