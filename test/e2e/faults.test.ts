@@ -96,6 +96,22 @@ const limits: Case[] = [
     { name: 'a secondary limit without a word of when to come back: a minute', faults: [dispatch('secondary', { hint: 'none', count: 1, skip: 2 })], ms: 90_000 },
 ];
 
+/* Numbers of the quota that are nonsense are not known; the holds go by what is assumed then. */
+const nonsense = (odd: Fault['odd'], more: Partial<Fault> = {}): Fault => ({ on: 'api', kind: 'odd-limits', odd, ...more });
+const numbers: Case[] = [
+    { name: 'none at all', faults: [nonsense('missing')] },
+    { name: 'absurd ones', faults: [nonsense('absurd')] },
+    { name: 'backwards, every second time', faults: [nonsense('backwards', { probability: 0.5 })] },
+    { name: 'a reset in a year, and a secondary limit', faults: [nonsense('far'), dispatch('secondary', { hint: 'retry-after', seconds: 2, count: 1, skip: 2 })] },
+];
+
+/* An answer is lost, too: the search for its run goes by the forge's clock. */
+const hour_ms = 3600_000;
+const clocks: Case[] = [
+    { name: 'an hour ahead', faults: [dispatch('reset-after', { count: 2 })], order: { sim: { clockAheadMs: hour_ms } } },
+    { name: 'an hour behind', faults: [dispatch('reset-after', { count: 2 })], order: { sim: { clockAheadMs: -hour_ms } } },
+];
+
 const styles: Case[] = [
     { name: 'GHES (204, no run id), the run\'s name has our id', faults: [], order: { sim: { dispatchStyle: 'ghes' } } },
     { name: 'GHES that refuses return_run_details', faults: [], order: { sim: { dispatchStyle: 'ghes-strict' } } },
@@ -110,6 +126,8 @@ describe('the same end, whatever goes wrong', { concurrency: 4 }, () => {
     for (const one of [...limits].reverse()) it(`limits: ${one.name}`, () => withBox({ ...one.order }, (box) => tell(box, one)));
     for (const one of [...hooks].reverse()) it(`webhooks: ${one.name}`, () => withBox({ ...one.order }, (box) => tell(box, one)));
     for (const one of calls) it(`calls: ${one.name}`, () => withBox({ ...one.order }, (box) => tell(box, one)));
+    for (const one of numbers) it(`quota numbers: ${one.name}`, () => withBox({ ...one.order }, (box) => tell(box, one)));
+    for (const one of clocks) it(`GitHub's clock: ${one.name}`, () => withBox({ ...one.order }, (box) => tell(box, one)));
     for (const one of styles) it(`GitHub: ${one.name}`, () => withBox({ ...one.order }, (box) => tell(box, one)));
     for (const one of [calls[0]!, calls[7]!, hooks[10]!, limits[0]!])
         it(`PostgreSQL: ${one.name}`, () => withBox({ database: postgres, ...one.order }, (box) => tell(box, one)));
