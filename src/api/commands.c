@@ -1,15 +1,19 @@
 /*
- * What people do: cancel, retry, re-run, dispatch. Each is a fact of kind "command", applied by the
+ * What people do: cancel, retry, re-run, release, resume, dispatch. Each is a fact of kind "command", applied by the
  * engine in the lane of the repository; the caller waits for what came of it. Its body:
  *     {"command":"cancel","batch":"batch_…"}
  *     {"command":"retry","batch":"batch_…"}
  *     {"command":"rerun","batch":"batch_…","node":3}
+ *     {"command":"release","batch":"batch_…"}
+ *     {"command":"parts","batch":"batch_…"}
+ *     {"command":"resume","change":7}
  *     {"command":"dispatch","stack","component","workflow","inputs":{},"sha","withDependents","dryRun"}
  * An `Idempotency-Key` header makes a repeated request the same command.
  */
 #include "api/call.h"
 
 #include "domain/workflow.h"
+#include "store/changes.h"
 #include "store/uploads_chunks.h"
 
 struct command_call { struct call *call; struct fact_new fact; int64_t id; enum fact_fate fate; };
@@ -150,6 +154,51 @@ enum outcome api_retry(struct call *c)
 {
     struct found_batch b;
     return read_batch(c, &b) ? batch_command(c, "retry", &b, -1) : FAILED;
+}
+
+enum outcome api_release(struct call *c)
+{
+    struct found_batch b;
+    return read_batch(c, &b) ? batch_command(c, "release", &b, -1) : FAILED;
+}
+
+enum outcome api_parts(struct call *c)
+{
+    struct found_batch b;
+    return read_batch(c, &b) ? batch_command(c, "parts", &b, -1) : FAILED;
+}
+
+static bool find_pull(struct call *c, struct db *db, int64_t *lane, struct change *change)
+{
+    struct repository r;
+    int64_t number;
+    bool found = false;
+    if (!call_find_repository(c, db, c->path[0], &r) ||
+        (str_to_i64(c->path[1], 1, INT64_MAX, &number) &&
+         !changes_by_key(db, c->mem, r.id, STR("pull_request"), c->path[1], change, &found,
+                         &c->err)))
+        return false;
+    *lane = r.id;
+    return found || fail(&c->err, ERR_NOT_FOUND, "no event of pull request " PRI_STR " has come yet",
+                         FMT_STR(str_sub(c->path[1], 0, 20)));
+}
+
+enum outcome api_resume(struct call *c)
+{
+    struct change change;
+    struct buf body;
+    int64_t lane = 0;
+    struct db *db = call_read(c);
+    if (!db)
+        return FAILED;
+    bool ok = find_pull(c, db, &lane, &change);
+    engine_read_done(c->api->config.engine, db);
+    if (!ok)
+        return FAILED;
+    struct json_out w = begin(c, &body, "resume");
+    json_field_i64(&w, STR("change"), change.id);
+    json_end_object(&w);
+    return command(c, lane, buf_str(&body));
 }
 
 enum outcome api_rerun(struct call *c)

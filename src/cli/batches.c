@@ -1,4 +1,4 @@
-/* batches, batch, cancel, retry, rerun. */
+/* batches, batch, cancel, retry, rerun, release, resume. */
 #include "base/buf.h"
 #include "cli/inside.h"
 
@@ -17,6 +17,16 @@ const struct option batch_options[] = {
     OPTIONS_END};
 const struct option watch_options[] = {
     {"watch", 'w', NULL, "Stay until the batch has ended; the exit code tells how.", false},
+    OPTIONS_END};
+const struct option release_options[] = {
+    {"parts", 0, NULL, "It is larger than any budget can be: let it go in dependency levels.",
+     false},
+    {"watch", 'w', NULL, "Stay until the batch has ended; the exit code tells how.", false},
+    OPTIONS_END};
+const struct option resume_options[] = {
+    {"repo", 'r', "OWNER/NAME",
+     "Repository of #<number> (SIGNALBOX_REPO, GITHUB_REPOSITORY, this clone, or the only one).",
+     false},
     OPTIONS_END};
 const struct option rerun_options[] = {
     {"component", 'c', "NAME", "With --stack, instead of a position.", false},
@@ -140,6 +150,24 @@ static const struct column batch_record[] = {
     {"ended", "endedAt", CELL_AGO},
 };
 
+/* "held  threshold: would dispatch 247 stacks, the threshold is 50" */
+static void show_holds(struct cli *c, struct json holds)
+{
+    struct json_iter it = json_iter(holds);
+    struct json h;
+    str key;
+    while (json_next(&it, c->mem, &key, &h)) {
+        if (c->plain) {
+            put(c, "hold." PRI_STR "\t" PRI_STR "\n", FMT_STR(safe_z(c, h, "kind")),
+                FMT_STR(safe_z(c, h, "text")));
+            continue;
+        }
+        put(c, "\n%sheld%s: " PRI_STR "\n", paint(c, "1;33"), paint(c, "0"),
+            FMT_STR(safe_z(c, h, "text")));
+        put(c, "  → " PRI_STR "\n", FMT_STR(safe_z(c, h, "wayOut")));
+    }
+}
+
 int verb_batch(struct cli *c)
 {
     struct reply r;
@@ -157,6 +185,7 @@ int verb_batch(struct cli *c)
     struct json counts = json_get(r.data, STR("counts"));
     record_show(c, r.data, batch_record, COUNT(batch_record));
     show_counts(c, counts);
+    show_holds(c, json_get(r.data, STR("holds")));
     if (c->plain)
         return 0;
     if (!show_notable(c, id, counts))
@@ -194,6 +223,36 @@ int verb_cancel(struct cli *c)
 int verb_retry(struct cli *c)
 {
     return order(c, batch_path(c, c->argument[0], "/retry"), STR_NONE, "What failed goes again");
+}
+
+int verb_release(struct cli *c)
+{
+    if (opt_given(c, "parts"))
+        return order(c, batch_path(c, c->argument[0], "/parts"), STR_NONE,
+                     "It goes in dependency levels, as the budget allows");
+    return order(c, batch_path(c, c->argument[0], "/release"), STR_NONE,
+                 "Released: what a person may lift is lifted");
+}
+
+int verb_resume(struct cli *c)
+{
+    struct reply r;
+    int64_t id;
+    str number;
+    if (!pull_read(c, c->argument[0], &id, &number))
+        return failed(c);
+    struct ask a = {.method = HTTP_POST,
+                    .path = arena_print(c->mem,
+                                        "/api/v1/repositories/%lld/pulls/" PRI_STR "/resume",
+                                        (long long)id, FMT_STR(number)),
+                    .once = true};
+    if (!call_server(c, &a, &r))
+        return report(c);
+    if (c->json)
+        json_show(c, json_raw(r.data));
+    else
+        say(c, "Resumed: the newest commit of #" PRI_STR " goes on\n", FMT_STR(safe(c, number)));
+    return 0;
 }
 
 static str rerun_body(struct cli *c)

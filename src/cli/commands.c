@@ -51,6 +51,15 @@ const struct verb verbs[] = {
     {"rerun", "<batch> [<position>]", 1, 2, verb_rerun, rerun_options,
      "Run one node of a batch again.",
      "rerun batch_0123 7\nrerun batch_0123 --component vpc --stack prod", NULL},
+    {"release", "<batch>", 1, 1, verb_release, release_options, "Let a held batch go.",
+     "release batch_0123 --watch\nrelease batch_0123 --parts",
+     "It lifts what a person may lift: a draft, a threshold, and the pause after quick pushes for "
+     "this batch alone. The rate limit ends by itself.\n"
+     "Exit code 5: nothing holds it that a person may lift."},
+    {"resume", "<owner/name>#<number>", 1, 1, verb_resume, resume_options,
+     "End the pause of a pull request that was pushed to in quick succession.",
+     "resume acme/infra#12\nresume '#12'",
+     "Only the newest commit goes, and pushes up to now count no more."},
     {"dispatch", "--stack <s> --component <c> --workflow <file>", 0, 0, verb_dispatch,
      dispatch_options, "Dispatch a workflow by hand.",
      "dispatch --repo acme/infra --stack prod --component vpc --workflow apply.yaml --input "

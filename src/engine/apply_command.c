@@ -123,6 +123,13 @@ static bool release(struct step *s, struct json cmd, const struct orderer *by, s
     return find_batch(s, cmd, &h, e) && holds_lift(s, h, kind, by->actor, by->from, note, e);
 }
 
+static bool parts(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                  struct err *e)
+{
+    struct hot *h;
+    return find_batch(s, cmd, &h, e) && holds_parts(s, h, by->actor, by->from, note, e);
+}
+
 static bool resume(struct step *s, struct json cmd, const struct orderer *by, str *note,
                    struct err *e)
 {
@@ -163,6 +170,7 @@ static const struct {
     {"rerun", rerun},
     {"dispatch", dispatch},
     {"release", release},
+    {"parts", parts},
     {"resume", resume},
     {"unlock", unlock},
     {"explain", order_explain},

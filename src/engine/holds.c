@@ -380,6 +380,41 @@ bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, str actor, s
     return true;
 }
 
+/* Larger than any safe budget: what is looked at is the last look, whose numbers people have seen. */
+static bool may_go_in_parts(struct step *s, const struct hot *h, struct err *e)
+{
+    struct hold_rows rows;
+    if (h->b->state == BATCH_ENDED || h->row.superseded_by.len)
+        return fail(e, ERR_CONFLICT, "the batch has ended");
+    if (h->by_parts)
+        return fail(e, ERR_CONFLICT, "the batch goes in dependency levels already");
+    if (!holds_of(s->db, s->mem, h->row.seq, &rows, e))
+        return false;
+    const struct hold_row *limit = row_of(&rows, HOLD_RATE_LIMIT);
+    if (!stands(limit))
+        return fail(e, ERR_CONFLICT, "the rate limit does not hold this batch");
+    return limit->hold.never_fits ||
+           fail(e, ERR_CONFLICT, "the batch fits the budget whole: " PRI_STR,
+                FMT_STR(hold_way_out(s->mem, &limit->hold)));
+}
+
+bool holds_parts(struct step *s, struct hot *h, str actor, str from, str *note, struct err *e)
+{
+    int64_t left;
+    if (!budget_room(s, h, &left, e) || !may_go_in_parts(s, h, e) ||
+        !holds_by_parts(s->db, h->row.seq, e))
+        return false;
+    h->by_parts = true;
+    h->claim.wanted = 0;                /* it stands in line anew, as one that takes what there is */
+    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"byParts\":true}", FMT_STR(h->row.id));
+    step_dirty(s, h->row.change_id);
+    return audit_batch(s, h, "dispatch.parts", actor, from,
+                       arena_print(s->mem, "may go in dependency levels, from " PRI_STR,
+                                   FMT_STR(from)),
+                       e) &&
+           (h->b->state == BATCH_RUNNING ? budget_wanted(s, h, e) : batch_try_start(s, h, e));
+}
+
 bool change_resume(struct step *s, int64_t change_id, str actor, str from, str *note, struct err *e)
 {
     struct look l = { 0 };

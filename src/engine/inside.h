@@ -76,6 +76,7 @@ struct lane {
     struct engine *en;
     int64_t id, epoch;
     bool    half_done;                  /* a step began and has not been committed */
+    bool    careful;                    /* the step is a repetition: a savepoint for each fact */
     atomic_bool owned;                  /* written by the writer thread */
     bool    loaded;
     struct arena        *mem;           /* of repo and settings */
@@ -222,6 +223,12 @@ bool holds_look_again(struct step *s, int64_t change_id, struct err *e) MUST_CHE
  */
 bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, str actor, str from, str *note,
                 struct err *e) MUST_CHECK;
+/*
+ * A person agrees that a batch larger than any safe budget goes in dependency levels. ERR_CONFLICT
+ * when it need not.
+ */
+bool holds_parts(struct step *s, struct hot *h, str actor, str from, str *note,
+                 struct err *e) MUST_CHECK;
 /* It was merged: plans that are held need not go any more. */
 bool holds_supersede(struct step *s, int64_t change_id, str by, struct err *e) MUST_CHECK;
 /* ERR_CONFLICT for orders that mean something which was sent before: the batch is held. */

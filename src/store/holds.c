@@ -52,6 +52,11 @@ bool holds_lifted(struct db *db, int64_t batch_seq, enum hold_kind kind, str by,
                         A(text(from))));
 }
 
+bool holds_by_parts(struct db *db, int64_t batch_seq, struct err *e)
+{
+    return db_exec(db, e, NULL, "update batch set by_parts = 1 where seq = $1", ARGS(A(batch_seq)));
+}
+
 bool holds_over(struct db *db, int64_t batch_seq, int64_t now_ms, struct err *e)
 {
     return db_exec(db, e, NULL,

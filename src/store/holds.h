@@ -23,6 +23,8 @@ bool holds_put(struct db *db, struct arena *mem, int64_t batch_seq, const struct
 bool holds_lifted(struct db *db, int64_t batch_seq, enum hold_kind kind, str by, str from,
                   int64_t now_ms, struct err *e) MUST_CHECK;
 
+/* A person agreed that it goes in dependency levels. */
+bool holds_by_parts(struct db *db, int64_t batch_seq, struct err *e) MUST_CHECK;
 /* The batch has ended: nothing stands any more. */
 bool holds_over(struct db *db, int64_t batch_seq, int64_t now_ms, struct err *e) MUST_CHECK;
 

@@ -2,6 +2,7 @@
 
 #include "base/pack.h"
 #include "domain/batch.h"
+#include "store/holds.h"
 #include "store/query.h"
 #include "store/rows.h"
 
@@ -97,6 +98,33 @@ static bool batch_counts(struct db *db, struct arena *mem, int64_t seq, struct j
     return true;
 }
 
+/* What stands in its way, with the words that check and comment use. */
+static bool batch_holds(struct db *db, struct arena *mem, int64_t seq, bool ended,
+                        struct json_out *w, struct err *e)
+{
+    struct hold_rows rows = { 0 };
+    if (!ended && !holds_of(db, mem, seq, &rows, e))
+        return false;
+    json_key(w, STR("holds"));
+    json_begin_array(w);
+    for (size_t i = 0; i < rows.count; i++) {
+        const struct hold *h = &rows.at[i].hold;
+        if (rows.at[i].lifted_ms)
+            continue;
+        json_begin_object(w);
+        json_field_str(w, STR("kind"), str_of(hold_rule(h->kind)->name));
+        json_field_str(w, STR("text"), hold_text(mem, h));
+        json_field_str(w, STR("wayOut"), hold_way_out(mem, h));
+        json_field_str(w, STR("control"), hold_control(mem, h));
+        json_field_time(w, STR("since"), h->since_ms);
+        json_field_time(w, STR("until"), h->until_ms);
+        json_field_raw(w, STR("numbers"), hold_json(mem, h));
+        json_end_object(w);
+    }
+    json_end_array(w);
+    return true;
+}
+
 bool query_batch(struct db *db, struct arena *mem, const struct query *q, str id,
                  struct json_out *w, bool *found, struct err *e)
 {
@@ -110,7 +138,9 @@ bool query_batch(struct db *db, struct arena *mem, const struct query *q, str id
         return true;
     json_begin_object(w);
     batch_fields(w, &r, 0);
-    bool ok = batch_counts(db, mem, row_i64(&r, 0, 0), w, e);
+    bool ended = str_eq(row_str(&r, 0, 10), STR("ended"));
+    bool ok = batch_counts(db, mem, row_i64(&r, 0, 0), w, e) &&
+              batch_holds(db, mem, row_i64(&r, 0, 0), ended, w, e);
     json_end_object(w);
     return ok;
 }

@@ -215,6 +215,8 @@ async function tourOfBatches(house: House, repo: Repo): Promise<void> {
     const asked: [string, Value?][] = [
         [`${at}/cancel`],
         [`${at}/retry`],
+        [`${at}/release`],
+        [`${at}/parts`],
         [`${at}/nodes/0/rerun`],
         [`${at}/rerun`, { stack: 'dev', component: 'vpc' }],
     ];
@@ -259,6 +261,10 @@ async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
     assert.equal((await house.deliver('ping', { zen: 'x' })).status, 202);
     const pull = await house.sim.openPull(repo.full_name, { head: 'tour', files: { 'a.tf': '#' } });
     await eventually(() => house.ok('GET', `${at}/pulls/${pull.number}/explain`));
+    const resumed = await house.call('POST', `${at}/pulls/${pull.number}/resume`, {
+        token: house.admin,
+    });
+    assert.equal(resumed.status, 409, resumed.text);
     await house.ok('GET', '/healthz');
     await house.ok('GET', '/readyz');
     assert.match((await house.ok('GET', '/metrics')).text, /^signalbox_http_requests_total/m);

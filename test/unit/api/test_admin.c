@@ -57,6 +57,74 @@ static void test_a_command_is_a_fact_whose_outcome_is_the_answer(void **state)
     assert_text(at(g, a, "data.state"), "pending");
 }
 
+static void test_held_batches_are_released_by_order(void **state)
+{
+    struct rig *g = *state;
+    add_batch(g, "batch_1", g->repo);
+    g->engine.note = "{\"batch\":\"batch_1\",\"lifted\":[\"threshold\"],\"standing\":[]}";
+    struct answer a = ask(g, "POST", "/api/v1/batches/batch_1/release", g->member, NULL);
+    expect(a, 200, NULL);
+    assert_true(str_has(a.text, STR("\"lifted\":[\"threshold\"]")));
+    assert_text(command_body(g), "{\"command\":\"release\",\"actor\":\"laptop\",\"actorType\":"
+                                 "\"token\",\"batch\":\"batch_1\"}");
+    expect(ask(g, "POST", "/api/v1/batches/batch_1/parts", g->member, NULL), 200, NULL);
+    assert_true(str_has(command_body(g), STR("\"command\":\"parts\"")));
+    expect(ask(g, "POST", "/api/v1/batches/batch_9/release", g->member, NULL), 404, "NotFound");
+    g->engine.refused = true;
+    g->engine.note = "nothing holds this batch";
+    expect(ask(g, "POST", "/api/v1/batches/batch_1/release", g->member, NULL), 409, "Conflict");
+}
+
+static void test_a_paused_pull_request_is_resumed_by_its_number(void **state)
+{
+    struct rig *g = *state;
+    run(g->b,
+        "insert into change (id, repository_id, kind, key, number, created_ms, updated_ms) values "
+        "(41, $1, 'pull_request', '7', 7, 1, 1)",
+        ARGS(A(g->repo)));
+    g->engine.note = "{\"pull\":7}";
+    str path = arena_print(g->mem, "/api/v1/repositories/%lld/pulls/7/resume", (long long)g->repo);
+    expect(ask(g, "POST", path.ptr, g->member, NULL), 200, NULL);
+    assert_text(command_body(g), "{\"command\":\"resume\",\"actor\":\"laptop\",\"actorType\":"
+                                 "\"token\",\"change\":41}");
+    assert_int_equal(g->engine.poked_lane, g->repo);
+    static const char *const unknown[] = { "8", "0", "x", "-7", "99999999999999999999" };
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        path = arena_print(g->mem, "/api/v1/repositories/%lld/pulls/%s/resume", (long long)g->repo,
+                           unknown[i]);
+        expect(ask(g, "POST", path.ptr, g->member, NULL), 404, "NotFound");
+    }
+    path = arena_print(g->mem, "/api/v1/repositories/%lld/pulls/7/resume", (long long)g->repo_other);
+    expect(ask(g, "POST", path.ptr, g->member, NULL), 404, "NotFound");
+}
+
+static void test_a_held_batch_tells_what_holds_it(void **state)
+{
+    struct rig *g = *state;
+    add_batch(g, "batch_1", g->repo);
+    run(g->b, "update batch set state = 'held' where id = 'batch_1'", NO_ARGS);
+    run(g->b,
+        "insert into hold (batch_seq, kind, numbers, since_ms, lifted_ms) select seq, 'draft', '{}', 5, 6 from "
+        "batch where id = 'batch_1'",
+        NO_ARGS);
+    run(g->b,
+        "insert into hold (batch_seq, kind, numbers, since_ms) select seq, 'threshold', "
+        "'{\"dispatches\":247,\"threshold\":50}', 60000 from batch where id = 'batch_1'",
+        NO_ARGS);
+    struct answer a = ask(g, "GET", "/api/v1/batches/batch_1", g->member, NULL);
+    expect(a, 200, NULL);
+    assert_int_equal(json_count(json_path(a.body, "data.holds")), 1);
+    assert_true(str_has(
+        a.text,
+        STR("\"holds\":[{\"kind\":\"threshold\",\"text\":\"would dispatch 247 stacks, the threshold is 50\","
+            "\"wayOut\":\"somebody with write access dispatches anyway, or the threshold is raised\","
+            "\"control\":\"Dispatch all 247 stacks anyway\",\"since\":\"1970-01-01T00:01:00Z\",\"until\":null,"
+            "\"numbers\":{\"dispatches\":247,\"threshold\":50}}]")));
+    run(g->b, "update batch set state = 'ended' where id = 'batch_1'", NO_ARGS);
+    a = ask(g, "GET", "/api/v1/batches/batch_1", g->member, NULL);
+    assert_int_equal(json_count(json_path(a.body, "data.holds")), 0);
+}
+
 static void test_an_idempotency_key_makes_it_one_command(void **state)
 {
     struct rig *g = *state;
@@ -388,7 +456,10 @@ static void test_the_set_up_page_makes_one_app(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_BOTH(test_a_command_is_a_fact_whose_outcome_is_the_answer), API_BOTH(test_an_idempotency_key_makes_it_one_command), API_BOTH(test_reruns_name_their_node),
+        API_BOTH(test_a_command_is_a_fact_whose_outcome_is_the_answer), API_BOTH(test_held_batches_are_released_by_order),
+        API_BOTH(test_a_paused_pull_request_is_resumed_by_its_number),
+        API_BOTH(test_a_held_batch_tells_what_holds_it),
+        API_BOTH(test_an_idempotency_key_makes_it_one_command), API_BOTH(test_reruns_name_their_node),
         API_BOTH(test_another_workspaces_batch_does_not_exist), API_BOTH(test_nodes_say_what_they_wait_for), API_BOTH(test_pages_show_each_row_once),
         API_BOTH(test_dispatch_by_hand_is_checked_first), API_BOTH(test_settings), API_BOTH(test_permission_rows),
         API_BOTH(test_importing_again_changes_the_same_repository), API_BOTH(test_tokens_are_shown_once), API_BOTH(test_a_fact_can_be_applied_again),

@@ -86,6 +86,19 @@ static const struct flow {
      "1\tfailed\t2026-11-21T11:58:00Z\t\tvpc in prod failed\tmend it\t\n"},
     {{"cancel", "b1"}, {{"POST /api/v1/batches/b1/cancel", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
     {{"retry", "b1"}, {{"POST /api/v1/batches/b1/retry", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
+    {{"release", "b1"}, {{"POST /api/v1/batches/b1/release", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
+    {{"release", "b1", "--parts"}, {{"POST /api/v1/batches/b1/parts", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
+    {{"resume", "acme/INFRA#12"},
+     {FIND_REPO, {"POST /api/v1/repositories/12/pulls/12/resume", "{\"pull\":12}", 0, NULL}},
+     ""},
+    {{"batch", "b2"},
+     {{"GET /api/v1/batches/b2",
+       "{\"id\":\"b2\",\"state\":\"held\",\"holds\":[{\"kind\":\"threshold\",\"text\":\"would dispatch 247 "
+       "stacks, the threshold is 50\",\"wayOut\":\"raise it\"},{\"kind\":\"draft\",\"text\":\"a\\u001bdraft\"}]}",
+       0, NULL}},
+     "batch\tb2\nrepository\t\nchange\t\ntitle\t\nauthor\t\nurl\t\nevent\t\nactivity\t\nhead\t\nstate\theld\n"
+     "verdict\t\nerror\t\nactor\t\nreplaced by\t\ncreated\t\nstarted\t\nended\t\n"
+     "hold.threshold\twould dispatch 247 stacks, the threshold is 50\nhold.draft\ta\ufffddraft\n"},
     {{"rerun", "b1", "4"}, {{"POST /api/v1/batches/b1/nodes/4/rerun", "{}", 0, NULL}}, ""},
     {{"rerun", "b1", "-c", "vpc", "-s", "prod", "-f", "p.yaml"},
      {{"POST /api/v1/batches/b1/rerun "
