@@ -37,6 +37,7 @@ static bool change_seen(struct step *s, const struct change *c, struct change_vi
 
 /* ---- wishes ---------------------------------------------------------------------------------- */
 
+/* terminal: nothing will move by itself, so what is to be said is said at once. */
 static uint32_t shown_nodes(struct step *s, int64_t change_id, bool *terminal)
 {
     uint32_t nodes = 0;
@@ -45,7 +46,7 @@ static uint32_t shown_nodes(struct step *s, int64_t change_id, bool *terminal)
         if (h->row.change_id != change_id)
             continue;
         nodes = h->count > nodes ? h->count : nodes;
-        *terminal = *terminal && h->b->state == BATCH_ENDED;
+        *terminal = *terminal && (h->b->state == BATCH_ENDED || h->b->state == BATCH_HELD);
     }
     return nodes;
 }

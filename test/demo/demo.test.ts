@@ -31,30 +31,48 @@ function play(program: string, ...args: string[]): Promise<Played> {
 
 const end = (played: Played) => /^end: .*$/m.exec(played.output)?.[0];
 
+/** Both chapters, once: several tests look at it. */
+let whole: Promise<Played> | undefined;
+const quietly = () => (whole ??= play(hardened));
+
 describe('the story of the demo', () => {
     it('plans and applies 24 instances in order, each once, under one comment', async () => {
-        const quiet = await play(hardened);
+        const quiet = await quietly();
         assert.equal(quiet.code, 0, quiet.output);
         assert.match(quiet.output, /plans: 24 success; applies: 24 success; runs on the forge: 49, twice: 0; comments: 1; out of order: 0/);
     });
     it('shows plain lines where there is no terminal', async () => {
-        const quiet = await play(hardened);
+        const quiet = await quietly();
         assert.doesNotMatch(quiet.output, /\x1b\[/);
         assert.match(quiet.output, /^plan: data\/postgres in plat-use1-staging: FAILED$/m);
     });
+    it('holds 247 stacks until somebody with rights ticks the box, and explains', async () => {
+        const { output } = await quietly();
+        assert.match(output, /^ {3}1\. the whole batch is held: would dispatch 247 stacks, the threshold is 50$/m);
+        assert.match(output, /eve, who may only read, ticks the box: it is undone\. ".*eve.*write/);
+        assert.match(output, /sent while held: 0; released by a tick: 247;/);
+    });
+    it('pauses a burst of pushes until somebody resumes, and holds a draft until it is ready', async () => {
+        const { output } = await quietly();
+        assert.match(output, /the whole batch is held: \d pushes within 10 minutes, the limit is 3$/m);
+        assert.match(output, /the whole batch is held: the pull request is a draft$/m);
+        assert.match(output, /after resuming: 6; the draft, made ready: 6; runs twice: 0$/m);
+    });
     it('comes to the same end when the server is killed while plans and applies run', async () => {
-        const quiet = await play(hardened);
-        const crashed = await play(hardened, '--crash');
+        const quiet = await quietly();
+        const crashed = await play(hardened, '--crash', '--chapter', '1');
         assert.equal(crashed.code, 0, crashed.output);
         assert.equal((crashed.output.match(/kill -9/g) ?? []).length, 2, crashed.output);
         assert.equal(end(crashed), end(quiet));
     });
     it('is clean under ASan and UBSan, with a kill and at the end', async () => {
-        const crashed = await play(sanitized, '--crash');
+        const crashed = await play(sanitized, '--crash', '--chapter', '1');
         assert.equal(crashed.code, 0, crashed.output);
+        const held = await play(sanitized, '--chapter', '2');
+        assert.equal(held.code, 0, held.output);
     });
     it('serves on until Ctrl-C, then leaves nothing behind', async () => {
-        const child = spawn(process.execPath, [demo, '--port', '0'], {
+        const child = spawn(process.execPath, [demo, '--port', '0', '--chapter', '1'], {
             stdio: ['ignore', 'pipe', 'inherit'],
             env: { ...process.env, CI: 'true' },
         });

@@ -34,6 +34,13 @@ export class Screen {
         else this.log(title, nodes);
     }
 
+    /** Many at once: one line, drawn again. */
+    bar(title: string, done: number, failed: number, total: number): void {
+        if (!this.isLive) return;
+        process.stdout.write(`${this.height > 0 ? '\x1b[1A' : ''}\x1b[2K${this.barOf(title, done, failed, total)}\n`);
+        this.height = 1;
+    }
+
     /** What comes next starts below the table. */
     settle(): void {
         this.height = 0;
@@ -52,7 +59,8 @@ export class Screen {
     }
 
     private draw(title: string, nodes: Node[]): void {
-        const lines = [this.bar(title, nodes), '', `  ${''.padEnd(16)}${stacks.map((stack) => stack.padEnd(20)).join('')}`];
+        const count = (state: string) => nodes.filter((node) => node.state === state).length;
+        const lines = [this.barOf(title, count('success'), count('failure'), nodes.length), '', `  ${''.padEnd(16)}${stacks.map((stack) => stack.padEnd(20)).join('')}`];
         for (const component of components) {
             const cells = stacks.map((stack) => this.cell(nodes.find((node) => node.stack === stack && node.component === component)));
             lines.push(`  ${component.padEnd(16)}${cells.join('')}`);
@@ -62,13 +70,10 @@ export class Screen {
         this.height = lines.length;
     }
 
-    private bar(title: string, nodes: Node[]): string {
-        const count = (state: string) => nodes.filter((node) => node.state === state).length;
-        const done = count('success');
-        const failed = count('failure');
-        const cells = (n: number) => '█'.repeat(Math.round((n * bar_width) / Math.max(1, nodes.length)));
+    private barOf(title: string, done: number, failed: number, total: number): string {
+        const cells = (n: number) => '█'.repeat(Math.round((n * bar_width) / Math.max(1, total)));
         const rest = '░'.repeat(Math.max(0, bar_width - cells(done).length - cells(failed).length));
-        return `  ${title.padEnd(8)}\x1b[32m${cells(done)}\x1b[31m${cells(failed)}\x1b[90m${rest}\x1b[0m ${done + failed}/${nodes.length}`;
+        return `  ${title.padEnd(8)}\x1b[32m${cells(done)}\x1b[31m${cells(failed)}\x1b[90m${rest}\x1b[0m ${done + failed}/${total}`;
     }
 
     private cell(node: Node | undefined): string {
