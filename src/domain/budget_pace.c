@@ -12,7 +12,7 @@
 
 enum {
     READ_POINTS = 1, CHANGE_POINTS = 5,
-    GRAINS = 256, RING = GRAINS + 2,    /* of a window: what was spent in one is remembered as one */
+    GRAINS = 256, RING = GRAINS + 2,    /* of a window: what was spent in one is kept as one */
     HOUR_WINDOWS = 60,
     FIFTH = 5, HEADROOM = 10,           /* of the concurrency a tenth stays free */
     CALM = 16,                          /* times the mean rate */

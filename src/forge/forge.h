@@ -184,7 +184,7 @@ typedef void forge_done(void *ctx, const struct forge_answer *a);
 struct forge_port {
     void *self;
     void (*call)(void *self, const struct forge_call *c, forge_done *done, void *ctx);
-    /* So many servers use the same installations; each takes its part of the limits. May be NULL. */
+    /* So many servers use the same installations, and each takes its part of the limits. Or NULL. */
     void (*divide)(void *self, int64_t servers);
 };
 

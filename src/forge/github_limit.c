@@ -1,8 +1,8 @@
 /*
  * Limits: what the headers and words of an answer order, who has been told to wait, and what is
- * believed of the numbers (forges.md §2.12). Whoever goes on calling may be banned, so being told is
- * remembered for every call of the same installation. Waiting is measured on our steady clock; the
- * times that GitHub tells are of its own clock (github_clock.c).
+ * believed of the numbers (forges.md §2.12). Whoever goes on calling may be banned, so being told
+ * is remembered for every call of the same installation. Waiting is measured on our steady clock;
+ * the times that GitHub tells are of its own clock (github_clock.c).
  */
 #include "forge/inside.h"
 

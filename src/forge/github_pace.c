@@ -58,7 +58,8 @@ static struct job *next_job(struct github *g, struct party *p)
     if (!turn[c])
         return NULL;
     /* Those that are only to be told to wait need not wait for it. */
-    if (g->unpaced || party_limited(p, now_ms) || pace_pick(pace_of(g, p), turn, now_ms, &c, &at_ms))
+    if (g->unpaced || party_limited(p, now_ms) ||
+        pace_pick(pace_of(g, p), turn, now_ms, &c, &at_ms))
         return line_take(&p->line[c]);
     if (at_ms < INT64_MAX)
         pace_wait(g, at_ms);

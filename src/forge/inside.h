@@ -2,8 +2,8 @@
  * forge/inside: what the files of the GitHub port share.
  *
  * Confinement instead of locks: everything of struct github but `identity` and `servers` belongs
- * to the HTTP client's thread. A call from elsewhere is copied into a job and carried over to that thread; from
- * then on the job goes from answer to answer, alone in its own arena, until job_end.
+ * to the HTTP client's thread. A call from elsewhere is copied into a job and carried over to that
+ * thread; from then on the job goes from answer to answer, alone in its own arena, until job_end.
  */
 #ifndef SIGNALBOX_FORGE_INSIDE_H
 #define SIGNALBOX_FORGE_INSIDE_H

@@ -221,7 +221,8 @@ static void the_end_of_the_quota_is_no_complaint_about_the_pace(void **state)
     char headers[160];
     snprintf(headers, sizeof headers, "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: %lld\r\n",
              (long long)(atomic_load(&rig.now_ms) / 1000 + 10));
-    rig_when("POST", "/repos", 403, "{\"message\":\"API rate limit exceeded\"}", headers, .times = 1);
+    rig_when("POST", "/repos", 403, "{\"message\":\"API rate limit exceeded\"}", headers,
+             .times = 1);
     rig_when("POST", "/repos", 204, "");
     struct paced p = given_limits((struct pace_limits){ .points_per_minute = 100 });
     send_many(&p, 1);
@@ -250,6 +251,35 @@ static void without_points_there_is_no_pace(void **state)
     send_many(&p, 20);
     wait_for(20);
     assert_int_equal(atomic_load(&good), 20);
+    end(&p);
+}
+
+static void a_call_without_an_answer_counts_like_one_with(void **state)
+{
+    rig_when("POST", "/repos", CLOSES, "", .times = 1);
+    rig_when("POST", "/repos", 204, "");
+    struct paced p = given_limits((struct pace_limits){ .points_per_minute = 5 });
+    send_many(&p, 2);
+    wait_for_just(1);
+    atomic_fetch_add(&rig.now_ms, WINDOW_MS);
+    wait_for(2);
+    end(&p);
+}
+
+static void what_cannot_be_sent_costs_nothing(void **state)
+{
+    struct rule *token = rig_when("POST", "/app/installations/", CLOSES, "", .times = 4);
+    struct paced p = given_limits((struct pace_limits){ .points_per_minute = 5 });
+    rig_when("POST", "/repos", 204, "");
+    for (int n = 1; n <= 4; n++) {
+        send_many(&p, 1);
+        wait_for(n);
+    }
+    assert_int_equal(token->used, 4);
+    assert_int_equal(atomic_load(&unsent), 4);
+    send_many(&p, 1);
+    wait_for(5);
+    assert_int_equal(atomic_load(&good), 1);
     end(&p);
 }
 
@@ -312,6 +342,8 @@ int main(void)
         T(the_end_of_the_quota_is_no_complaint_about_the_pace),
         T(who_is_only_to_be_told_to_wait_need_not_wait_for_it),
         T(without_points_there_is_no_pace),
+        T(a_call_without_an_answer_counts_like_one_with),
+        T(what_cannot_be_sent_costs_nothing),
         T(several_servers_divide_the_pace),
         T(the_app_itself_has_no_pace),
         T(a_change_that_costs_more_than_a_window_goes_alone),
