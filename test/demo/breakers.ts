@@ -136,8 +136,13 @@ export class Breakers {
         await this.tick(pull, 'ana', /- \[ \] \*\*Dispatch all/);
         this.screen.say('9. ana, who may write, ticks it: they all go.');
         this.end.released = await this.watch(batch.id);
-        const { items } = await this.api.call<{ items: { action: string; actor: string; target: string }[] }>('GET', '/api/v1/audit?limit=500');
-        this.end.audit = items.filter((row) => row.target === batch.id && /releas/.test(row.action)).map((row) => `${row.action} by ${row.actor}`);
+        interface Row {
+            action: string;
+            actor: { id: string };
+            target: { id: string };
+        }
+        const { items } = await this.api.call<{ items: Row[] }>('GET', '/api/v1/audit?limit=500');
+        this.end.audit = items.filter((row) => row.target.id === batch.id && /releas/.test(row.action)).map((row) => `${row.action} by ${row.actor.id}`);
     }
 
     /* ---- a burst of pushes ---- */
