@@ -133,6 +133,13 @@ int64_t budget_possible(const struct budget *b)
     return safe_part(b->limit > 0 ? b->limit : BUDGET_UNKNOWN_LIMIT);
 }
 
+int64_t budget_safe_parts(const struct budget *b, int64_t now_ms)
+{
+    int64_t limit = b->limit > 0 ? b->limit : BUDGET_UNKNOWN_LIMIT;
+    int64_t above = budget_remaining(b, now_ms) - b->claimed - (limit - safe_part(limit));
+    return most(least(budget_safe(b, now_ms), above), 0);
+}
+
 bool budget_fits(const struct budget *b, int64_t cost, int64_t now_ms)
 {
     return cost <= budget_safe(b, now_ms);
@@ -223,21 +230,25 @@ static struct turn *turns_in_order(struct arena *mem, const struct budget_held *
 }
 
 /*
- * Whole ones in their turn; one that goes by parts takes at most half of what is there while others
- * wait, so that a batch of many windows does not stop everybody for as long.
+ * Whole ones in their turn; one that goes by parts takes at most half of what is there for such
+ * while others wait, so that a batch of many windows does not stop everybody for as long.
  */
-static int64_t give(struct turn *t, int64_t left, bool alone)
+static int64_t give(struct turn *t, int64_t left, int64_t parts_left, bool alone)
 {
     int64_t cost = t->held->cost;
-    if (!t->held->by_parts || cost <= left)
-        return cost <= left ? cost : 0;
-    return alone ? left : (left + 1) / 2;
+    if (cost <= left)
+        return cost;
+    if (!t->held->by_parts)
+        return 0;
+    return alone ? parts_left : (parts_left + 1) / 2;
 }
 
 size_t budget_share(struct arena *mem, const struct budget *b, const struct budget_held *held,
                     size_t count, int64_t now_ms, struct budget_grant **out)
 {
     int64_t left = budget_safe(b, now_ms), possible = budget_possible(b);
+    /* of what is safe, this much is not for parts */
+    int64_t whole_only = left - budget_safe_parts(b, now_ms);
     struct turn *t = turns_in_order(mem, held, count);
     bool *passed_over = arena_make(mem, bool, count + 2);   /* pull requests */
     size_t granted = 0;
@@ -246,15 +257,15 @@ size_t budget_share(struct arena *mem, const struct budget *b, const struct budg
     for (size_t i = 0; i < count; i++) {
         if (t[i].held->cost < 1 || passed_over[t[i].change])
             continue;
-        t[i].given = give(&t[i], left, count == 1);
+        t[i].given = give(&t[i], left, most(left - whole_only, 0), count == 1);
         left -= t[i].given;
         /* one that never fits must not hold up what comes after it in its pull request */
         if (t[i].given < t[i].held->cost && (t[i].held->cost <= possible || t[i].held->by_parts))
             passed_over[t[i].change] = true;
     }
-    for (size_t i = 0; i < count && left > 0; i++)
+    for (size_t i = 0; i < count && left > whole_only; i++)
         if (t[i].held->by_parts && t[i].given < t[i].held->cost && t[i].given > 0) {
-            int64_t more = least(left, t[i].held->cost - t[i].given);
+            int64_t more = least(left - whole_only, t[i].held->cost - t[i].given);
             t[i].given += more;
             left -= more;
         }

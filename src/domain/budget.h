@@ -57,6 +57,11 @@ int64_t budget_remaining(const struct budget *b, int64_t now_ms);
  * over. (The scheduler reads the quota before it gives anything to those that wait.)
  */
 int64_t budget_safe(const struct budget *b, int64_t now_ms);
+/*
+ * The same for a batch that goes by parts: it never takes of the last quarter of the limit, which
+ * looking again and again at three quarters of what remains would wear away.
+ */
+int64_t budget_safe_parts(const struct budget *b, int64_t now_ms);
 int64_t budget_reserved(const struct budget *b);        /* what is kept back of `remaining` */
 /* The most that could ever be safe: 75 % of the limit. */
 int64_t budget_possible(const struct budget *b);

@@ -282,7 +282,7 @@ static bool end_hold(struct step *s, struct hot *h, struct err *e)
 {
     struct hold_row row;
     bool stands;
-    if (h->b->state != BATCH_RUNNING || !rate_hold(s, h, &row, &stands, e) || !stands)
+    if (h->claim.wanted || h->b->state != BATCH_RUNNING || !rate_hold(s, h, &row, &stands, e) || !stands)
         return e->code == ERR_NONE;
     step_dirty(s, h->row.change_id);
     return holds_lifted(s->db, h->row.seq, HOLD_RATE_LIMIT, STR("signalbox"), STR("signalbox"),
@@ -324,16 +324,22 @@ static str gate_text(struct step *s, const struct hot *h, const struct budget *b
 
 bool budget_is_gate(str gate) { return str_starts(gate, STR("{\"kind\":\"budget\"")); }
 
-/* One that goes by parts stands in line with the others, where anybody does. */
+/*
+ * Whoever stands in line waits for the scheduler. One that goes by parts gets in line where anybody
+ * waits.
+ */
 static bool take_more(struct step *s, struct hot *h, const struct budget *b, struct err *e)
 {
-    int64_t need = unsent(h), safe = budget_safe(b, s->now_ms);
-    bool others;
-    if (!claims_others_wait(s->db, s->mem, s->lane->repo.installation_id, h->row.seq, &others, e))
+    int64_t need = unsent(h), part = budget_safe_parts(b, s->now_ms);
+    bool others = false;
+    if (h->claim.wanted > 0)
+        return budget_wanted(s, h, e);
+    if (h->by_parts && !claims_others_wait(s->db, s->mem, s->lane->repo.installation_id,
+                                           h->row.seq, &others, e))
         return false;
-    if (need <= safe && !(h->by_parts && others))
+    if (!others && budget_fits(b, need, s->now_ms))
         return budget_claim(s, h, need, e);
-    if (h->by_parts && !others && safe > 0 && !budget_claim(s, h, safe, e))
+    if (h->by_parts && !others && part > 0 && !budget_claim(s, h, part, e))
         return false;
     return budget_wanted(s, h, e);
 }
@@ -352,7 +358,7 @@ bool budget_gate(struct step *s, struct hot *h, str *gate, struct err *e)
     if (h->asked_step != s->number) {
         h->asked_step = s->number;
         if (!budget_ask(s, h, &b, &has, e) || (!has && !take_more(s, h, &b, e)) ||
-            (room(h) <= 0 && !show_hold(s, h, &b, e)))
+            !(room(h) > 0 ? end_hold(s, h, e) : show_hold(s, h, &b, e)))
             return false;
         h->asked_gate = arena_copy(h->mem, gate_text(s, h, &b));
     }
@@ -562,5 +568,5 @@ bool apply_budget(struct step *s, struct json body, str *note, struct err *e)
     s->step_recheck = true;
     if (h->b->state == BATCH_HELD)
         return batch_try_start(s, h, e);
-    return end_hold(s, h, e);
+    return h->claim.wanted ? show_hold(s, h, &b, e) : end_hold(s, h, e);
 }

@@ -276,6 +276,24 @@ static void budget_goes_in_a_fair_order(void **state)
     }
 }
 
+/* 1,000 an hour: what was claimed and spent makes nothing of the last 250 safe for parts. */
+static void parts_leave_the_reserve_alone(void **state)
+{
+    static const struct { int64_t remaining, claimed, safe, parts; } row[] = {
+        { 1000, 0, 750, 750 }, { 990, 0, 742, 740 }, { 400, 0, 300, 150 }, { 250, 0, 187, 0 },
+        { 10, 0, 7, 0 },       { 1000, 740, 10, 10 }, { 500, 250, 125, 0 },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        struct budget b = given_budget(1000, row[i].remaining, NOW + HOUR);
+        b.claimed = row[i].claimed;
+        assert_int_equal(budget_safe(&b, NOW), row[i].safe);
+        assert_int_equal(budget_safe_parts(&b, NOW), row[i].parts);
+    }
+    /* a whole one may have what is not for parts */
+    struct budget b = given_budget(1000, 400, NOW + HOUR);
+    then_text(shared(&b, "a900* b100 c50"), "1:75 2:100 3:50");
+}
+
 static uint64_t dice = 1;
 static int64_t roll(int64_t below)
 {
@@ -446,6 +464,7 @@ int main(void)
         TEST(a_forge_that_keeps_no_count_needs_to_say_it_once),
         TEST(an_order_to_wait_is_never_shortened),
         TEST(budget_goes_in_a_fair_order),
+        TEST(parts_leave_the_reserve_alone),
         TEST(grants_never_exceed_the_safe_budget),
         TEST(nobody_starves_over_repeated_windows),
         TEST(five_hundred_batches_are_planned_in_no_time),
