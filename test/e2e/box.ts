@@ -436,7 +436,20 @@ export class Box {
     }
 
     async comments(number: number): Promise<string[]> {
-        return (await this.forge()).comments.filter((one) => one.via_app && !one.deleted && one.number === number).map((one) => one.body);
+        return (await this.ours(number)).map((one) => one.body);
+    }
+
+    /** Comments of the App that are still there; answers to people have a marker of their own. */
+    async ours(number: number, marker = `<!-- signalbox:change:${number} -->`): Promise<RepoState['comments']> {
+        const { comments } = await this.forge();
+        return comments.filter((one) => one.via_app && !one.deleted && one.number === number && one.body.startsWith(marker));
+    }
+
+    /** Somebody ticks a box of our comment. */
+    async tick(number: number, user: string, text: string): Promise<void> {
+        const [comment] = await this.ours(number);
+        if (!comment) throw new Error(`there is no comment of ours in #${number}`);
+        await this.sim.tickComment(this.repo, comment.id, user, text);
     }
 
     async comment(number: number): Promise<string> {

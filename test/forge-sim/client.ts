@@ -405,6 +405,11 @@ export class ForgeSim {
         return this.control('PATCH', this.at(repo, 'comments', id), { user, body });
     }
 
+    /** seen: what the page of this person still shows. */
+    tickComment(repo: string | number, id: number, user: string, text: string, seen?: string): Promise<{ id: number }> {
+        return this.control('POST', this.at(repo, 'comments', id, 'tick'), { user, text, seen });
+    }
+
     deleteComment(repo: string | number, id: number, user: string): Promise<{ id: number }> {
         return this.control('DELETE', this.at(repo, 'comments', id), { user });
     }

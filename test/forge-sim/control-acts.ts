@@ -430,7 +430,9 @@ export function commentAct(order: Order, method: string): Json {
         return { id: made.id };
     }
     const comment = people.liveComment(repo, numberOf(order, 'comment'));
-    if (method === 'DELETE') people.deleteComment(repo, comment, user);
+    const text = String(order.body['text'] ?? '');
+    if (method === 'TICK') people.tickComment(repo, comment, text, user, asString(order.body['seen']));
+    else if (method === 'DELETE') people.deleteComment(repo, comment, user);
     else people.editComment(repo, comment, String(order.body['body'] ?? ''), user);
     return { id: comment.id };
 }

@@ -154,6 +154,11 @@ export const controlRoutes: ControlRoute[] = [
         handle: (order) => commentAct(order, 'PATCH'),
     },
     {
+        method: 'POST',
+        template: '/repos/:repo/comments/:comment/tick',
+        handle: (order) => commentAct(order, 'TICK'),
+    },
+    {
         method: 'DELETE',
         template: '/repos/:repo/comments/:comment',
         handle: (order) => commentAct(order, 'DELETE'),

@@ -364,6 +364,18 @@ export class People {
         this.events.comment('edited', repo, pull, comment, sender, { changes: { body: { from } } });
     }
 
+    /**
+     * The empty box of the line with this text is ticked on the page, which sends the whole text. `seen`: what the page
+     * still showed when somebody else had written since; their text is lost then.
+     */
+    tickComment(repo: Repo, comment: Comment, text: string, sender: User, seen?: string): void {
+        const lines = (seen ?? comment.body).split('\n');
+        const at = lines.findIndex((line) => /^\s*[-*+] \[ \]/.test(line) && line.includes(text));
+        if (at < 0) throw invalid(`No empty box with ${text}`);
+        lines[at] = lines[at]!.replace('[ ]', '[x]');
+        this.editComment(repo, comment, lines.join('\n'), sender);
+    }
+
     deleteComment(repo: Repo, comment: Comment, sender: User): void {
         comment.deleted = true;
         this.events.comment('deleted', repo, this.pull(repo, comment.number), comment, sender);

@@ -84,6 +84,8 @@ function runsVerdict(runs: Runs): Json {
 
 function commentsVerdict(world: World, isFull: boolean): Json {
     const perPull: Record<string, number> = {};
+    /* What an App keeps in a pull request begins with a hidden marker; answers to people have others. */
+    const alike = new Map<string, number>();
     const bodies: Json[] = [];
     let created = 0;
     let edits = 0;
@@ -93,7 +95,11 @@ function commentsVerdict(world: World, isFull: boolean): Json {
             created++;
             edits += comment.revisions.length - 1;
             const key = `${repo.owner.login}/${repo.name}#${comment.number}`;
-            if (!comment.deleted) perPull[key] = (perPull[key] ?? 0) + 1;
+            if (!comment.deleted) {
+                const kind = `${key} ${/^<!--.*?-->/.exec(comment.body)?.[0] ?? ''}`;
+                perPull[key] = (perPull[key] ?? 0) + 1;
+                alike.set(kind, (alike.get(kind) ?? 0) + 1);
+            }
             if (isFull)
                 bodies.push({
                     id: comment.id,
@@ -103,7 +109,7 @@ function commentsVerdict(world: World, isFull: boolean): Json {
                 });
         }
     }
-    const many = Object.values(perPull).filter((count) => count > 1).length;
+    const many = [...alike.values()].filter((count) => count > 1).length;
     return { created, edits, perPull, pullsWithMoreThanOne: many, ...(isFull ? { bodies } : {}) };
 }
 
