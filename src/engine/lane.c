@@ -316,6 +316,15 @@ static bool apply_order_fact(struct step *s, const struct fact *f, str body, str
     return parse_fact(s, body, &v, e) && apply_order(s, f, v, note, e);
 }
 
+static bool apply_settings_fact(struct step *s, const struct fact *f, str body, str *note,
+                                struct err *e)
+{
+    (void)f;
+    (void)body;
+    *note = STR("the file of settings is read");
+    return settings_file_want(s, e);
+}
+
 static const struct fact_handler handlers[] = {
     { "upload.affected", apply_upload_fact },
     { "answer",          apply_answer_fact },
@@ -324,6 +333,7 @@ static const struct fact_handler handlers[] = {
     { "exec",            apply_exec_fact },
     { "budget",          apply_budget_fact },
     { "order",           apply_order_fact },
+    { "settings",        apply_settings_fact },
 };
 
 static bool apply_one(struct step *s, const struct fact *f, str *note, struct err *e)
@@ -366,10 +376,33 @@ static bool fact_failed(struct step *s, const struct fact *f, const struct err *
                      e);
 }
 
+/*
+ * A savepoint copies every page before it changes, so there is one for each fact only where a mark
+ * will not do: on PostgreSQL, and in a step that is repeated because a fact failed after it had
+ * written something.
+ */
+static bool fact_begins(struct step *s, bool *marked, int64_t *mark, struct err *e)
+{
+    *marked = !s->lane->careful && db_mark(s->db, mark);
+    return *marked || db_savepoint(s->db, e);
+}
+
+static bool fact_undone(struct step *s, bool marked, int64_t mark, struct err *e)
+{
+    if (!marked)
+        return db_rollback_to(s->db, e);
+    if (db_back_to(s->db, mark))
+        return true;
+    s->lane->careful = true;
+    return fail(e, ERR_BUSY, "a fact failed halfway: the step begins again");
+}
+
 static bool apply_facts(struct step *s, struct err *e)
 {
     struct fact *fact;
     size_t count;
+    int64_t written = 0;
+    bool marked;
     if (!facts_pending(s->db, s->mem, s->lane->id, FACTS_PER_STEP, &fact, &count, e))
         return false;
     s->more = count == FACTS_PER_STEP;
@@ -378,11 +411,11 @@ static bool apply_facts(struct step *s, struct err *e)
         struct outgoing **mark = s->out_last;
         size_t dirty = s->dirty_count, gone = s->gone_count;
         str note = STR_NONE;
-        if (!db_savepoint(s->db, e))
+        if (!fact_begins(s, &marked, &written, e))
             return false;
         if (apply_one(s, &fact[i], &note, &why)) {
             if (!facts_end(s->db, fact[i].id, FACT_APPLIED, note, s->now_ms, e) ||
-                !db_release(s->db, e))
+                (!marked && !db_release(s->db, e)))
                 return false;
             continue;
         }
@@ -395,7 +428,7 @@ static bool apply_facts(struct step *s, struct err *e)
         s->dirty_count = dirty;
         /* its answer was not applied: the effect is still under way */
         s->gone_count = gone;
-        if (!db_rollback_to(s->db, e) || !fact_failed(s, &fact[i], &why, e))
+        if (!fact_undone(s, marked, written, e) || !fact_failed(s, &fact[i], &why, e))
             return false;
         if (fact[i].tries == 0 && s->more)
             return true;
@@ -548,7 +581,7 @@ static void lane_done(void *arg, const struct err *e)
         outbox_hand_over(s);
         more = s->more;
     }
-    l->half_done = false;
+    l->half_done = l->careful = false;
 
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
     for (size_t i = 0; s && !e && i < s->poke_count; i++)
