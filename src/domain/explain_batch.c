@@ -105,8 +105,9 @@ static str release_way(const struct telling *t, const struct hold *h)
         command = arena_print(t->mem, "signalbox resume " PRI_STR "#%lld",
                               FMT_STR(text_plain(t->mem, t->c->repository, 2 * NAME_CHARS_MAX)),
                               (long long)t->c->number);
-    else if (rule->release == RELEASE_BY_PERSON)
-        command = arena_print(t->mem, "signalbox release " PRI_STR, FMT_STR(t->b->id));
+    else if (rule->release == RELEASE_BY_PERSON || h->never_fits)
+        command = arena_print(t->mem, "signalbox release " PRI_STR "%s", FMT_STR(t->b->id),
+                              h->never_fits ? " --parts" : "");
     return arena_print(t->mem, PRI_STR " (tick “" PRI_STR "” in the comment%s" PRI_STR ")",
                        FMT_STR(way), FMT_STR(control), command.len ? ", or: " : "",
                        FMT_STR(command));

@@ -9,6 +9,7 @@
 #include <time.h>
 #include "base/json.h"
 #include "domain/explain.h"
+#include "domain/order.h"
 #include "feedback_given.h"
 #undef fail     /* of base/err.h: cmocka has its own */
 #include <cmocka.h>
@@ -878,9 +879,47 @@ static void the_expected_time_is_that_of_the_longest_way(void **state)
     arena_free(mem);
 }
 
+/* ---- the pages ------------------------------------------------------------------------------- */
+
+static void the_description_of_the_api_lists_every_code_with_its_words(void **state)
+{
+    (void)state;
+    static const struct { const char *code, *says; } all[] = {
+#define X(id, code, says) { code, says },
+        REASONS(X)
+#undef X
+    };
+    struct arena *mem = fresh();
+    str page = read_golden(mem, DOCS_DIR "/api.md");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!str_has(page, arena_print(mem, "| `%s` | %s |", all[i].code, all[i].says)))
+            fail_msg("docs/api.md does not have: | `%s` | %s |", all[i].code, all[i].says);
+    arena_free(mem);
+}
+
+static void the_guide_lists_every_hold_and_order_with_its_words(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    str page = read_golden(mem, DOCS_DIR "/guide.md");
+    for (int k = 0; k < HOLD_KIND_COUNT; k++) {
+        const struct hold_rule *r = hold_rule((enum hold_kind)k);
+        if (!str_has(page, arena_print(mem, "| `%s` | %s |", r->name, r->summary)))
+            fail_msg("docs/guide.md does not have: | `%s` | %s |", r->name, r->summary);
+    }
+    for (int k = 0; k < ORDER_KIND_COUNT; k++) {
+        const struct order_rule *r = order_rule((enum order_kind)k);
+        if (!str_has(page, arena_print(mem, "`/signalbox %s` | %s |", r->usage, r->summary)))
+            fail_msg("docs/guide.md does not have: `/signalbox %s` | %s |", r->usage, r->summary);
+    }
+    arena_free(mem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_description_of_the_api_lists_every_code_with_its_words),
+        cmocka_unit_test(the_guide_lists_every_hold_and_order_with_its_words),
         cmocka_unit_test(every_world_is_explained_as_in_the_golden_file),
         cmocka_unit_test(every_reason_there_is_was_seen),
         cmocka_unit_test(every_state_of_a_node_has_a_reason_of_its_own),
