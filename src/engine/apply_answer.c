@@ -393,6 +393,14 @@ static bool deliveries_answered(struct step *s, const struct answer *a, struct e
     return end(s, a, a->outcome != FORGE_OK, a->message, e);
 }
 
+static bool commit_read(struct step *s, const struct answer *a, struct err *e)
+{
+    bool ok = a->outcome == FORGE_OK;
+    return end(s, a, !ok && a->outcome != FORGE_NOT_FOUND, a->message, e) &&
+           trees_answered(s, &a->effect,
+                          ok ? json_str(json_get(a->result, STR("tree")), s->mem) : STR(""), e);
+}
+
 static bool just_ended(struct step *s, const struct answer *a, struct err *e)
 {
     return end(s, a, a->outcome != FORGE_OK, a->message, e);
@@ -441,6 +449,7 @@ static const struct {
     {"find_pulls", pulls_answered},
     {"deliveries", deliveries_answered},
     {"redeliver", just_ended},
+    {"read_commit", commit_read},
     {"list_repos", repos_answered},
     {"check", report_done},
     {"comment", report_done},

@@ -328,6 +328,14 @@ bool apply_exec(struct step *s, struct json fact, str *note, struct err *e) MUST
 bool apply_report(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
 
+/* trees.c: is what a merge applies what is on the base branch now? */
+bool trees_want(struct step *s, const struct hot *h, const struct change *c,
+                struct err *e) MUST_CHECK;
+bool trees_prepare(struct step *s, const struct effect *f, struct json body, bool maybe_sent,
+                   struct err *e) MUST_CHECK;
+/* tree: empty when the commit could not be read; nobody is warned then. */
+bool trees_answered(struct step *s, const struct effect *f, str tree, struct err *e) MUST_CHECK;
+
 /* runs.c: the word of the forge about a run */
 struct run_news {
     int64_t run_id, attempt;

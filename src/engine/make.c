@@ -299,7 +299,7 @@ bool batch_make(struct step *s, const struct change *c, const struct change_even
                                 .base_sha = copy(h, u.base_sha),
                                 .actor = copy(h, c->author)};
     choose_ref(s, h, c, ev->activity);
-    if (!store_batch(s, h, &g, &p, e))
+    if (!store_batch(s, h, &g, &p, e) || !trees_want(s, h, c, e))
         return false;
     *batch_id = h->row.id;
     *note = arena_print(s->mem, "batch " PRI_STR ": %u of %u dispatchable", FMT_STR(h->row.id),

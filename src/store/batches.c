@@ -75,6 +75,11 @@ bool batches_save(struct db *db, const struct batch_row *b, int64_t now_ms, stru
              time_or_null(b->started_ms), time_or_null(b->ended_ms), A(now_ms)));
 }
 
+bool batches_tree_differs(struct db *db, int64_t seq, struct err *e)
+{
+    return db_exec(db, e, NULL, "update batch set tree_differs = 1 where seq = $1", ARGS(A(seq)));
+}
+
 static bool one_batch(const struct db_rows *r, struct batch_row *out, bool *found)
 {
     *found = r->count > 0;

@@ -36,6 +36,7 @@ bool batches_add(struct db *db, struct arena *mem, const struct batch_row *b, in
 /* state, verdict, error, cancelled, superseded_by, files, started, ended. */
 bool batches_save(struct db *db, const struct batch_row *b, int64_t now_ms,
                   struct err *e) MUST_CHECK;
+bool batches_tree_differs(struct db *db, int64_t seq, struct err *e) MUST_CHECK;
 bool batches_by_id(struct db *db, struct arena *mem, str id, struct batch_row *out, bool *found,
                    struct err *e) MUST_CHECK;
 bool batches_by_seq(struct db *db, struct arena *mem, int64_t seq, struct batch_row *out,

@@ -501,6 +501,9 @@ static void a_kind_day(uint32_t day)
     machine_tick();
     turns(1000);
     answer_all();
+    /* When all is done that can be done, and something still has to be waited for. */
+    if (day > SHORT_DAYS && roll(12) == 0)
+        server_dies();
     machine.now_ms += day < SHORT_DAYS ? 10000 : 180000;
 }
 

@@ -267,6 +267,9 @@ void check_end(void)
         MUST(r.count == 1 && db_at(&r, 0, 0)->i != 0, "every accepted fact is applied",
              now->accepted[i], 0);
     }
+    MUST(ask("select count(*) from batch b join change c on c.id = b.change_id where "
+             "b.tree_differs = 1 and c.number % 2 = 0") == 0,
+         "nobody is warned of a merge that is what was planned", 0, 0);
     if (!now->again) {
         str twice =
             ask_text("select r.id || ' (' || r.state || ') and ' || o.id from run r join run o "

@@ -47,6 +47,7 @@ static bool is(const struct pull *p, const char *state)
 void pull_mail(const struct pull *p, const char *action)
 {
     char head[44];
+    const char *merge = p->number % 2 ? "\"3e46e1\"" : "\"3e46e0\"";
     head_name(head, p, p->head);
     str at = rfc3339_write(now->mem, p->updated_ms), merged = rfc3339_write(now->mem, p->merged_ms);
     narrate("pull %d: %s %s", p->number, action, head);
@@ -63,7 +64,7 @@ void pull_mail(const struct pull *p, const char *action)
                   action, p->number, p->number, is(p, "open") ? "open" : "closed",
                   is(p, "merged") ? "true" : "false", is(p, "merged") ? "\"" : "",
                   is(p, "merged") ? merged.ptr : "null", is(p, "merged") ? "\"" : "", p->number,
-                  at.ptr, is(p, "merged") ? "\"3e46e\"" : "null", head));
+                  at.ptr, is(p, "merged") ? merge : "null", head));
 }
 
 static const char *const run_states[] = {"queued", "waiting", "in_progress", "completed"};
@@ -253,7 +254,7 @@ static str write_pull(struct arena *mem, const struct pull *p)
         "\"state\":\"%s\",\"draft\":false,\"from_fork\":false,\"head_sha\":\"%s\","
         "\"head_ref\":\"topic\",\"base_sha\":\"ba5e\",\"base_ref\":\"main\","
         "\"merge_sha\":\"%s\",\"merged_ms\":%lld,\"updated_ms\":%lld}",
-        p->number, p->number, p->state, head, is(p, "merged") ? "3e46e" : "",
+        p->number, p->number, p->state, head, is(p, "merged") ? p->number % 2 ? "3e46e1" : "3e46e0" : "",
         (long long)p->merged_ms, (long long)p->updated_ms);
 }
 
@@ -265,6 +266,13 @@ static void do_read_pull(struct arena *mem, const struct forge_call *c, struct f
             return;
         }
     a->outcome = FORGE_NOT_FOUND;
+}
+
+/* The merges of odd pull requests are not what was planned. */
+static void do_read_commit(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
+{
+    a->result = arena_print(mem, "{\"sha\":\"x\",\"tree\":\"%s\"}",
+                            str_eq(c->ref, STR("3e46e1")) ? "another" : "same");
 }
 
 static void do_find_pulls(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
@@ -377,6 +385,7 @@ static const struct {
     {FORGE_PUT_CHECK, "check", do_paper},
     {FORGE_PUT_COMMENT, "comment", do_paper},
     {FORGE_REVIEW, "review", do_review},
+    {FORGE_READ_COMMIT, "read commit", do_read_commit},
     {FORGE_READ_PULL, "read pull", do_read_pull},
     {FORGE_FIND_PULLS, "find pulls", do_find_pulls},
     {FORGE_LIST_DELIVERIES, "deliveries", do_list_deliveries},

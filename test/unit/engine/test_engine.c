@@ -385,6 +385,27 @@ static void an_event_without_an_upload_expires_after_a_restart(void **state)
     world_stop(w);
 }
 
+/* The squash merge of a branch that was behind (atmos-pro.md §10.2). */
+static void a_merge_whose_tree_is_another_warns(void **state)
+{
+    GIVEN(w);
+    w->merge_tree = "another";
+    merge_and_upload(w);
+    until(w, 1, "select count(*) from batch where tree_differs = 1 and activity = 'merged'");
+    until(w, 0, "select count(*) from effect where state = 0 and kind = 'comment'");
+    assert_non_null(strstr(w->last_comment, "is not what is on the base branch now"));
+    world_stop(w);
+}
+
+static void a_merge_whose_tree_is_the_same_does_not(void **state)
+{
+    GIVEN(w);
+    merge_and_upload(w);
+    until(w, 2, "select count(*) from effect where state = 1 and kind = 'read_commit'");
+    assert_int_equal(now_is(w, "select count(*) from batch where tree_differs = 1"), 0);
+    world_stop(w);
+}
+
 static void a_loop_is_refused_by_name(void **state)
 {
     GIVEN(w);
@@ -788,6 +809,8 @@ int main(int argc, char **argv)
         BOTH(one_live_apply_per_instance),
         BOTH(a_restart_goes_on_where_it_was),
         BOTH(an_event_without_an_upload_expires_after_a_restart),
+        BOTH(a_merge_whose_tree_is_another_warns),
+        BOTH(a_merge_whose_tree_is_the_same_does_not),
         BOTH(a_loop_is_refused_by_name),
         BOTH(nothing_affected_is_neutral_and_makes_no_comment),
         BOTH(closing_cancels_and_drops_the_locks),

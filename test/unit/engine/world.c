@@ -293,6 +293,10 @@ static void call(void *self, const struct forge_call *c, forge_done *done, void 
         a.result = STR("{\"id\":73}");
     } else if (c->kind == FORGE_CANCEL_RUN)
         w->cancel_calls++;
+    else if (c->kind == FORGE_READ_COMMIT)
+        a.result = arena_print(mem, "{\"sha\":\"x\",\"tree\":\"%s\"}",
+                               str_eq(c->ref, STR("3e46e")) && w->merge_tree ? w->merge_tree
+                                                                             : "same");
     else if (c->kind == FORGE_READ_PULL && w->pull_json)
         a.result = str_of(w->pull_json);
     else if (c->kind == FORGE_READ_PULL || c->kind == FORGE_READ_RUN)
@@ -468,7 +472,7 @@ void world_pull(struct world *w, const char *action, int number, const char *hea
         "s\",\"draft\":%s,\"merged\":%s,"
         "\"merged_at\":%s%s%s,\"title\":\"Change "
         "%d\",\"html_url\":\"https://forge/pull/%d\",\"user\":{\"login\":\"ana\",\"id\":7},"
-        "\"updated_at\":\"%s\",\"merge_commit_sha\":null,\"head\":{\"sha\":\"%s\",\"ref\":"
+        "\"updated_at\":\"%s\",\"merge_commit_sha\":%s,\"head\":{\"sha\":\"%s\",\"ref\":"
         "\"topic\",\"repo\":{\"id\":4711}},"
         "\"base\":{\"sha\":\"ba5e\",\"ref\":\"main\",\"repo\":{\"id\":4711}}},\"repository\":{"
         "\"id\":4711,\"name\":\"infra\","
@@ -478,7 +482,8 @@ void world_pull(struct world *w, const char *action, int number, const char *hea
         "\"sender\":{\"login\":\"ana\",\"id\":7}}",
         action, number, number, closed ? "closed" : "open", w->draft ? "true" : "false",
         merged ? "true" : "false",
-        merged ? "\"" : "", merged ? at : "null", merged ? "\"" : "", number, number, at, head);
+        merged ? "\"" : "", merged ? at : "null", merged ? "\"" : "", number, number, at,
+        merged ? "\"3e46e\"" : "null", head);
     world_webhook(w, "pull_request", NULL, json.ptr);
 }
 

@@ -55,6 +55,7 @@ struct world {
     int                backs;
     struct forge_call  pull;            /* what FORGE_READ_PULL answers is pull_json */
     const char        *pull_json;
+    const char        *merge_tree;      /* of the merge commit; every other commit has tree "same" */
     int64_t            next_delivery;
 };
 
