@@ -1,17 +1,48 @@
 /*
- * The client's thread: it alone touches curl. Others hand calls over and wake it.
+ * The client's thread: it alone touches curl. Others hand calls over and wake it. curl is told of
+ * the one socket where something happened: asked to look for itself, it goes through every call
+ * under way for each answer.
  */
 #include "http/client_inside.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "http/inside.h"
 
-enum { CLIENT_STACK_BYTES = 512 << 10, POLL_MS = 60000 };
+enum { CLIENT_STACK_BYTES = 512 << 10, POLL_MS = 60000, CLIENT_EVENTS_MAX = 64 };
+
+static void wake(struct http_client *c)
+{
+    uint64_t one = 1;
+    while (write(c->wake, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+/* curl tells what it waits for on a socket. known: it was told before. */
+static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+{
+    struct http_client *c = ctx;
+    if (what == CURL_POLL_REMOVE) {
+        /* It may be closed already, and gone with that. */
+        epoll_ctl(c->epoll, EPOLL_CTL_DEL, fd, NULL);
+        return 0;
+    }
+    struct epoll_event ev = { .events = (what & CURL_POLL_IN ? EPOLLIN : 0u) |
+                                        (what & CURL_POLL_OUT ? EPOLLOUT : 0u),
+                              .data.fd = fd };
+    int first = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    int second = known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(c->epoll, first, fd, &ev) && epoll_ctl(c->epoll, second, fd, &ev))
+        return -1;
+    curl_multi_assign(c->multi, fd, c);
+    return 0;
+}
 
 /* ---- flights on the thread ---- */
 
@@ -145,10 +176,45 @@ static void ring(struct http_client *c, bool stopping)
     c->rang(c->rang_ctx, stopping);
 }
 
+/* How long nothing is due: neither the alarm nor one of curl's own times. */
 static int poll_ms(struct http_client *c)
 {
     int64_t left_ms = c->alarm_ms ? c->alarm_ms - clock_mono_ms() : POLL_MS;
+    long curl_ms = -1;
+    curl_multi_timeout(c->multi, &curl_ms);
+    if (curl_ms >= 0 && curl_ms < left_ms)
+        left_ms = curl_ms;
     return left_ms < 0 ? 0 : left_ms < POLL_MS ? (int)left_ms : POLL_MS;
+}
+
+static void event_take(struct http_client *c, const struct epoll_event *ev)
+{
+    int running;
+    if (ev->data.fd == c->wake) {
+        uint64_t n;
+        while (read(c->wake, &n, sizeof n) < 0 && errno == EINTR)
+            ;
+        return;
+    }
+    int what = (ev->events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+               (ev->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+               (ev->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+    curl_multi_socket_action(c->multi, ev->data.fd, what, &running);
+}
+
+/* What has come, and what is due; begun calls are due at once. */
+static void look(struct http_client *c)
+{
+    struct epoll_event events[CLIENT_EVENTS_MAX];
+    int running;
+    int n = epoll_wait(c->epoll, events, CLIENT_EVENTS_MAX, poll_ms(c));
+    for (int i = 0; i < n; i++)
+        event_take(c, &events[i]);
+    long curl_ms = -1;
+    curl_multi_timeout(c->multi, &curl_ms);
+    if (curl_ms == 0)
+        curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    finished_take(c);
 }
 
 static void *fly(void *arg)
@@ -164,11 +230,7 @@ static void *fly(void *arg)
         }
         if (stop)
             break;
-        int running;
-        curl_multi_perform(c->multi, &running);
-        finished_take(c);
-        int events;
-        curl_multi_poll(c->multi, NULL, 0, poll_ms(c), &events);
+        look(c);
         if (c->alarm_ms && clock_mono_ms() >= c->alarm_ms)
             ring(c, false);
     }
@@ -214,9 +276,17 @@ static bool trust_check(const struct http_client *c, struct err *e)
 static bool multi_start(struct http_client *c, struct err *e)
 {
     long per_host = c->config.per_host_max ? (long)c->config.per_host_max : 100L;
+    struct epoll_event ev = { .events = EPOLLIN };
+    c->epoll = epoll_create1(EPOLL_CLOEXEC);
+    c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ev.data.fd = c->wake;
+    if (c->epoll < 0 || c->wake < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->wake, &ev))
+        return fail_errno(e, "cannot create the descriptors of the HTTP client");
     c->multi = curl_multi_init();
     c->share = curl_share_init();
     if (!c->multi || !c->share ||
+        curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, socket_changed) ||
+        curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) ||
         curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) ||
         curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host) ||
         curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX) ||
@@ -232,6 +302,10 @@ static void client_free(struct http_client *c)
         curl_multi_cleanup(c->multi);
     if (c->share)
         curl_share_cleanup(c->share);
+    if (c->epoll >= 0)
+        close(c->epoll);
+    if (c->wake >= 0)
+        close(c->wake);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -247,6 +321,7 @@ bool http_client_start(const struct http_client_config *config, struct http_clie
     pthread_mutex_init(&c->lock, NULL);
     c->config = *config;
     c->queue_last = &c->queue;
+    c->epoll = c->wake = -1;
     if (!copy_text(c->ca_file, sizeof c->ca_file, config->ca_file, "the name of the CA file", e) ||
         !copy_text(c->user_agent, sizeof c->user_agent,
                    config->user_agent ? config->user_agent : "signalbox", "the user agent", e) ||
@@ -264,7 +339,7 @@ void http_client_stop(struct http_client *c)
         return;
     pthread_mutex_lock(&c->lock);
     c->stop = true;
-    curl_multi_wakeup(c->multi);
+    wake(c);
     pthread_mutex_unlock(&c->lock);
     pthread_join(c->thread, NULL);
     client_free(c);
@@ -279,7 +354,7 @@ void http_call_start(struct http_client *c, const struct http_call *call)
     *c->queue_last = f;
     c->queue_last = &f->next;
     if (first)
-        curl_multi_wakeup(c->multi);
+        wake(c);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -45,6 +45,7 @@ struct http_client {
     char      user_agent[256];
     pthread_t thread;
     CURLM    *multi;
+    int       epoll, wake;                /* curl's sockets, and an eventfd for the others */
     CURLSH   *share;                      /* TLS sessions; one thread, so no locks */
 
     pthread_mutex_t lock;
