@@ -312,7 +312,8 @@ static void job_judge(struct job *j, const struct http_answer *a, struct reply *
               LS("request", http_answer_header(a, STR("x-github-request-id"))));
     if (order.is_limit)
         log_warn("GitHub has told us to wait", LI("installation", j->call.installation_id),
-                 LI("ms", until_ms - now_ms), LS("why", r->message));
+                 LI("ms", until_ms - now_ms), LI("pace_percent", pace_percent(p, now_ms)),
+                 LS("why", r->message));
     if (order.is_limit)
         job_limited(j, a->status, arena_copy(j->mem, r->message), until_ms - now_ms);
     else if (is_redirect(a->status))

@@ -105,6 +105,13 @@ void pace_returns(struct job *j, struct party *p, bool reached, bool refused)
         pace_not_sent(p->pace, j->sent);
 }
 
+int64_t pace_percent(struct party *p, int64_t steady_ms)
+{
+    struct pace_state s;
+    pace_look(p->pace, steady_ms, &s);
+    return s.level_percent;
+}
+
 /* ---- the alarm ---- */
 
 static void rang(void *ctx, bool stopping)

@@ -199,6 +199,7 @@ void line_drain(struct github *g, struct party *p); /* who may leave, leaves */
 void pace_leaves(struct job *j, struct party *p);
 /* reached: the forge may have seen it. */
 void pace_returns(struct job *j, struct party *p, bool reached, bool refused);
+int64_t pace_percent(struct party *p, int64_t steady_ms);       /* of a party that has sent */
 void pace_wait(struct github *g, int64_t at_ms);
 
 /* ---- github_auth.c ---- */
