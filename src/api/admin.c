@@ -4,7 +4,7 @@
  */
 #include "api/call.h"
 
-#include "domain/settings.h"
+#include "domain/settings_file.h"
 #include "store/audit.h"
 #include "store/permissions.h"
 #include "store/tokens.h"
@@ -75,11 +75,35 @@ static str settings_changed(struct arena *mem, const struct repo_settings *s)
     return buf_str(&b);
 }
 
+/* What the repository's file names counts (domain/settings_file.h). */
+static bool add_file(struct arena *mem, str file, struct repo_settings *s, struct err *e)
+{
+    struct json v;
+    return !file.len || (json_parse(mem, file, 0, &v, e) && settings_merge(mem, v, s, e));
+}
+
+/* What is kept in git is changed in git. */
+static bool not_in_file(struct call *c, str file, struct err *e)
+{
+    struct json kept, v;
+    str key;
+    if (!json_parse(c->mem, file.len ? file : STR("{}"), 0, &kept, e))
+        return false;
+    for (struct json_iter it = json_iter(kept); json_next(&it, c->mem, &key, &v);)
+        if (json_present(json_get(c->body, key)))
+            return fail(e, ERR_CONFLICT,
+                        PRI_STR " is kept in " SETTINGS_FILE " on the default branch: change it "
+                                "there, or take it out of the file",
+                        FMT_STR(key));
+    return true;
+}
+
 enum outcome api_settings_get(struct call *c)
 {
     struct repository r;
     struct repo_settings s;
-    if (!find_repository(c, &r) || !settings_of(c->mem, r.settings, &s, &c->err))
+    if (!find_repository(c, &r) || !settings_of(c->mem, r.settings, &s, &c->err) ||
+        !add_file(c->mem, r.file_settings, &s, &c->err))
         return FAILED;
     json_put_raw(&c->data, settings_json(c->mem, &s));
     return ANSWERED;
@@ -97,7 +121,8 @@ static bool settings_body(struct db *db, struct arena *mem, void *arg, struct er
         return false;
     if (!found)
         return fail(e, ERR_NOT_FOUND, "the repository was removed this moment");
-    if (!settings_of(mem, x->repo.settings, &x->now, e) ||
+    if (!not_in_file(c, x->repo.file_settings, e) ||
+        !settings_of(mem, x->repo.settings, &x->now, e) ||
         !settings_merge(c->mem, c->body, &x->now, e))
         return false;
     struct audit_entry a = audit_of(
@@ -105,7 +130,8 @@ static bool settings_body(struct db *db, struct arena *mem, void *arg, struct er
         arena_print(mem, PRI_STR "/" PRI_STR, FMT_STR(x->repo.owner), FMT_STR(x->repo.name)));
     a.metadata = json_raw(c->body);
     return repositories_set_settings(db, x->repo.id, settings_changed(mem, &x->now), e) &&
-           audit_add(db, mem, &a, c->now_ms, e);
+           audit_add(db, mem, &a, c->now_ms, e) &&
+           add_file(mem, x->repo.file_settings, &x->now, e);
 }
 
 enum outcome api_settings_set(struct call *c)
@@ -200,8 +226,16 @@ static bool import_body(struct db *db, struct arena *mem, void *arg, struct err 
 {
     struct import_call *x = arg;
     struct call *c = x->call;
+    enum fact_fate fate;
+    int64_t id;
+    /* Its lane reads what the repository says of itself. */
     return repositories_import(db, mem, &x->repo, c->who.type, c->who.name, c->now_ms, &x->is_new,
-                               e);
+                               e) &&
+           (!x->is_new || !x->repo.installation_id ||
+            engine_store_fact(c->api->config.engine, db, mem,
+                              &(struct fact_new){ .lane = x->repo.id, .kind = "settings",
+                                                  .body = STR("{}") },
+                              &fate, &id, e));
 }
 
 static bool read_name(struct call *c, const char *name, const char *otherwise, str *out)

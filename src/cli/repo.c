@@ -80,6 +80,24 @@ static void show_settings(struct cli *c, struct json s)
     }
 }
 
+/* What is kept in git, and what is wrong with it. */
+static void show_file(struct cli *c, struct json file)
+{
+    struct json_iter it = json_iter(json_get(file, STR("settings")));
+    struct json v;
+    str key, names = STR(""), wrong = safe_z(c, file, "wrong");
+    while (json_next(&it, c->mem, &key, &v))
+        names = arena_print(c->mem, PRI_STR "%s" PRI_STR, FMT_STR(names), names.len ? ", " : "",
+                            FMT_STR(safe(c, key)));
+    if (names.len)
+        put(c, c->plain ? "file\t" PRI_STR "\n" : "\nKept in .github/signalbox.yaml: " PRI_STR "\n",
+            FMT_STR(names));
+    if (wrong.len)
+        put(c, c->plain ? "file wrong\t" PRI_STR "\n"
+                        : "\n.github/signalbox.yaml is not used: " PRI_STR "\n",
+            FMT_STR(wrong));
+}
+
 int verb_repo_show(struct cli *c)
 {
     static const struct column columns[] = {
@@ -110,6 +128,7 @@ int verb_repo_show(struct cli *c)
     if (!c->plain)
         put(c, "\n");
     show_settings(c, s.data);
+    show_file(c, json_get(r.data, STR("settingsFile")));
     return 0;
 }
 

@@ -116,6 +116,7 @@ struct change_view {
     const struct batch_view *batch; uint32_t batch_count;
     str               page_url;         /* of the change */
     const struct notice_view *notice;   /* NULL: none */
+    str               settings_wrong;   /* of the repository's file of settings, or empty */
 };
 
 struct check_view {

@@ -186,6 +186,11 @@ static void check_batch(struct arena *mem, const struct change_view *c, const st
     if (upload_due)
         out->title = arena_print(mem, "Waiting for the affected stacks; before: %s", z(out->title));
     out->summary = summary_text(mem, &s, &summary_limits);
+    if (c->settings_wrong.len)
+        out->summary = arena_print(
+            mem, "%s\n⚠️ `.github/signalbox.yaml` is not used: %s\n",
+            z(str_clip(out->summary, CHECK_SUMMARY_BYTES_MAX - TABLE_TAIL_BYTES)),
+            z(markdown_text(mem, c->settings_wrong, ERROR_CHARS_MAX)));
     out->text = b->count ? table_text(mem, &s) : STR("");
     if (b->url.len)
         out->details_url = b->url;

@@ -273,6 +273,12 @@ static bool workflow_answered(struct step *s, const struct answer *a, struct err
     return true;
 }
 
+static bool settings_answered(struct step *s, const struct answer *a, struct err *e)
+{
+    return end(s, a, false, STR("read"), e) &&
+           settings_file_answered(s, a->outcome, a->result, a->message, e);
+}
+
 static bool cancel_answered(struct step *s, const struct answer *a, struct err *e)
 {
     struct run_news n = {.attempt = 1,
@@ -442,6 +448,7 @@ static const struct {
 } kinds[] = {
     {"read_quota", quota_answered},
     {"read_workflow", workflow_answered},
+    {"read_settings", settings_answered},
     {"cancel_run", cancel_answered},
     {"poll_run", poll_answered},
     {"find_runs", found_runs},

@@ -6,6 +6,16 @@
 #include "engine/inside.h"
 #include "store/repositories.h"
 
+/* Its lane reads what the repository says of itself. */
+static bool read_settings(struct step *s, int64_t lane, struct err *e)
+{
+    enum fact_fate fate;
+    int64_t id;
+    return engine_store_fact(
+        s->en, s->db, s->mem,
+        &(struct fact_new){ .lane = lane, .kind = "settings", .body = STR("{}") }, &fate, &id, e);
+}
+
 static bool import_one(struct step *s, int64_t installation_id, str host, int64_t forge_id,
                        str owner, str name, str branch, struct err *e)
 {
@@ -24,6 +34,8 @@ static bool import_one(struct step *s, int64_t installation_id, str host, int64_
     if (!repositories_import(s->db, s->mem, &r, STR("system"), STR("github"), s->now_ms, &is_new,
                              e) ||
         !lanes_ensure(s->db, r.id, e))
+        return false;
+    if (is_new && !read_settings(s, r.id, e))
         return false;
     if (is_new)
         log_info("repository imported", LS("owner", owner), LS("name", name), LI("lane", r.id));

@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "domain/join.h"
+#include "domain/settings_file.h"
 #include "engine/inside.h"
 #include "store/feedback.h"
 #include "store/uploads.h"
@@ -275,7 +276,9 @@ void webhook_rest(struct arena *mem, str event, struct json payload, struct fact
     *out = (struct fact_rest){ 0 };
     if (str_eq(event, STR("push"))) {
         str ref = json_str(json_get(payload, STR("ref")), mem);
-        if (ref.len)
+        str usual = json_str(json_path(payload, "repository.default_branch"), mem);
+        bool settings = str_eq(branch_of(ref), usual) && settings_file_touched(mem, payload);
+        if (ref.len && !settings)
             *out = (struct fact_rest){ str_of(files_stale), branch_of(ref) };
     } else if (str_eq(event, STR("workflow_run"))) {
         struct json run = json_get(payload, STR("workflow_run"));
@@ -340,10 +343,14 @@ static bool apply_rerun(struct step *s, const struct forge_event *v, str *note, 
                       STR("re-run asked for on GitHub"), e);
 }
 
-static bool apply_push(struct step *s, const struct forge_event *v, str *note, struct err *e)
+static bool apply_push(struct step *s, const struct forge_event *v, struct json payload, str *note,
+                       struct err *e)
 {
+    bool settings = str_eq(branch_of(v->ref), s->lane->repo.default_branch) &&
+                    settings_file_touched(s->mem, payload);
     *note = str_of(files_stale);
-    return workflows_stale(s->db, s->lane->id, branch_of(v->ref), e);
+    return workflows_stale(s->db, s->lane->id, branch_of(v->ref), e) &&
+           (!settings || settings_file_want(s, e));
 }
 
 static bool apply_repository(struct step *s, const struct forge_event *v, str *note, struct err *e)
@@ -358,7 +365,9 @@ static bool apply_repository(struct step *s, const struct forge_event *v, str *n
                       A((int64_t)str_eq(v->action, STR("deleted"))), A(s->now_ms))))
         return false;
     bool found;
-    return lanes_repo(s->db, s->lane->mem, s->lane->id, &s->lane->repo, &found, e);
+    str before = s->lane->repo.default_branch;
+    return lanes_repo(s->db, s->lane->mem, s->lane->id, &s->lane->repo, &found, e) &&
+           (str_eq(before, s->lane->repo.default_branch) || settings_file_want(s, e));
 }
 
 bool apply_webhook(struct step *s, const struct fact *f, str body, str *note, struct err *e)
@@ -383,7 +392,7 @@ bool apply_webhook(struct step *s, const struct fact *f, str body, str *note, st
     case FORGE_RERUN_ASKED:
         return apply_rerun(s, &v, note, e);
     case FORGE_PUSH:
-        return apply_push(s, &v, note, e);
+        return apply_push(s, &v, payload, note, e);
     case FORGE_REPOSITORY:
         return apply_repository(s, &v, note, e);
     case FORGE_INSTALLATION:

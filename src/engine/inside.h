@@ -283,6 +283,12 @@ bool audit_order(struct step *s, const struct orderer *by, const char *category,
                  const char *action, str target_type, str target, str description,
                  struct err *e) MUST_CHECK;
 
+/* settings_file.c: settings kept in git (domain/settings_file.h) */
+bool settings_file_want(struct step *s, struct err *e) MUST_CHECK;
+bool settings_file_prepare(struct step *s, const struct effect *f);
+bool settings_file_answered(struct step *s, enum forge_outcome outcome, struct json result,
+                            str message, struct err *e) MUST_CHECK;
+
 /* orders.c: what people tick and write on the forge */
 bool apply_comment(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
 /* Fact "order": ticks and texts of one version of one comment; the forge is asked who may. */

@@ -316,6 +316,15 @@ static bool apply_order_fact(struct step *s, const struct fact *f, str body, str
     return parse_fact(s, body, &v, e) && apply_order(s, f, v, note, e);
 }
 
+static bool apply_settings_fact(struct step *s, const struct fact *f, str body, str *note,
+                                struct err *e)
+{
+    (void)f;
+    (void)body;
+    *note = STR("the file of settings is read");
+    return settings_file_want(s, e);
+}
+
 static const struct fact_handler handlers[] = {
     { "upload.affected", apply_upload_fact },
     { "answer",          apply_answer_fact },
@@ -324,6 +333,7 @@ static const struct fact_handler handlers[] = {
     { "exec",            apply_exec_fact },
     { "budget",          apply_budget_fact },
     { "order",           apply_order_fact },
+    { "settings",        apply_settings_fact },
 };
 
 static bool apply_one(struct step *s, const struct fact *f, str *note, struct err *e)

@@ -226,6 +226,15 @@ static bool prepare_order(struct step *s, const struct effect *f, struct json bo
     return order_prepare(s, f, body, e);
 }
 
+static bool prepare_read_settings(struct step *s, const struct effect *f, struct json body,
+                                  bool maybe_sent, struct err *e)
+{
+    (void)body;
+    (void)maybe_sent;
+    (void)e;
+    return settings_file_prepare(s, f);
+}
+
 static const struct {
     const char *kind;
     bool (*prepare)(struct step *, const struct effect *, struct json, bool, struct err *);
@@ -239,6 +248,7 @@ static const struct {
     {"deliveries", prepare_deliveries}, {"redeliver", prepare_redeliver},
     {"list_repos", prepare_list_repos}, {"read_quota", prepare_read_quota},
     {"permission", prepare_order},      {"reply", prepare_order},
+    {"read_settings", prepare_read_settings},
 };
 
 bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e)

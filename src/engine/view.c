@@ -75,6 +75,9 @@ void view_settings(struct arena *mem, const struct lane_repo *r, struct repo_set
     if (json_parse(mem, r->settings.len ? r->settings : STR("{}"), 0, &changes, why) &&
         !settings_merge(mem, changes, out, why))
         settings_default(out);
+    struct err ignored = { 0 };         /* what the file says was looked at when it was read */
+    if (r->file_settings.len && json_parse(mem, r->file_settings, 0, &changes, &ignored))
+        (void)!settings_merge(mem, changes, out, &ignored);
 }
 
 bool view_open(struct view *v, struct db *db, struct arena *mem, str public_url,
@@ -347,6 +350,7 @@ bool view_change_alone(const struct view *v, const struct change *c, struct chan
                              .repository =
                                  arena_print(v->mem, PRI_STR "/" PRI_STR, FMT_STR(v->repo.owner),
                                              FMT_STR(v->repo.name)),
+                             .settings_wrong = v->repo.file_note,
                              .state = c->state,
                              .draft = c->draft,
                              .notice = notice_read(v->mem, c->notice, notice) ? notice : NULL};

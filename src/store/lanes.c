@@ -9,7 +9,7 @@ bool lanes_repo(struct db *db, struct arena *mem, int64_t lane, struct lane_repo
     if (!db_query(db, mem, e, &r,
                   "select r.id, r.forge_id, r.installation_id, r.workspace_id, r.host, r.owner, "
                   "r.name, r.default_branch, r.settings, r.removed_ms, coalesce(i.suspended, 0), "
-                  "i.deleted_ms from repository r"
+                  "i.deleted_ms, r.file_settings, r.file_note from repository r"
                   " left join installation i on i.id = r.installation_id where r.id = $1",
                   ARGS(A(lane))))
         return false;
@@ -24,6 +24,8 @@ bool lanes_repo(struct db *db, struct arena *mem, int64_t lane, struct lane_repo
                                   .name = row_str(&r, 0, 6),
                                   .default_branch = row_str(&r, 0, 7),
                                   .settings = row_str(&r, 0, 8),
+                                  .file_settings = row_str(&r, 0, 12),
+                                  .file_note = row_str(&r, 0, 13),
                                   .removed = !row_null(&r, 0, 9),
                                   .suspended = row_bool(&r, 0, 10) || !row_null(&r, 0, 11)};
     return true;

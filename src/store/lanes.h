@@ -7,7 +7,7 @@
 
 struct lane_repo {
     int64_t id, forge_id, installation_id;
-    str     workspace_id, host, owner, name, default_branch, settings;
+    str     workspace_id, host, owner, name, default_branch, settings, file_settings, file_note;
     bool    removed, suspended;
 };
 /* *found false: no such repository (or lane 0). */

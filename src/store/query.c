@@ -78,7 +78,7 @@ bool query_workspaces(struct db *db, struct arena *mem, const struct query *q, s
 
 #define REPOSITORY_COLUMNS \
     "id, workspace_id, forge, forge_id, host, owner, name, default_branch, installation_id, " \
-    "created_ms, removed_ms"
+    "created_ms, removed_ms, file_settings, file_note"
 
 static void repository_fields(struct json_out *w, const struct db_rows *r, size_t i)
 {
@@ -93,6 +93,11 @@ static void repository_fields(struct json_out *w, const struct db_rows *r, size_
     query_i64(w, "installationId", db_at(r, i, 8));
     query_time(w, "createdAt", db_at(r, i, 9));
     query_time(w, "removedAt", db_at(r, i, 10));
+    json_key(w, STR("settingsFile"));
+    json_begin_object(w);
+    json_field_raw(w, STR("settings"), row_str(r, i, 11));
+    query_str(w, "wrong", db_at(r, i, 12));
+    json_end_object(w);
 }
 
 bool query_repositories(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,

@@ -23,7 +23,7 @@ bool workspaces_exists(struct db *db, struct arena *mem, str id, bool *found, st
 
 #define REPOSITORY_COLUMNS \
     "id, workspace_id, forge, forge_id, host, owner, name, default_branch, installation_id, " \
-    "settings, created_ms, removed_ms"
+    "settings, created_ms, removed_ms, file_settings, file_note"
 
 static void repository_row(const struct db_rows *r, struct repository *out, bool *found)
 {
@@ -40,7 +40,9 @@ static void repository_row(const struct db_rows *r, struct repository *out, bool
                                    .installation_id = row_i64(r, 0, 8),
                                    .settings = row_str(r, 0, 9),
                                    .created_ms = row_i64(r, 0, 10),
-                                   .removed_ms = row_i64(r, 0, 11)};
+                                   .removed_ms = row_i64(r, 0, 11),
+                                   .file_settings = row_str(r, 0, 12),
+                                   .file_note = row_str(r, 0, 13)};
 }
 
 bool repositories_get(struct db *db, struct arena *mem, str workspace_id, int64_t id,
@@ -122,6 +124,13 @@ bool repositories_import(struct db *db, struct arena *mem, struct repository *r,
         .target = arena_print(mem, PRI_STR "/" PRI_STR, FMT_STR(r->owner), FMT_STR(r->name))};
     return audit_add(db, mem, &a, now_ms, e) &&
            permissions_default(db, mem, r, actor_type, actor, now_ms, e);
+}
+
+bool repositories_set_file(struct db *db, int64_t id, str settings, str note, struct err *e)
+{
+    return db_exec(db, e, NULL,
+                   "update repository set file_settings = $2, file_note = $3 where id = $1",
+                   ARGS(A(id), A(text(settings)), A(text(note))));
 }
 
 bool repositories_set_settings(struct db *db, int64_t id, str settings, struct err *e)

@@ -8,7 +8,8 @@
 
 struct repository {
     int64_t id, forge_id, installation_id /* 0: none */, created_ms, removed_ms;
-    str     workspace_id, forge, host, owner, name, default_branch, settings;
+    str     workspace_id, forge, host, owner, name, default_branch, settings,
+        file_settings, file_note;       /* of .github/signalbox.yaml, and what is wrong with it */
 };
 
 bool workspaces_ensure(struct db *db, str id, str name, int64_t now_ms, struct err *e) MUST_CHECK;
@@ -33,6 +34,8 @@ bool repositories_by_name(struct db *db, struct arena *mem, str workspace_id, st
  */
 bool repositories_import(struct db *db, struct arena *mem, struct repository *r, str actor_type,
                          str actor, int64_t now_ms, bool *is_new, struct err *e) MUST_CHECK;
+bool repositories_set_file(struct db *db, int64_t id, str settings, str note,
+                           struct err *e) MUST_CHECK;
 bool repositories_set_settings(struct db *db, int64_t id, str settings, struct err *e) MUST_CHECK;
 
 #endif

@@ -57,6 +57,48 @@ static void test_a_command_is_a_fact_whose_outcome_is_the_answer(void **state)
     assert_text(at(g, a, "data.state"), "pending");
 }
 
+static void test_what_is_kept_in_git_is_not_set_by_api(void **state)
+{
+    struct rig *g = *state;
+    str at_settings = arena_print(g->mem, "/api/v1/repositories/%lld/settings", (long long)g->repo),
+        at_repo = arena_print(g->mem, "/api/v1/repositories/%lld", (long long)g->repo);
+    run(g->b,
+        "update repository set file_settings = '{\"threshold\":80}', file_note = 'there is no "
+        "setting foo' where id = $1",
+        ARGS(A(g->repo)));
+    struct answer a = ask(g, "GET", at_settings.ptr, g->member, NULL);
+    assert_int_equal(num(a, "data.threshold"), 80);
+    a = ask(g, "PATCH", at_settings.ptr, g->admin, "{\"threshold\":90,\"rapid_pushes\":5}");
+    expect(a, 409, "Conflict");
+    assert_true(str_has(at(g, a, "errorMessage"), STR("threshold is kept in .github/signalbox.yaml")));
+    a = ask(g, "PATCH", at_settings.ptr, g->admin, "{\"rapid_pushes\":5}");
+    expect(a, 200, NULL);
+    assert_int_equal(num(a, "data.threshold"), 80);
+    assert_int_equal(num(a, "data.rapid_pushes"), 5);
+    a = ask(g, "GET", at_repo.ptr, g->member, NULL);
+    assert_int_equal(num(a, "data.settingsFile.settings.threshold"), 80);
+    assert_text(at(g, a, "data.settingsFile.wrong"), "there is no setting foo");
+    run(g->b, "update repository set file_settings = '{}', file_note = '' where id = $1",
+        ARGS(A(g->repo)));
+    a = ask(g, "GET", at_settings.ptr, g->member, NULL);
+    assert_int_equal(num(a, "data.threshold"), 50);
+    assert_int_equal(num(a, "data.rapid_pushes"), 5);
+}
+
+static void test_settings_out_of_bounds_change_nothing(void **state)
+{
+    struct rig *g = *state;
+    str path = arena_print(g->mem, "/api/v1/repositories/%lld/settings", (long long)g->repo);
+    struct answer a = ask(g, "PATCH", path.ptr, g->admin,
+                          "{\"threshold_hold\":true,\"threshold\":0,\"rapid_push_minutes\":1441}");
+    expect(a, 400, "ValidationError");
+    assert_true(str_has(a.text, STR("threshold must be between 1 and 50000, got 0")));
+    assert_true(str_has(a.text, STR("rapid_push_minutes must be between 1 and 1440, got 1441")));
+    a = ask(g, "GET", path.ptr, g->member, NULL);
+    assert_true(str_has(a.text, STR("\"threshold_hold\":false")) &&
+                str_has(a.text, STR("\"threshold\":50")));
+}
+
 static void test_held_batches_are_released_by_order(void **state)
 {
     struct rig *g = *state;
@@ -456,7 +498,9 @@ static void test_the_set_up_page_makes_one_app(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        API_BOTH(test_a_command_is_a_fact_whose_outcome_is_the_answer), API_BOTH(test_held_batches_are_released_by_order),
+        API_BOTH(test_a_command_is_a_fact_whose_outcome_is_the_answer), API_BOTH(test_what_is_kept_in_git_is_not_set_by_api),
+        API_BOTH(test_settings_out_of_bounds_change_nothing),
+        API_BOTH(test_held_batches_are_released_by_order),
         API_BOTH(test_a_paused_pull_request_is_resumed_by_its_number),
         API_BOTH(test_a_held_batch_tells_what_holds_it),
         API_BOTH(test_an_idempotency_key_makes_it_one_command), API_BOTH(test_reruns_name_their_node),

@@ -448,6 +448,49 @@ static void one_release_lifts_all_that_a_person_may_lift(void **state)
     world_stop(w);
 }
 
+/* ---- settings kept in git ---- */
+
+static void push_to_main(struct world *w, const char *file)
+{
+    world_webhook(w, "push", NULL,
+                  arena_print(w->both->mem,
+                              "{\"ref\":\"refs/heads/main\",\"commits\":[{\"modified\":[\"%s\"]}],\"repository\":{\"id\":4711,"
+                              "\"name\":\"infra\",\"owner\":{\"login\":\"acme\"},\"default_branch\":\"main\"},\"installation\":{"
+                              "\"id\":5}}",
+                              file)
+                      .ptr);
+}
+
+static void a_file_of_the_default_branch_sets_what_it_names(void **state)
+{
+    GIVEN(w);
+    w->settings_file = "threshold_hold: true\nthreshold: 2\n";
+    push_to_main(w, "main.tf");                         /* another file: nothing is read */
+    until(w, 0, CALM);
+    until(w, 1, "select count(*) from repository where file_settings = '{}'");
+    push_to_main(w, ".github/signalbox.yaml");
+    until(w, 1, "select count(*) from repository where file_settings = '{\"threshold_hold\":true,\"threshold\":2}'");
+    until(w, 1, "select count(*) from audit where action = 'repository.settings_changed' and actor = 'signalbox'");
+    open_with(w, 3);
+    until(w, 1, HELD);
+
+    w->settings_file = "threshold_hold: true\nthreshold: 0\n";     /* wrong: nothing changes, and the check says so */
+    push_to_main(w, ".github/signalbox.yaml");
+    until(w, 1, "select count(*) from repository where file_settings = '{\"threshold_hold\":true,\"threshold\":2}' and "
+                "file_note = 'threshold must be between 1 and 50000, got 0'");
+    world_pull(w, "edited", 7, "head0", false, 120);
+    then_nothing_was_sent(w, 0);
+    world_settings(w, "{\"threshold\":9}", NULL);        /* what the file names is the file's */
+    until(w, 0, CALM);
+    until(w, 1, HELD);
+
+    w->settings_file = NULL;                            /* it is gone: what was set otherwise counts again */
+    push_to_main(w, ".github/signalbox.yaml");
+    until(w, 3, GOING);
+    until(w, 1, "select count(*) from repository where file_settings = '{}' and file_note = ''");
+    world_stop(w);
+}
+
 /* ---- what else may happen to a held batch ---- */
 
 static void a_held_batch_is_cancelled_and_cannot_be_sent_again(void **state)
@@ -555,6 +598,7 @@ int main(int argc, char **argv)
         BOTH(the_pause_ends_with_the_setting_that_made_it),
         BOTH(several_are_shown_and_lifted_one_by_one),
         BOTH(one_release_lifts_all_that_a_person_may_lift),
+        BOTH(a_file_of_the_default_branch_sets_what_it_names),
         BOTH(a_held_batch_is_cancelled_and_cannot_be_sent_again),
         BOTH(a_newer_head_takes_the_place_of_a_held_one),
         BOTH(the_merge_of_a_held_pull_request_is_applied),

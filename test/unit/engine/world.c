@@ -92,17 +92,20 @@ static void list_runs(struct world *w, struct arena *mem, struct forge_answer *a
     w->find_calls++;
 }
 
-static void read_file(struct world *w, struct arena *mem, struct forge_answer *a)
+static void read_file(struct world *w, struct arena *mem, const struct forge_call *c,
+                      struct forge_answer *a)
 {
+    bool settings = str_ends(c->path, STR("signalbox.yaml"));
+    const char *text = settings ? w->settings_file : w->workflow_text;
     struct buf b;
     struct json_out j;
     buf_init(&b, mem, 1 << 20);
     json_out_init(&j, &b);
     json_begin_object(&j);
-    json_field_bool(&j, STR("found"), w->workflow_text != NULL);
-    if (w->workflow_text) {
+    json_field_bool(&j, STR("found"), text != NULL);
+    if (text) {
         json_field_str(&j, STR("blob"), STR("b10b"));
-        json_field_str(&j, STR("text"), str_of(w->workflow_text));
+        json_field_str(&j, STR("text"), str_of(text));
         json_field_str(&j, STR("etag"), STR("e"));
     }
     json_end_object(&j);
@@ -278,7 +281,7 @@ static void call(void *self, const struct forge_call *c, forge_done *done, void 
     else if (c->kind == FORGE_READ_FILE && w->files_away)
         a.outcome = FORGE_NOT_SENT;
     else if (c->kind == FORGE_READ_FILE)
-        read_file(w, mem, &a);
+        read_file(w, mem, c, &a);
     else if (c->kind == FORGE_PUT_CHECK) {
         w->check_calls++;
         snprintf(w->last_check, sizeof w->last_check, PRI_STR, FMT_STR(c->body));

@@ -37,6 +37,7 @@ struct world {
     bool               draft;           /* what world_pull says of the pull request */
     bool               files_away;      /* workflow files cannot be read at the moment */
     const char        *workflow_text;
+    const char        *settings_file;   /* .github/signalbox.yaml; NULL: there is none */
     struct pretend_run run[RUNS_MAX];
     int                before;          /* runs before the part that a test is about */
     int                runs, dispatch_calls, find_calls, check_calls, comment_calls, cancel_calls;
