@@ -7,8 +7,13 @@
 #include "domain/explain.h"
 #include "engine/view.h"
 
+/* Of one explanation: fifty thousand nodes with their rows are more than a request may take. */
+#define EXPLAIN_SOFT_BYTES ((size_t)1 << 30)
+#define EXPLAIN_HARD_BYTES ((size_t)4 << 30)
+
 /* What is explained. */
 struct subject {
+    struct arena      *mem;
     struct view        v;
     struct change      change;
     struct change_view cv;
@@ -71,7 +76,7 @@ static void put_node(struct json_out *w, const struct subject *s)
     json_end_object(w);
 }
 
-static enum outcome answer(struct call *c, const struct subject *s, const struct reasons *r)
+static void answer(struct call *c, const struct subject *s, const struct reasons *r)
 {
     struct json_out *w = &c->data;
     json_begin_object(w);
@@ -81,15 +86,14 @@ static enum outcome answer(struct call *c, const struct subject *s, const struct
     put_batch(w, s);
     put_node(w, s);
     json_field_time(w, STR("asOf"), c->now_ms);
-    json_field_raw(w, STR("reasons"), reasons_json(c->mem, r));
+    json_field_raw(w, STR("reasons"), reasons_json(s->mem, r));
     json_end_object(w);
-    return ANSWERED;
 }
 
 static bool open_view(struct call *c, struct db *db, int64_t repository_id, struct subject *s)
 {
     s->position = -1;
-    return view_open(&s->v, db, c->mem, c->api->config.public_url, repository_id, c->now_ms,
+    return view_open(&s->v, db, s->mem, c->api->config.public_url, repository_id, c->now_ms,
                      &c->err);
 }
 
@@ -108,8 +112,8 @@ static bool see_batch(struct call *c, struct db *db, struct subject *s)
         return fail(&c->err, ERR_NOT_FOUND,
                     "there is no such batch in the workspace, or the token does not cover it");
     if (!open_view(c, db, repository_id, s) ||
-        !batches_by_seq(db, c->mem, seq, &row, &found, &c->err) ||
-        !changes_get(db, c->mem, row.change_id, &s->change, &found, &c->err))
+        !batches_by_seq(db, s->mem, seq, &row, &found, &c->err) ||
+        !changes_get(db, s->mem, row.change_id, &s->change, &found, &c->err))
         return false;
     s->has_batch = true;
     /* Its change, without the batches of it: they may be large, and only this one is asked for. */
@@ -154,37 +158,14 @@ static bool node_named(struct call *c, struct subject *s)
                 "the batch has %u nodes of this instance: name the workflow too", found);
 }
 
-static enum outcome explain_seen(struct call *c, struct subject *s)
+static bool see_node_named(struct call *c, struct db *db, struct subject *s)
 {
-    struct reasons r = { .mem = c->mem };
-    s->kind = s->position < 0 ? "batch" : "node";
-    if (s->position < 0)
-        explain_batch(&s->cv, &s->bv, c->now_ms, &r);
-    else
-        explain_node(&s->cv, &s->bv, (uint32_t)s->position, c->now_ms, &r);
-    return answer(c, s, &r);
+    return see_batch(c, db, s) && node_named(c, s);
 }
 
-enum outcome api_explain_batch(struct call *c)
+static bool see_node_at(struct call *c, struct db *db, struct subject *s)
 {
-    struct subject s = { 0 };
-    struct db *db = call_read(c);
-    if (!db)
-        return FAILED;
-    bool ok = see_batch(c, db, &s) && node_named(c, &s);
-    engine_read_done(c->api->config.engine, db);
-    return ok ? explain_seen(c, &s) : FAILED;
-}
-
-enum outcome api_explain_node(struct call *c)
-{
-    struct subject s = { 0 };
-    struct db *db = call_read(c);
-    if (!db)
-        return FAILED;
-    bool ok = see_batch(c, db, &s) && node_at(c, &s, c->path[1]);
-    engine_read_done(c->api->config.engine, db);
-    return ok ? explain_seen(c, &s) : FAILED;
+    return see_batch(c, db, s) && node_at(c, s, c->path[1]);
 }
 
 /* ---- a pull request -------------------------------------------------------------------------- */
@@ -212,17 +193,38 @@ static bool see_pull(struct call *c, struct db *db, struct subject *s)
     return true;
 }
 
-enum outcome api_explain_pull(struct call *c)
+/* ---- the three routes ------------------------------------------------------------------------ */
+
+static void explain(struct subject *s, int64_t now_ms, struct reasons *r)
 {
-    struct subject s = { .kind = "change" };
-    struct reasons r = { .mem = c->mem };
+    if (strcmp(s->kind, "change") == 0) {
+        explain_change(&s->cv, now_ms, r);
+    } else if (s->position < 0) {
+        explain_batch(&s->cv, &s->bv, now_ms, r);
+    } else {
+        s->kind = "node";
+        explain_node(&s->cv, &s->bv, (uint32_t)s->position, now_ms, r);
+    }
+}
+
+static enum outcome explained(struct call *c, const char *kind,
+                              bool (*see)(struct call *, struct db *, struct subject *))
+{
     struct db *db = call_read(c);
     if (!db)
         return FAILED;
-    bool ok = see_pull(c, db, &s);
+    struct subject s = { .mem = arena_new(EXPLAIN_SOFT_BYTES, EXPLAIN_HARD_BYTES), .kind = kind };
+    struct reasons r = { .mem = s.mem };
+    bool ok = see(c, db, &s);
     engine_read_done(c->api->config.engine, db);
-    if (!ok)
-        return FAILED;
-    explain_change(&s.cv, c->now_ms, &r);
-    return answer(c, &s, &r);
+    if (ok) {
+        explain(&s, c->now_ms, &r);
+        answer(c, &s, &r);
+    }
+    arena_free(s.mem);
+    return ok ? ANSWERED : FAILED;
 }
+
+enum outcome api_explain_batch(struct call *c) { return explained(c, "batch", see_node_named); }
+enum outcome api_explain_node(struct call *c) { return explained(c, "batch", see_node_at); }
+enum outcome api_explain_pull(struct call *c) { return explained(c, "change", see_pull); }
