@@ -378,7 +378,7 @@ static bool set_up(struct lite *l, struct err *e)
     /* temp_store: savepoints keep the pages they would restore in memory; in a file they are two
      * thirds of all writes. */
     /* A commit into a part of the WAL that is there already is half as dear as one that makes the
-     * file longer, and a page that changes in many commits is copied into the database once for each
+     * file longer, and a page that changes in many commits is copied into the database once a
      * checkpoint: so the WAL goes round in 16 MB, and is cut only when it got twice as long. */
     static const char writer[] =
         "pragma journal_mode=wal; pragma synchronous=full; pragma temp_store=memory;"

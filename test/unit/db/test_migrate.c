@@ -211,6 +211,53 @@ static void ours_apply_and_mean_the_same_on_both(void **state)
                      0);
 }
 
+extern const struct embedded db_migrations[];
+
+/* 0004 moves the rows of two tables: nothing is lost, and the audit keeps its order. */
+static void locks_and_audit_of_an_older_house_are_kept(void **state)
+{
+    struct both *b = *state;
+    struct db_rows got;
+
+    given(b, db_migrations, 3);
+    run(b, "insert into workspace (id, name, created_ms) values ('ws_a', 'a', 1)", NO_ARGS);
+    run(b,
+        "insert into lock (id, workspace_id, key, folded, message, properties, actor, token, "
+        "session_repository, session_ref, created_ms, updated_ms, expires_ms, deleted_ms) values "
+        "('lock_1', 'ws_a', 'K', 'k', 'mine', '{\"a\":1}', 'ada', 7, 5, 'refs/x', 10, 11, 12, "
+        "null)",
+        NO_ARGS);
+    for (int64_t i = 1; i <= 3; i++)
+        run(b,
+            "insert into audit (id, workspace_id, repository_id, at_ms, category, action, "
+            "actor_type, actor, target_type, target, description, metadata) values ($1, 'ws_a', "
+            "$2, $3, 'lock', 'lock.created', 'token', 'ada', 'lock', 'K', 'mine', '{}')",
+            ARGS(A(arena_print(b->mem, "aud_%d", (int)(9 - i))), A(i), A(100 - i)));
+    run(b, "delete from audit where repository_id = 2", NO_ARGS);
+    given(b, db_migrations, 4);
+
+    assert_int_equal(number(b,
+                            "select count(*) from lock where id = 'lock_1' and key = 'K' and "
+                            "folded = 'k' and message = 'mine' and properties = '{\"a\":1}' and "
+                            "actor = 'ada' and token = 7 and session_repository = 5 and "
+                            "session_ref = 'refs/x' and created_ms = 10 and updated_ms = 11 and "
+                            "expires_ms = 12 and deleted_ms is null",
+                            NO_ARGS),
+                     1);
+    run(b,
+        "insert into audit (id, workspace_id, at_ms, category, action, actor_type, actor) values "
+        "('aud_new', 'ws_a', 1, 'lock', 'lock.deleted', 'token', 'ada')",
+        NO_ARGS);
+    good(b, db_query(b->db, b->mem, &b->e, &got,
+                     "select id, at_ms from audit where workspace_id = 'ws_a' order by seq",
+                     NO_ARGS));
+    assert_int_equal(got.count, 3);
+    assert_text(db_at(&got, 0, 0)->s, "aud_8");
+    assert_int_equal(db_at(&got, 0, 1)->i, 99);
+    assert_text(db_at(&got, 1, 0)->s, "aud_6");
+    assert_text(db_at(&got, 2, 0)->s, "aud_new");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +270,7 @@ int main(void)
         BOTH(programs_that_start_together_apply_each_once),
         BOTH(a_fault_in_the_middle_is_survived_by_the_next_start),
         BOTH(ours_apply_and_mean_the_same_on_both),
+        BOTH(locks_and_audit_of_an_older_house_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
