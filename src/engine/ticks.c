@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "engine/inside.h"
+#include "store/budget.h"
 #include "store/uploads.h"
 
 enum {
@@ -59,6 +60,19 @@ static bool share_lanes(struct lease_job *x, struct db *db, struct arena *mem, i
     return true;
 }
 
+bool ticks_told(struct engine *en, struct db *db, struct arena *mem, int64_t now_ms, struct err *e)
+{
+    struct budget_wait *wait;
+    size_t count;
+    if (!en->config.forge || !en->config.forge->told)
+        return true;
+    if (!budget_waits(db, mem, now_ms, &wait, &count, e))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        en->config.forge->told(en->config.forge->self, wait[i].installation_id, wait[i].until_ms);
+    return true;
+}
+
 static bool lease_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct lease_job *x = arg;
@@ -73,6 +87,7 @@ static bool lease_body(struct db *db, struct arena *mem, void *arg, struct err *
                  "nothing",
                  NO_ARGS) ||
         !lanes_renew(db, en->server_id, now_ms + en->config.lease_ms, e) ||
+        !ticks_told(en, db, mem, now_ms, e) ||
         !share_lanes(x, db, mem, now_ms, &want, e))
         return false;
     return want == 0 ||

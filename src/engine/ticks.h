@@ -9,6 +9,8 @@
 
 #include "base/err.h"
 
+struct arena;
+struct db;
 struct engine;
 /* When the clock does next what it does now and then (monotonic). */
 struct ticks_due { int64_t lease_ms, purge_ms; };
@@ -16,5 +18,8 @@ struct ticks_due { int64_t lease_ms, purge_ms; };
 void ticks_turn(struct engine *en, struct ticks_due *due);
 bool ticks_start(struct engine *en, struct err *e) MUST_CHECK;
 void ticks_stop(struct engine *en);
+/* The port learns what other servers, or an earlier life of this one, were told to wait for. */
+bool ticks_told(struct engine *en, struct db *db, struct arena *mem, int64_t now_ms,
+                struct err *e) MUST_CHECK;
 
 #endif

@@ -186,6 +186,8 @@ struct forge_port {
     void (*call)(void *self, const struct forge_call *c, forge_done *done, void *ctx);
     /* So many servers use the same installations, and each takes its part of the limits. Or NULL. */
     void (*divide)(void *self, int64_t servers);
+    /* Another server, or an earlier life of this one, was told to wait. Never shortens. Or NULL. */
+    void (*told)(void *self, int64_t installation_id, int64_t until_ms);
 };
 
 /* ---- GitHub ------------------------------------------------------------------------------ */

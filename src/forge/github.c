@@ -87,9 +87,15 @@ static void github_divide(void *self, int64_t servers)
     atomic_store(&g->servers, servers);
 }
 
+static void github_told(void *self, int64_t installation_id, int64_t until_ms)
+{
+    limit_post(self, installation_id, until_ms);
+}
+
 struct forge_port github_port(struct github *g)
 {
-    return (struct forge_port){ .self = g, .call = github_call, .divide = github_divide };
+    return (struct forge_port){
+        .self = g, .call = github_call, .divide = github_divide, .told = github_told };
 }
 
 /* ---- its life ---- */

@@ -43,7 +43,7 @@ void auth_free(struct github *g)
         }
 }
 
-static struct party *party_of(struct github *g, int64_t id)
+struct party *party_of(struct github *g, int64_t id)
 {
     struct party **at = &g->parties[(uint64_t)id % (sizeof g->parties / sizeof g->parties[0])];
     for (struct party *p = *at; p; p = p->next)

@@ -50,17 +50,22 @@ static void arrived(void *ctx, const struct http_answer *a)
     j->begin(j);
 }
 
+/* The client answers an address it cannot call at once, and on its own thread: exactly what is
+ * needed to get there. */
+bool client_post(struct github *g, void (*there)(void *, const struct http_answer *), void *ctx)
+{
+    pthread_mutex_t *held = lock_mutex(&g->identity);       /* by then the job may be gone */
+    bool stopped = g->stopped;
+    if (!stopped)
+        http_call_start(g->client, &(struct http_call){ .method = HTTP_GET, .url = STR("none:"),
+                                                        .done = there, .ctx = ctx });
+    pthread_mutex_unlock(held);
+    return !stopped;
+}
+
 void job_post(struct job *j)
 {
-    pthread_mutex_t *held = lock_mutex(&j->g->identity);    /* by then the job may be gone */
-    bool stopped = j->g->stopped;
-    /* The client answers an address it cannot call at once, and on its own thread: exactly what is
-     * needed to get there. */
-    if (!stopped)
-        http_call_start(j->g->client, &(struct http_call){ .method = HTTP_GET, .url = STR("none:"),
-                                                           .done = arrived, .ctx = j });
-    pthread_mutex_unlock(held);
-    if (stopped)
+    if (!client_post(j->g, arrived, j))
         job_fail(j, FORGE_NOT_SENT, 0, STR("not sent: the server is stopping"));
 }
 

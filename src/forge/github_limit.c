@@ -4,6 +4,8 @@
  * is remembered for every call of the same installation. Waiting is measured on our steady clock;
  * the times that GitHub tells are of its own clock (github_clock.c).
  */
+#include <stdlib.h>
+
 #include "forge/inside.h"
 
 enum {
@@ -150,6 +152,34 @@ int64_t party_told(struct party *p, const struct limit_order *o, bool success, i
     if (steady_ms + wait_ms > p->limited_until_ms)
         p->limited_until_ms = steady_ms + wait_ms;
     return p->limited_until_ms;
+}
+
+/* ---- what others were told ---- */
+
+struct hearsay { struct github *g; int64_t installation_id, until_ms; };
+
+static void heard(void *ctx, const struct http_answer *a)
+{
+    struct hearsay *h = ctx;
+    struct github *g = h->g;
+    struct party *p = party_of(g, h->installation_id);
+    int64_t steady_ms = g->steady_ms(g->now_self);
+    int64_t wait_ms = h->until_ms - g->now_ms(g->now_self);
+    if (wait_ms > 0 && wait_ms <= RETRY_SANE_S * INT64_C(1000) &&
+        steady_ms + wait_ms > p->limited_until_ms)
+        p->limited_until_ms = steady_ms + wait_ms;
+    line_drain(g, p);
+    free(h);
+}
+
+void limit_post(struct github *g, int64_t installation_id, int64_t until_ms)
+{
+    struct hearsay *h = malloc(sizeof *h);
+    if (!h)
+        abort();
+    *h = (struct hearsay){ g, installation_id, until_ms };
+    if (!client_post(g, heard, h))
+        free(h);
 }
 
 /* ---- the quota, asked for ---- */

@@ -63,6 +63,8 @@ struct party {
 
 /* ---- github_limit.c ---- */
 void limit_read(struct job *j, const struct http_answer *a, str message, struct limit_order *out);
+/* Somebody else was told to wait. From any thread. */
+void limit_post(struct github *g, int64_t installation_id, int64_t until_ms);
 /* What is believed of such numbers; -1: missing or unreadable. */
 void quota_judge(struct job *j, int64_t limit, int64_t remaining, int64_t reset_s, str resource,
                  struct forge_quota *out);
@@ -156,6 +158,9 @@ struct job {
 /* ---- github_job.c: the life of a job ---- */
 struct job *job_new(struct github *g, const struct forge_call *c, void (*begin)(struct job *),
                     forge_done *done, void *ctx);
+/* Has `there` called on the client's thread. From any thread. False after github_stop. */
+bool client_post(struct github *g, void (*there)(void *ctx, const struct http_answer *a),
+                 void *ctx);
 /* Carries the job over to the client's thread, where `begin` is called. From any thread. After
  * github_stop it ends here. */
 void job_post(struct job *j);
@@ -210,6 +215,7 @@ void auth_drop(struct job *j);
 /* The header of the request, in j->mem; wiped by auth_header_wipe. False: ends the job. */
 bool auth_app_token(struct github *g, str *out, struct err *e) MUST_CHECK;
 void auth_free(struct github *g);
+struct party *party_of(struct github *g, int64_t id);
 
 /* ---- github_address.c ---- */
 str  address_escape(struct arena *mem, str text, bool keep_slashes);

@@ -94,6 +94,22 @@ bool budget_blocked(struct db *db, struct arena *mem, int64_t installation_id, i
     return true;
 }
 
+bool budget_waits(struct db *db, struct arena *mem, int64_t now_ms, struct budget_wait **out,
+                  size_t *count, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+                  "select installation_id, blocked_until_ms from quota where resource = 'core' and "
+                  "blocked_until_ms > $1",
+                  ARGS(A(now_ms))))
+        return false;
+    *count = r.count;
+    *out = arena_make(mem, struct budget_wait, r.count + 1);
+    for (size_t i = 0; i < r.count; i++)
+        (*out)[i] = (struct budget_wait){ row_i64(&r, i, 0), row_i64(&r, i, 1) };
+    return true;
+}
+
 /* ---- claims ---------------------------------------------------------------------------------- */
 
 bool claims_get(struct db *db, struct arena *mem, int64_t batch_seq, struct claim *out,

@@ -26,6 +26,10 @@ bool budget_save(struct db *db, int64_t installation_id, const struct budget *b,
 /* Until when the installation was told to wait; 0: it was not. */
 bool budget_blocked(struct db *db, struct arena *mem, int64_t installation_id, int64_t *until_ms,
                     struct err *e) MUST_CHECK;
+/* All that have been told to wait and are not through with it. */
+struct budget_wait { int64_t installation_id, until_ms; };
+bool budget_waits(struct db *db, struct arena *mem, int64_t now_ms, struct budget_wait **out,
+                  size_t *count, struct err *e) MUST_CHECK;
 
 struct claim {
     int64_t batch_seq, installation_id;

@@ -133,6 +133,22 @@ describe('the same end, whatever goes wrong', { concurrency: 4 }, () => {
         it(`PostgreSQL: ${one.name}`, () => withBox({ database: postgres, ...one.order }, (box) => tell(box, one)));
 });
 
+describe('told to wait, and killed', () => {
+    it('the next life waits, too', () =>
+        withBox({ database: sqlite }, async (box) => {
+            await box.sim.fault(dispatch('secondary', { hint: 'retry-after', seconds: 8, count: 1, skip: 2 }));
+            const pull = await box.pull();
+            await box.uploadPull(diamond, pull);
+            const batch = await box.batch('opened');
+            await box.until('the refusal to be stored', async () => /secondary rate limit/.test(JSON.stringify(await box.nodes(batch.id))), 20_000);
+            await box.serve.end('SIGKILL');
+            await box.serve.start();
+            assert.equal((await box.ended('opened', undefined, 60_000)).verdict, 'success', await box.state());
+            await box.checked(pull.head_sha, 'success', 20_000);
+            await box.clean({ intents: 7 });
+        }));
+});
+
 describe('GHES without any id: one at a time can be told apart, and what cannot says so', () => {
     it('a chain is followed by elimination', () =>
         withBox({ database: sqlite, sim: { dispatchStyle: 'ghes' }, files: repositoryFiles({ named: false }) }, async (box) => {

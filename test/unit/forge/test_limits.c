@@ -85,6 +85,36 @@ static void while_told_to_wait_nothing_of_that_installation_is_sent(void **state
     assert_int_equal(rig_ask(READ).outcome, FORGE_OK);
 }
 
+static void what_others_were_told_counts(void **state)
+{
+    static const struct { const char *name; int64_t wait_ms; bool believed; } row[] = {
+        { "a minute", 60000, true }, { "over", -1, false }, { "a year", INT64_C(365) * 86400000, false },
+        { "for ever", INT64_MAX - NOW_MS, false },
+    };
+    for (size_t i = 0; i < COUNT(row); i++) {
+        struct forge_call other = READ;
+        other.installation_id = 6;
+        rig_teardown(state);
+        rig_setup(state);
+        rig_when("GET", "/repos", 200, REPO_BODY);
+        rig.forge.told(rig.forge.self, 5, NOW_MS + row[i].wait_ms);
+        struct forge_answer a = rig_ask(READ);
+        if ((a.outcome == FORGE_LIMITED) != row[i].believed)
+            fail_msg("%s: %s", row[i].name, forge_outcome_name(a.outcome));
+        if (row[i].believed)
+            assert_int_equal(a.not_before_ms, NOW_MS + row[i].wait_ms);
+        assert_int_equal(rig_ask(other).outcome, FORGE_OK);
+    }
+}
+
+static void what_others_were_told_shortens_nothing(void **state)
+{
+    rig_when("GET", "/repos", 429, "{}", "Retry-After: 60\r\n", .times = 1);
+    assert_int_equal(rig_ask(READ).outcome, FORGE_LIMITED);
+    rig.forge.told(rig.forge.self, 5, NOW_MS + 1000);
+    assert_int_equal(rig_ask(READ).not_before_ms, NOW_MS + 60000);
+}
+
 struct crowd { atomic_int answered, good, limited; };
 static void crowd_done(void *ctx, const struct forge_answer *a)
 {
@@ -227,6 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(limits_are_recognised_in_all_their_forms),
         T(while_told_to_wait_nothing_of_that_installation_is_sent),
+        T(what_others_were_told_counts),
+        T(what_others_were_told_shortens_nothing),
         T(of_a_thousand_calls_only_those_on_their_way_meet_the_limit),
         T(a_limit_between_two_pages_stops_there),
         T(without_a_hint_the_wait_doubles_up_to_a_quarter_of_an_hour),
