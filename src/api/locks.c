@@ -211,10 +211,11 @@ static void note_session(struct call *c, struct lock *l)
 static enum outcome lock_write(struct lock_call *x, engine_body *body)
 {
     struct engine *en = x->call->api->config.engine;
-    if (http_alone(x->call->request))
-        engine_write_here(en, body, lock_done, x);
-    else
-        engine_write(en, body, lock_done, x);
+    switch (http_round_events(x->call->request)) {
+    case 0:  engine_write(en, body, lock_done, x); break;
+    case 1:  engine_write_here(en, body, lock_done, x); break;
+    default: engine_write_soon(en, body, lock_done, x); break;
+    }
     return LATER;
 }
 

@@ -42,6 +42,11 @@ void engine_write_here(struct engine *en, engine_body *body, engine_done *done, 
         work_submit(en->work, body, done, arg);
 }
 
+void engine_write_soon(struct engine *en, engine_body *body, engine_done *done, void *arg)
+{
+    work_submit_soon(en->work, body, done, arg);
+}
+
 struct waiter { pthread_mutex_t mutex; pthread_cond_t cond; bool over, ok; struct err e; };
 
 struct waited { engine_body *body; void *arg; struct waiter w; };
@@ -226,6 +231,7 @@ void engine_submit_kept(struct engine *en)
 {
     struct submission *first = en->kept;
     en->kept = NULL;
+    work_submit_kept(en->work);
     if (first && first->next)
         work_submit(en->work, together_body, together_done, first);
     else if (first)

@@ -38,6 +38,8 @@ void engine_write(struct engine *en, engine_body *body, engine_done *done, void 
  * while the writer rests, body and done run on it before this returns.
  */
 void engine_write_here(struct engine *en, engine_body *body, engine_done *done, void *arg);
+/* The same from the HTTP loop when others came with it: they go together at engine_submit_kept. */
+void engine_write_soon(struct engine *en, engine_body *body, engine_done *done, void *arg);
 /* The same, waiting for the answer. Not from the writer thread, not from the HTTP loop thread. */
 bool engine_write_wait(struct engine *en, engine_body *body, void *arg, struct err *e) MUST_CHECK;
 

@@ -38,6 +38,7 @@ struct work {
     pthread_mutex_t mutex;
     pthread_cond_t  woken;
     struct job     *first, **last;      /* guarded by mutex */
+    struct job     *kept, **kept_last;  /* of the one thread that calls work_submit_soon */
     bool            stopping;           /* guarded by mutex */
     bool            turning, guest;     /* guarded by mutex: who has the connection */
     int64_t         no_guests_ms;       /* guarded by mutex: until then (monotonic) */
@@ -288,6 +289,7 @@ bool work_start(struct db *db, struct work **out, struct err *e)
         return fail(e, ERR_INTERNAL, "out of memory");
     w->db = db;
     w->last = &w->first;
+    w->kept_last = &w->kept;
     w->stand_back_ms = STAND_BACK_FIRST_MS;
     w->mem = arena_new((size_t)1 << 30, (size_t)4 << 30);
     atomic_init(&w->healthy, true);
@@ -302,27 +304,56 @@ bool work_start(struct db *db, struct work **out, struct err *e)
     return true;
 }
 
-static void submit(struct work *w, engine_body *body, engine_done *done, void *arg, bool patient)
+static struct job *job_new(engine_body *body, engine_done *done, void *arg, bool patient)
 {
     struct job *j = calloc(1, sizeof *j);
     if (!j)
         abort();
     *j = (struct job){ .body = body, .done = done, .arg = arg, .patient = patient,
                        .queued_ms = patient ? clock_mono_ms() : 0 };
+    return j;
+}
+
+/* A chain of jobs; last is where it ends. */
+static void enqueue(struct work *w, struct job *first, struct job **last)
+{
     pthread_mutex_lock(&w->mutex);
     bool late = w->stopping;
     if (!late) {
-        *w->last = j;
-        w->last = &j->next;
+        *w->last = first;
+        w->last = last;
         pthread_cond_signal(&w->woken);
     }
     pthread_mutex_unlock(&w->mutex);
-    if (late) {
+    for (struct job *j = late ? first : NULL, *next; j; j = next) {
+        next = j->next;
         fail(&j->e, ERR_BUSY, "the server is stopping; try again");
-        if (done)
-            done(arg, &j->e);
+        if (j->done)
+            j->done(j->arg, &j->e);
         free(j);
     }
+}
+
+static void submit(struct work *w, engine_body *body, engine_done *done, void *arg, bool patient)
+{
+    struct job *j = job_new(body, done, arg, patient);
+    enqueue(w, j, &j->next);
+}
+
+void work_submit_soon(struct work *w, engine_body *body, engine_done *done, void *arg)
+{
+    struct job *j = job_new(body, done, arg, false);
+    *w->kept_last = j;
+    w->kept_last = &j->next;
+}
+
+void work_submit_kept(struct work *w)
+{
+    struct job *first = w->kept, **last = w->kept_last;
+    w->kept = NULL;
+    w->kept_last = &w->kept;
+    if (first)
+        enqueue(w, first, last);
 }
 
 void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg)
@@ -406,6 +437,7 @@ void work_stop(struct work *w)
     pthread_cond_signal(&w->woken);
     pthread_mutex_unlock(&w->mutex);
     pthread_join(w->thread, NULL);
+    work_submit_kept(w);                /* too late: they are told so */
     db_close(w->db);
     arena_free(w->mem);
     pthread_mutex_destroy(&w->mutex);

@@ -18,6 +18,12 @@ struct work;
 bool work_start(struct db *writer, struct work **out, struct err *e) MUST_CHECK;
 void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg);
 /*
+ * The same for the one thread that has many at once (the HTTP loop): they go together, and the
+ * writer is woken once, when it calls work_submit_kept.
+ */
+void work_submit_soon(struct work *w, engine_body *body, engine_done *done, void *arg);
+void work_submit_kept(struct work *w);
+/*
  * For a caller whose thread has nothing else to do: while the writer rests the body runs at once on
  * this thread, and so does `done`, which spares two hand-overs. Else it is queued like any other.
  * It never waits for a lock of another program, and a slow disk ends such visits for a while.

@@ -375,10 +375,10 @@ void http_server_stop(struct http_server *s, int64_t grace_ms)
         server_free(s);
 }
 
-bool http_alone(const struct http_request *r)
+int http_round_events(const struct http_request *r)
 {
     const struct http_server *s = ((const struct conn *)r)->server;
-    return server_of_this_loop == s && s->round_events == 1 && !s->again_first;
+    return server_of_this_loop != s ? 0 : s->again_first ? EVENTS_MAX : s->round_events;
 }
 
 void http_server_counts(const struct http_server *s, struct http_counts *out)

@@ -98,9 +98,9 @@ void     http_server_stop(struct http_server *s, int64_t grace_ms);
  * own (asserted). JSON gets Cache-Control: no-store unless the response says otherwise. */
 void http_reply(struct http_request *r, const struct http_response *a);
 
-/* In a handler on the loop: nobody else's event has come with this one, so that nobody waits for a
- * handler that takes a moment. */
-bool http_alone(const struct http_request *r);
+/* In a handler on the loop: how many events came with this one, itself included. 1: nobody waits
+ * for a handler that takes a moment. 0: the handler is not on the loop. */
+int  http_round_events(const struct http_request *r);
 
 /* Helpers on requests. STR_NONE when absent; the first when repeated. */
 str  http_header_get(const struct http_request *r, str name);

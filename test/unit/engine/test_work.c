@@ -2,6 +2,7 @@
 #include "both.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -147,6 +148,40 @@ static void a_visitor_queues_while_the_writer_works(void **state)
     assert_false(pthread_equal(visitor.ran_on, pthread_self()));
 }
 
+static void what_is_kept_goes_together(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    struct one three[3] = { { .id = 1 }, { .id = 2 }, { .id = 3 } };
+    uint64_t commits, bodies;
+    for (int i = 0; i < 3; i++)
+        work_submit_soon(w, body, done, &three[i]);
+    work_counts(w, &commits, &bodies);
+    assert_int_equal(bodies, 0);
+    work_submit_kept(w);
+    struct one last = { .id = 4 };      /* behind them: what runs then has the counts of theirs */
+    work_submit(w, body, done, &last);
+    while (!atomic_load(&last.over))
+        sched_yield();
+    work_counts(w, &commits, &bodies);
+    assert_true(commits <= 2);
+    finish(b, w);
+    assert_int_equal(number(b, "select count(*) from t", NO_ARGS), 4);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(three[i].over, 1);
+}
+
+static void what_is_kept_when_the_writer_stops_is_told(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    struct one late = { .id = 1 };
+    work_submit_soon(w, body, done, &late);
+    finish(b, w);
+    assert_int_equal(late.over, 2);
+    assert_int_equal(number(b, "select count(*) from t", NO_ARGS), 0);
+}
+
 /* The lock of another program: the visitor's thread does not wait for it, the writer's does. */
 static void a_visitor_does_not_wait_for_another_program(void **state)
 {
@@ -173,6 +208,8 @@ int main(void)
         BOTH(what_failed_after_it_wrote_leaves_nothing_and_harms_nobody),
         BOTH(what_failed_without_writing_makes_nobody_run_again),
         BOTH(a_refused_statement_harms_nobody),
+        BOTH(what_is_kept_goes_together),
+        BOTH(what_is_kept_when_the_writer_stops_is_told),
         ON_SQLITE(a_visitor_runs_at_once_while_the_writer_rests),
         ON_SQLITE(a_visitor_queues_while_the_writer_works),
         ON_SQLITE(a_visitor_does_not_wait_for_another_program),
