@@ -160,7 +160,7 @@ struct route_count { _Atomic uint64_t by_class[6], micros; };
 struct api {
     struct api_config    config;
     struct arena        *mem;           /* of the copied configuration */
-    struct http_server  *server;
+    _Atomic(struct http_server *) server;       /* set when it listens already */
     _Atomic(struct secrets *) secrets;  /* replaced as a whole; old ones are freed at the end */
     pthread_mutex_t      lock;          /* of the caches and the list of unknown names */
     struct cached_token  token[TOKENS_CACHED];
