@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/pack.h"
+#include "store/budget.h"
 #include "store/holds.h"
 
 enum { EDGES_BYTES_MAX = 8 * BATCH_EDGES_MAX, BATCHES_SHOWN = 2 };
@@ -252,6 +253,27 @@ static bool view_holds(const struct view *v, const struct batch_whole *w, struct
     return true;
 }
 
+/*
+ * What it will cost, while it can still be stopped. In the forge's time, which is also the time of
+ * the numbers: the same rows give the same words.
+ */
+static bool view_forecast(const struct view *v, const struct batch_whole *w,
+                          struct batch_view *out, struct err *e)
+{
+    struct budget b;
+    struct pace_limits limits;
+    struct budget_forecast f;
+    bool open = w->b->state == BATCH_PREPARING || w->b->state == BATCH_HELD;
+    if (!open || !v->repo.installation_id || !w->row.dispatchable)
+        return true;
+    if (!budget_look(v->db, v->mem, v->repo.installation_id, 0, &b, e))
+        return false;
+    pace_limits_written(&limits);
+    budget_forecast(&b, &limits, w->row.dispatchable, 0, b.observed_ms, &f);
+    out->forecast = budget_forecast_text(v->mem, &f);
+    return true;
+}
+
 bool view_batch(const struct view *v, const struct change *c, const struct batch_row *row,
                 struct batch_view *out, struct err *e)
 {
@@ -286,7 +308,7 @@ bool view_batch(const struct view *v, const struct change *c, const struct batch
         out->state = "ended";
         out->verdict = "failure";
     }
-    return view_holds(v, &w, out, e) && view_nodes(v, &w, out, e);
+    return view_holds(v, &w, out, e) && view_forecast(v, &w, out, e) && view_nodes(v, &w, out, e);
 }
 
 /* ---- changes --------------------------------------------------------------------------------- */

@@ -233,6 +233,7 @@ static void more_than_the_threshold_is_held_whole_and_released_whole(void **stat
     then_shown(w, "would dispatch 51 stacks, the threshold is 50",
                "- [ ] **Dispatch all 51 stacks anyway** <!-- signalbox:dispatch batch_");
     then_nothing_was_sent(w, 0);
+    assert_non_null(strstr(w->last_comment, "When it goes: 51 writes, about"));
     obeyed(w, "release");
     until(w, 20, GOING);                                /* dispatch_concurrency lets go of the rest */
     until(w, 1, "select count(*) from hold where kind = 'threshold' and lifted_by = 'tester' and lifted_from = 'api'");
