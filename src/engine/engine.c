@@ -119,7 +119,7 @@ static bool may_rest(struct db *db, struct arena *mem, int64_t lane, const struc
                      bool *rests, struct err *e)
 {
     bool some = false;
-    *rests = r->note.len && lane != 0;
+    *rests = r->note.len && lane > 0;      /* of a repository */
     if (!*rests || !r->stale_ref.len)
         return true;
     if (db_kind(db) == DB_SQLITE && !facts_some(db, mem, lane, &some, e))
