@@ -5,7 +5,11 @@
 #include "domain/table.h"
 #include "domain/text.h"
 
-enum { DEPTH_MAX = 64, NAME_CHARS = 60 };
+enum { NAME_CHARS = 60 };
+
+/* Each level is an object in an array; what is around and inside them is not deeper than this. */
+_Static_assert(2 * GRAPH_DEPTH_MAX + 24 <= JSON_DEPTH_DEFAULT,
+               "the reader of JSON lets through what may be nested");
 
 struct frame {
     struct json_iter it;            /* the entries still to come at this level */
@@ -236,9 +240,10 @@ static bool entry_take(struct graph_builder *g, struct json v, struct frame *fra
         return false;
     if (json_count(n.dependents) == 0)
         return true;
-    if (*depth == DEPTH_MAX) {
+    if (*depth == GRAPH_DEPTH_MAX) {
         fail(e, ERR_LIMIT,
-             "dependents are nested deeper than %d levels below a stack of the upload", DEPTH_MAX);
+             "dependents are nested deeper than %d levels below a stack of the upload",
+             GRAPH_DEPTH_MAX);
         return false;
     }
     frame[++*depth] = (struct frame){ .it = json_iter(n.dependents), .parent = index };
@@ -249,7 +254,7 @@ bool graph_add(struct graph_builder *g, struct json stacks, struct err *e)
 {
     if (json_kind(stacks) != JSON_ARRAY && json_kind(stacks) != JSON_NULL)
         return fail(e, ERR_INVALID, "`stacks` must be an array");
-    struct frame *frame = arena_make(g->mem, struct frame, DEPTH_MAX + 1);
+    struct frame *frame = arena_make(g->mem, struct frame, GRAPH_DEPTH_MAX + 1);
     frame[0] = (struct frame){ .it = json_iter(stacks), .parent = NO_PARENT };
     size_t depth = 0;
     for (;;) {

@@ -25,10 +25,16 @@ struct graph {
 };
 
 /*
+ * Levels of dependents below a stack of the upload. The walk needs a bound (atmos-pro.md §9.3 names
+ * 64), and 100 levels have to be read (§25 no. 8): so 100 it is, and the next one is refused.
+ */
+enum { GRAPH_DEPTH_MAX = 100 };
+
+/*
  * `stacks` is the array of the upload document (chunks are concatenated by calling graph_add for
  * each, then graph_finish). ERR_INVALID with one detail per bad entry (missing stack or component
- * …), ERR_LIMIT past 50,000 instances, 1,000,000 edges, or dependents nested deeper than 64. After
- * a failure the builder is of no more use. Texts are borrowed from the document.
+ * …), ERR_LIMIT past 50,000 instances, 1,000,000 edges, or dependents nested deeper than
+ * GRAPH_DEPTH_MAX. After a failure the builder is of no more use. Texts are borrowed from the document.
  */
 struct graph_builder;
 struct graph_builder *graph_begin(struct arena *mem);
