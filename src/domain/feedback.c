@@ -3,6 +3,7 @@
  * (peers.md §5.4): how does it stand, what failed, what waits and who can help, what changes, what
  * runs, and only then, folded, everything.
  */
+#include "base/rfc3339.h"
 #include "domain/feedback_parts.h"
 #include "domain/hold.h"
 
@@ -164,6 +165,65 @@ str feedback_comment(struct arena *mem, const struct change_view *c)
     page_init(&p, mem, COMMENT_BYTES_MAX - TABLE_TAIL_BYTES - tail.out.len);
     body(&p, c, &s, &comment_limits);
     buf_add(&p.out, buf_str(&tail.out));
+    return buf_str(&p.out);
+}
+
+/* ---- the record of an apply ---- */
+
+/* About 15 lines, however large the batch: who wants to know more opens it. */
+static const struct page_limits result_limits = { .failed = 5, .bytes = COMMENT_BYTES_MAX };
+
+str feedback_result_marker(struct arena *mem, str batch_id)
+{
+    return arena_print(mem, "<!-- signalbox:result:%s -->",
+                       z(markdown_text(mem, batch_id, NAME_CHARS_MAX)));
+}
+
+static bool has_applied(const struct batch_view *b)
+{
+    uint32_t ran = STATE_BIT(NODE_SUCCEEDED) | STATE_BIT(NODE_FAILED) | STATE_BIT(NODE_TIMED_OUT);
+    for (uint32_t i = 0; i < b->count; i++)
+        if (badge_applies(b->node[i].badge) && (STATE_BIT(b->node[i].state) & ran))
+            return true;
+    return false;
+}
+
+const struct batch_view *feedback_result_batch(const struct change_view *c)
+{
+    for (uint32_t i = 0; i < c->batch_count && goes_to_comment(c); i++)
+        if (str_eq(str_of(c->batch[i].state), STR("ended")) && has_applied(&c->batch[i]))
+            return &c->batch[i];
+    return NULL;
+}
+
+static void took(struct page *p, const struct batch_view *b)
+{
+    int64_t from = 0, to = 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        if (b->node[i].started_ms && (!from || b->node[i].started_ms < from))
+            from = b->node[i].started_ms;
+        if (b->node[i].ended_ms > to)
+            to = b->node[i].ended_ms;
+    }
+    if (from && to > from)
+        page_print(p, "\nTook %s.", z(duration_write(p->mem, to - from)));
+}
+
+str feedback_result(struct arena *mem, const struct change_view *c, const struct batch_view *b)
+{
+    struct summary s;
+    struct page p;
+    summary_make(mem, b, &s);
+    page_init(&p, mem, COMMENT_BYTES_MAX - TABLE_TAIL_BYTES);
+    page_line(&p, feedback_result_marker(mem, b->id));
+    page_print(&p, "### %s", z(words_verdict(mem, &s)));
+    section_notes(&p, &s);
+    section_failed(&p, &s, &result_limits);
+    if (s.counted)
+        page_print(&p, "\n**Changes**: %s.", z(words_changes(mem, s.changes, s.applied)));
+    took(&p, b);
+    p.end += TABLE_TAIL_BYTES;
+    page_line(&p, footer(mem, c, b));
     return buf_str(&p.out);
 }
 

@@ -137,6 +137,14 @@ void feedback_check(struct arena *mem, const struct change_view *c, struct check
  */
 str  feedback_comment(struct arena *mem, const struct change_view *c);
 str  feedback_marker(struct arena *mem, int64_t number);
+/*
+ * What came of an apply, for the record: a short comment of its own (peers.md §5.4), one for each
+ * batch, which says something else only when the batch is run again. The batch it is about; NULL:
+ * none has ended that applied anything.
+ */
+const struct batch_view *feedback_result_batch(const struct change_view *c);
+str  feedback_result(struct arena *mem, const struct change_view *c, const struct batch_view *b);
+str  feedback_result_marker(struct arena *mem, str batch_id);
 /* One line of Markdown. */
 str  feedback_notice(struct arena *mem, const struct notice_view *n);
 /* As it is stored: {"who","what","why","ok","atMs"}. False: none. */

@@ -14,7 +14,7 @@
     X(apply_merge_commit,       BOOL,  0, 0, 1,      "Apply the merge commit instead of the uploaded head of the pull request.") \
     X(cancel_superseded_runs,   BOOL,  0, 0, 1,      "Cancel live runs of a head that a newer push replaced.") \
     X(reviews,                  BOOL,  0, 0, 1,      "Leave a formal review when a pull request's batch has ended.") \
-    X(comment,                  BOOL,  1, 0, 1,      "Keep one comment on the pull request.") \
+    X(comment,                  BOOL,  1, 0, 1,      "Keep one comment on the pull request, and leave one with the result of each apply.") \
     X(fork_dispatch,            BOOL,  0, 0, 1,      "Dispatch for pull requests from forks (their code runs with secrets).") \
     X(run_timeout_minutes,      I64,   420, 5, 50400, "A run without a result for so long is timed_out.") \
     X(event_wait_minutes,       I64,   60, 1, 1440,  "How long an event waits for its upload before the check concludes neutral.") \

@@ -460,6 +460,7 @@ static const struct {
     {"list_repos", repos_answered},
     {"check", report_done},
     {"comment", report_done},
+    {"result", report_done},
     {"review", report_done},
     {"permission", permission_read},
     {"reply", just_ended},

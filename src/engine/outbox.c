@@ -239,7 +239,7 @@ static const struct {
     const char *kind;
     bool (*prepare)(struct step *, const struct effect *, struct json, bool, struct err *);
 } kinds[] = {
-    {"read_commit", trees_prepare},
+    {"read_commit", trees_prepare},     {"result", prepare_report},
     {"dispatch", prepare_dispatch},     {"read_workflow", prepare_read_workflow},
     {"cancel_run", prepare_cancel},     {"check", prepare_report},
     {"comment", prepare_report},        {"review", prepare_report},

@@ -73,6 +73,10 @@ bool report_want(struct step *s, int64_t change_id, bool urgent, struct err *e)
     int64_t comment_ms = urgent ? 0 : comment.sent_ms + feedback_debounce_ms(nodes, terminal);
     if (numbered && !step_effect(s, "comment", key, STR("{}"), comment_ms, e))
         return false;
+    /* What came of an apply is a comment of its own, for the record (peers.md §5.4). */
+    if (numbered && terminal && nodes && str_eq(c.state, STR("merged")) &&
+        !step_effect(s, "result", key, STR("{}"), 0, e))
+        return false;
     /* A formal review is opt-in (§15.4), comes when all is over, and never on a draft. */
     bool review = s->lane->settings.reviews && terminal && nodes && !c.draft &&
                   str_eq(c.kind, STR("pull_request")) && str_eq(c.state, STR("open"));
@@ -139,13 +143,20 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
     struct effect now = *f;
     int64_t id;
     bool found, is_check = str_eq(f->kind, STR("check")),
-                is_review = str_eq(f->kind, STR("review")), open;
+                is_review = str_eq(f->kind, STR("review")),
+                is_result = str_eq(f->kind, STR("result")), open;
     if (!str_to_i64(f->key, 1, INT64_MAX, &id) || !changes_get(s->db, s->mem, id, &c, &found, e) ||
         !found)
         return e->code == ERR_NONE && nothing_to_send(s, f, e);
     str key = is_check || is_review ? c.head_sha : f->key;
-    if (!effects_get(s->db, s->mem, f->id, &now, &open, e) || !change_seen(s, &c, &v, e) ||
-        !feedback_get(s->db, s->mem, s->lane->id, f->kind, key, &sent, e))
+    if (!effects_get(s->db, s->mem, f->id, &now, &open, e) || !change_seen(s, &c, &v, e))
+        return false;
+    const struct batch_view *result = is_result ? feedback_result_batch(&v) : NULL;
+    if (is_result && !result)
+        return nothing_to_send(s, f, e);
+    if (is_result)
+        key = result->id;
+    if (!feedback_get(s->db, s->mem, s->lane->id, f->kind, key, &sent, e))
         return false;
     struct forge_call call = {.kind = is_check ? FORGE_PUT_CHECK : FORGE_PUT_COMMENT,
                               .object = sent.forge_object,
@@ -158,6 +169,10 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
         /* Asked for before and not known: it may be there all the same. */
         bool look = maybe_sent || (sent.sent_ms && !sent.forge_object);
         call.marker = look ? check_id(s, &c) : STR("");
+    } else if (is_result) {
+        call.text = call.body = feedback_result(s->mem, &v, result);
+        call.marker = feedback_result_marker(s->mem, result->id);
+        call.last_word = true;
     } else if (is_review) {
         const char *event = feedback_review(s->mem, &v, &call.text);
         if (!event)

@@ -33,8 +33,8 @@ bool trees_prepare(struct step *s, const struct effect *f, struct json body, boo
     (void)maybe_sent;
     (void)e;
     outbox_add(s, f->id,
-               &(struct forge_call){ .kind = FORGE_READ_COMMIT,
-                                     .ref = json_str(json_get(body, STR("ref")), s->mem) },
+               &(struct forge_call){.kind = FORGE_READ_COMMIT,
+                                    .ref = json_str(json_get(body, STR("ref")), s->mem)},
                STR(""));
     return true;
 }

@@ -20,6 +20,8 @@ export interface End {
     runs: number;
     duplicates: number;
     comments: number;
+    /** The record of an apply is a comment of its own. */
+    results: number;
     checks: string[];
     disorder: string[];
 }
@@ -168,7 +170,8 @@ export class Story {
             verdicts: batches.map((batch) => `${batch.activity} ${batch.state} ${batch.verdict}`).sort(),
             runs: verdict.runs.intents,
             duplicates: verdict.runs.duplicateCount,
-            comments: forge.comments.filter((comment) => comment.via_app && !comment.deleted).length,
+            comments: forge.comments.filter((comment) => comment.via_app && !comment.deleted && comment.body.startsWith('<!-- signalbox:change:')).length,
+            results: forge.comments.filter((comment) => comment.via_app && !comment.deleted && comment.body.startsWith('<!-- signalbox:result:')).length,
             checks: forge.check_runs.filter((check) => check.sha === pull.head_sha && check.name !== 'plan' && check.name !== 'apply')
                 .map((check) => `${check.status} ${check.conclusion}`),
             disorder: [...(await this.disorder(planned.id)), ...(await this.disorder(applied.id))],
@@ -188,7 +191,8 @@ export class Story {
             const forge = await this.sim.repo(repository);
             const ours = forge.comments.filter((comment) => comment.via_app && comment.number === pull.number && !comment.deleted);
             const checks = forge.check_runs.map((check) => `${check.id} ${check.status} ${check.conclusion} ${check.revisions}`);
-            return [ours[0]?.body ?? '', checks.join()] as const;
+            /* Ours, and the result of the apply. */
+            return [ours.length > 1 ? ours[0]!.body : '', checks.join() + ours.length] as const;
         };
         for (let still = 0, last = '', end = Date.now() + 20_000; still < 6 && Date.now() < end; await sleep(250)) {
             const [comment, checks] = await text();
@@ -240,6 +244,7 @@ export function complaints(end: End): string[] {
     want('runs on the forge', end.runs, 2 * instances.length + 1);
     want('runs that the forge saw twice', end.duplicates, 0);
     want('comments', end.comments, 1);
+    want('records of applies', end.results, 1);
     want('checks at the commit', end.checks, ['completed success']);
     return wrong;
 }

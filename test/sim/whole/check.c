@@ -293,8 +293,9 @@ static bool wish_all(struct db *db, struct arena *mem, void *arg, struct err *e)
                db, e, NULL,
                "insert into effect (lane, kind, key, created_ms) select 1, f.kind, cast(c.id as "
                "text), 1 from feedback f join change c on f.key = case when f.kind = 'check' "
-               "then c.head_sha else cast(c.id as text) end where f.kind <> 'review' on "
-               "conflict do nothing",
+               "then c.head_sha else cast(c.id as text) end where f.kind in ('check', "
+               "'comment') union select 1, 'result', cast(b.change_id as text), 1 from feedback f "
+               "join batch b on b.id = f.key where f.kind = 'result' on conflict do nothing",
                NO_ARGS);
 }
 

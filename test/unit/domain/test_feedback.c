@@ -338,6 +338,58 @@ static void comments_are_as_in_the_golden_files(void **state)
     }
 }
 
+/* What came of an apply, in a comment of its own. */
+static void results_are_as_in_the_golden_files(void **state)
+{
+    (void)state;
+    static const struct { const char *file; void (*make)(struct given *, struct arena *); } ended[] = {
+        { "result-succeeded", merged_after_plan },
+        { "result-failed", three_failed },
+        { "result-cancelled", cancelled },
+        { "result-300-behind-two-failures", forty_behind_one },
+    };
+    for (size_t i = 0; i < sizeof ended / sizeof *ended; i++) {
+        struct arena *mem = fresh();
+        struct given g;
+        ended[i].make(&g, mem);
+        for (uint32_t n = 0; n < g.count; n++)  /* whatever still moved has been stopped */
+            if (!node_is_final(g.node[n].state))
+                g.node[n].state = NODE_CANCELLED;
+        g.batch[0].state = "ended";
+        const struct batch_view *b = feedback_result_batch(&g.change);
+        assert_ptr_equal(b, &g.batch[0]);
+        str text = feedback_result(mem, &g.change, b);
+        same_as_golden(mem, ended[i].file, text);
+        assert_true(given_visible_lines(text) <= 16);
+        assert_true(str_eq(text, feedback_result(mem, &g.change, b)));
+        arena_free(mem);
+    }
+}
+
+/* Plans are told of by the one comment, and what has not ended has no result. */
+static void only_an_apply_that_ended_has_a_result(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    merged_after_plan(&g, mem);
+    assert_non_null(feedback_result_batch(&g.change));
+    g.batch[0].state = "running";
+    assert_null(feedback_result_batch(&g.change));
+    three_done(&g, mem);
+    g.batch[0].state = "ended";
+    assert_null(feedback_result_batch(&g.change));
+    given_batch(&g, mem, 3, 3, "merged");
+    for (uint32_t i = 0; i < 3; i++)
+        g.node[i].state = NODE_CANCELLED;
+    g.batch[0].state = "ended";
+    assert_null(feedback_result_batch(&g.change));
+    cancelled(&g, mem);
+    g.change.number = 0;
+    assert_null(feedback_result_batch(&g.change));
+    arena_free(mem);
+}
+
 static str check_as_text(struct arena *mem, const struct change_view *c)
 {
     struct check_view v;
@@ -457,6 +509,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comments_are_as_in_the_golden_files),
+        cmocka_unit_test(results_are_as_in_the_golden_files),
+        cmocka_unit_test(only_an_apply_that_ended_has_a_result),
         cmocka_unit_test(checks_are_as_in_the_golden_files),
         cmocka_unit_test(rendering_twice_gives_the_same_bytes),
         cmocka_unit_test(the_order_of_the_input_never_shows),

@@ -430,6 +430,59 @@ static void a_merge_whose_tree_is_the_same_does_not(void **state)
     world_stop(w);
 }
 
+static int comments_with(struct world *w, const char *part)
+{
+    int n = 0;
+    pthread_mutex_lock(&w->mutex);
+    for (int i = 0; i < w->comments; i++)
+        n += strstr(w->comment[i].text, part) != NULL;
+    pthread_mutex_unlock(&w->mutex);
+    return n;
+}
+
+static void finish_the_applies(struct world *w)
+{
+    finish(w, "vpc", "success");
+    until(w, 2, "select count(*) from run where component = 'eks' and forge_run_id is not null");
+    finish(w, "eks", "success");
+    until(w, 2, "select count(*) from run where component = 'app' and forge_run_id is not null");
+    finish(w, "app", "success");
+    finish(w, "dns", "success");
+    until(w, 2, "select count(*) from batch where verdict = 'success'");
+    until(w, 0, "select count(*) from effect where state = 0");
+}
+
+static void what_came_of_an_apply_is_a_comment_of_its_own(void **state)
+{
+    GIVEN(w);
+    merge_and_upload(w);
+    assert_int_equal(comments_with(w, "<!-- signalbox:result:"), 0);
+    finish_the_applies(w);
+    assert_int_equal(comments_with(w, "<!-- signalbox:result:"), 1);
+    assert_int_equal(comments_with(w, "<!-- signalbox:change:7 -->"), 1);
+    world_stop(w);
+}
+
+static bool comments_off(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    (void)arg;
+    return db_exec(db, e, NULL,
+                   "update repository set settings = '{\"comment\":false}' where id = 1", NO_ARGS);
+}
+
+static void who_wants_no_comment_gets_no_result_either(void **state)
+{
+    GIVEN(w);
+    struct err e = { 0 };
+    assert_true(engine_write_wait(w->engine, comments_off, NULL, &e));
+    engine_settings_changed(w->engine, 1);
+    merge_and_upload(w);
+    finish_the_applies(w);
+    assert_int_equal(comments_with(w, "<!-- signalbox:"), 0);
+    world_stop(w);
+}
+
 static void a_loop_is_refused_by_name(void **state)
 {
     GIVEN(w);
@@ -839,6 +892,8 @@ int main(int argc, char **argv)
         BOTH(an_event_without_an_upload_expires_after_a_restart),
         BOTH(a_merge_whose_tree_is_another_warns),
         BOTH(a_merge_whose_tree_is_the_same_does_not),
+        BOTH(what_came_of_an_apply_is_a_comment_of_its_own),
+        BOTH(who_wants_no_comment_gets_no_result_either),
         BOTH(a_loop_is_refused_by_name),
         BOTH(nothing_affected_is_neutral_and_makes_no_comment),
         BOTH(closing_cancels_and_drops_the_locks),
