@@ -17,6 +17,8 @@
 #include "engine/view.h"
 #include "store/feedback.h"
 
+/* An order that could not be looked into for so long is not what its person means any more. */
+enum { ORDER_STALE_MS = 60 * 60 * 1000 };
 enum { NOTICE_CHARS_MAX = 400, NOTICE_BYTES_MAX = 64 << 10, ORDER_BYTES_MAX = 1 << 20 };
 
 /* ---- telling people -------------------------------------------------------------------------- */
@@ -297,6 +299,9 @@ bool permission_answered(struct step *s, const struct effect *f, enum forge_outc
                                         !str_eq(permission, STR("none"))
                                     ? arena_z(s->mem, permission)
                                     : "none"),
+                    e);
+    if (s->now_ms - f->created_ms > ORDER_STALE_MS)
+        return deny(s, body, STR("GitHub could not be asked for more than an hour: order it again"),
                     e);
     struct json_iter it = json_iter(json_get(body, STR("orders")));
     while (json_next(&it, s->mem, &key, &one))

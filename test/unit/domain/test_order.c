@@ -1,6 +1,7 @@
 /* What people tick and write: each row is a comment and what it orders. */
 #include "given.h"
 #include "base/buf.h"
+#include "domain/feedback.h"
 #include "domain/order.h"
 
 #define BOX(x)    "- [" x "] **Dispatch all 247 stacks anyway** <!-- signalbox:dispatch batch_01 -->\n"
@@ -212,6 +213,30 @@ static void every_rule_is_complete(void **state)
     assert_false(order_kind_read(STR(""), &none));
 }
 
+static void the_line_about_an_order_is_one_line_of_harmless_text(void **state)
+{
+    static const struct { const char *stored, *want; } row[] = {
+        { "{\"who\":\"ana\",\"what\":\"dispatch\",\"why\":\"\",\"ok\":true,\"atMs\":1795256100000}",
+          "☑️ `dispatch` by ana at 10:15 UTC" },
+        { "{\"who\":\"bob\",\"what\":\"cancel\",\"why\":\"the batch has ended\",\"ok\":false,"
+          "\"atMs\":1795256100000}",
+          "🚫 `cancel` by bob at 10:15 UTC was not carried out: the batch has ended" },
+        { "{\"who\":\"a\\nb\",\"what\":\"x`\\n<b>\",\"why\":\"@all <i>[l](u)\\n# head\",\"ok\":false,"
+          "\"atMs\":1795256100000}",
+          "🚫 ``x` ‹b›`` by a b at 10:15 UTC was not carried out: @\xe2\x80\x8b"
+          "all &#60;i&#62;&#91;l&#93;(u) &#35;\xe2\x80\x8b head" },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        struct notice_view n;
+        assert_true(notice_read(mem, str_of(row[i].stored), &n));
+        then_text(feedback_notice(mem, &n), row[i].want);
+    }
+    static const char *const none[] = { "", "[]", "{", "{}", "{\"who\":\"\"}", "{\"who\":7}", "null" };
+    struct notice_view n;
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_false(notice_read(mem, str_of(none[i]), &n));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +248,7 @@ int main(void)
         TEST(huge_and_broken_bodies_end_soon),
         TEST(more_than_a_person_orders_at_once_is_left_out),
         TEST(every_rule_is_complete),
+        TEST(the_line_about_an_order_is_one_line_of_harmless_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,13 @@ static void comment_has(struct world *w, int i, const char *part)
         stop_test("the comment has no \"%s\":\n%s\n", part, w->comment[i].text);
 }
 
+static void write_text(struct world *w, int i, const char *text)
+{
+    pthread_mutex_lock(&w->mutex);
+    snprintf(w->comment[i].text, sizeof w->comment[i].text, "%s", text);
+    pthread_mutex_unlock(&w->mutex);
+}
+
 /* No box is ticked in it, and it is what a fresh rendering gives: nothing is left to write. */
 static void comment_is_right(struct world *w, int i)
 {
@@ -143,9 +150,7 @@ static void two_people_tick_at_once(void **state)
     world_tick(w, "dispatch", "ana", NULL);
     str ticked = arena_copy(w->both->mem, str_of(before.ptr));
     memcpy(strstr((char *)(uintptr_t)ticked.ptr, "- [ ]"), "- [x]", 5);
-    pthread_mutex_lock(&w->mutex);
-    snprintf(w->comment[0].text, sizeof w->comment[0].text, "%s", ticked.ptr);
-    pthread_mutex_unlock(&w->mutex);
+    write_text(w, 0, ticked.ptr);
     world_comment(w, "edited", 0, "bob", before.ptr, NULL);
     dispatched_once(w);
     until(w, 2, "select count(*) from fact where kind = 'command' and state in (1, 2)");
@@ -206,10 +211,8 @@ static void a_stale_tick_orders_nothing(void **state)
     until(w, 0, AT_REST);
     /* ana's page still shows the control of the head before */
     str before = arena_print(w->both->mem, "- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(old));
-    pthread_mutex_lock(&w->mutex);
-    snprintf(w->comment[0].text, sizeof w->comment[0].text,
-             "- [x] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(old));
-    pthread_mutex_unlock(&w->mutex);
+    write_text(w, 0, arena_print(w->both->mem, "- [x] a <!-- signalbox:dispatch " PRI_STR " -->",
+                                 FMT_STR(old)).ptr);
     world_comment(w, "edited", 0, "ana", before.ptr, NULL);
     until(w, 1, "select count(*) from audit where action = 'order_refused' and actor = 'ana'");
     nothing_went(w);
@@ -231,10 +234,8 @@ static void a_tick_names_batches_of_its_own_pull_request_only(void **state)
     until(w, 0, AT_REST);
     str other = world_text(w, "select id from batch where head_sha = 'cccc333'");
     str before = arena_print(w->both->mem, "- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(other));
-    pthread_mutex_lock(&w->mutex);
-    snprintf(w->comment[0].text, sizeof w->comment[0].text,
-             "- [x] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(other));
-    pthread_mutex_unlock(&w->mutex);
+    write_text(w, 0, arena_print(w->both->mem, "- [x] a <!-- signalbox:dispatch " PRI_STR " -->",
+                                 FMT_STR(other)).ptr);
     world_comment(w, "edited", 0, "ana", before.ptr, NULL);
     until(w, 1, "select count(*) from audit where action = 'order_refused'");
     nothing_went(w);
@@ -249,10 +250,8 @@ static void a_hand_edited_comment_is_written_again(void **state)
 {
     struct world *w = given_held(state);
     str before = arena_copy(w->both->mem, str_of(w->comment[0].text));
-    pthread_mutex_lock(&w->mutex);
-    snprintf(w->comment[0].text, sizeof w->comment[0].text, "a vandal was here\n/signalbox dispatch\n"
-             "- [x] a <!-- signalbox:dispatch batch_forged -->");
-    pthread_mutex_unlock(&w->mutex);
+    write_text(w, 0, "a vandal was here\n/signalbox dispatch\n"
+                     "- [x] a <!-- signalbox:dispatch batch_forged -->");
     world_comment(w, "edited", 0, "ana", before.ptr, NULL);
     comment_is_right(w, 0);
     nothing_went(w);
@@ -270,6 +269,7 @@ static void a_deleted_comment_is_made_anew(void **state)
     world_comment(w, "deleted", 0, "eve", NULL, NULL);
     until(w, 73, "select forge_object from feedback where kind = 'comment'");
     comment_is_right(w, 1);
+    assert_int_equal(w->gone_edits, 0);
     world_tick(w, "dispatch", "ana", NULL);     /* and the new one works */
     dispatched_once(w);
     comment_is_right(w, 1);
@@ -282,6 +282,11 @@ static void our_own_edits_are_no_news(void **state)
     int calls = w->comment_calls;
     world_comment(w, "edited", 0, "signalbox[bot]", "something else", NULL);
     world_comment(w, "created", 0, "signalbox[bot]", NULL, NULL);
+    /* an edit of ours that was overtaken by the next one */
+    str now = arena_copy(w->both->mem, str_of(w->comment[0].text));
+    write_text(w, 0, "what we wrote before");
+    world_comment(w, "edited", 0, "signalbox[bot]", "still earlier", NULL);
+    write_text(w, 0, now.ptr);
     /* and nothing is written when it stands there as we wrote it, whoever touched it */
     world_comment(w, "edited", 0, "eve", "something else", NULL);
     until(w, 0, AT_REST);
@@ -298,9 +303,7 @@ static void a_forged_marker_in_somebody_elses_comment_is_nothing(void **state)
     snprintf(text, sizeof text, "<!-- signalbox:change:7 -->\n- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(id));
     int i = world_writes(w, "eve", text);
     snprintf(ticked, sizeof ticked, "<!-- signalbox:change:7 -->\n- [x] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(id));
-    pthread_mutex_lock(&w->mutex);
-    snprintf(w->comment[i].text, sizeof w->comment[i].text, "%s", ticked);
-    pthread_mutex_unlock(&w->mutex);
+    write_text(w, i, ticked);
     world_comment(w, "edited", i, "ana", text, NULL);
     nothing_went(w);
     assert_int_equal(w->permission_calls, 0);
@@ -330,9 +333,7 @@ static void a_tick_that_our_edit_overwrites_is_applied_once(void **state)
     struct world *w = given_our_edit_under_way(state);
     str ours = arena_copy(w->both->mem, str_of(w->comment[0].text));
     world_tick(w, "dispatch", "ana", NULL);
-    pthread_mutex_lock(&w->mutex);              /* ours came last over there */
-    snprintf(w->comment[0].text, sizeof w->comment[0].text, "%s", ours.ptr);
-    pthread_mutex_unlock(&w->mutex);
+    write_text(w, 0, ours.ptr);                 /* ours came last over there */
     until(w, 3, RUNNING);
     world_answer(w);
     dispatched_once(w);
@@ -355,15 +356,23 @@ static void a_tick_that_overwrites_our_edit_does_not_stay(void **state)
 
 static void a_hand_edit_over_our_edit_does_not_stay(void **state)
 {
-    struct world *w = given_our_edit_under_way(state);
-    until(w, 1, "select count(*) from audit where action = 'order_denied'");
-    str before = arena_copy(w->both->mem, str_of(w->comment[0].text));
+    struct world *w = given_held(state);
+    str right = arena_copy(w->both->mem, str_of(w->comment[0].text));
     pthread_mutex_lock(&w->mutex);
-    snprintf(w->comment[0].text, sizeof w->comment[0].text, "a vandal was here");
+    w->answers_late = true;
     pthread_mutex_unlock(&w->mutex);
-    world_comment(w, "edited", 0, "ana", before.ptr, NULL);
+    int calls = w->comment_calls;
+    write_text(w, 0, "a vandal was here");
+    world_comment(w, "edited", 0, "ana", right.ptr, NULL);
+    until(w, 1, "select count(*) from effect where state = 0 and kind = 'comment'");
+    assert_int_equal(w->comment_calls, calls + 1);
+    /* It is right again over there, and before we hear so, it is not: with the same bytes to write. */
+    write_text(w, 0, "a vandal was here again");
+    world_comment(w, "edited", 0, "ana", right.ptr, NULL);
     world_answer(w);
     comment_is_right(w, 0);
+    assert_true(str_eq(right, str_of(w->comment[0].text)));
+    assert_int_equal(w->comment_calls, calls + 2);
     world_stop(w);
 }
 
@@ -414,6 +423,31 @@ static void a_question_that_is_refused_is_no_yes(void **state)
     nothing_went(w);
     comment_is_right(w, 0);
     comment_has(w, 0, "GitHub does not say whether they may");
+    world_stop(w);
+}
+
+static bool two_hours_pass(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    (void)arg;
+    return db_exec(db, e, NULL,
+                   "update effect set created_ms = created_ms - 7200000 where kind = 'permission'",
+                   NO_ARGS);
+}
+
+static void an_order_that_waited_too_long_is_not_carried_out(void **state)
+{
+    struct world *w = given_held(state);
+    struct err e = { 0 };
+    w->permission_mood = UNREACHABLE;
+    w->permission_left = 1;
+    world_tick(w, "dispatch", "ana", NULL);
+    until(w, 1, "select count(*) from effect where kind = 'permission' and attempts = 1");
+    assert_true(engine_write_wait(w->engine, two_hours_pass, NULL, &e));
+    until(w, 1, "select count(*) from audit where action = 'order_denied' and actor = 'ana'");
+    nothing_went(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "order it again");
     world_stop(w);
 }
 
@@ -617,6 +651,7 @@ int main(int argc, char **argv)
         BOTH(a_comment_deleted_under_our_edit_comes_back),
         BOTH(a_question_without_an_answer_is_asked_again),
         BOTH(a_question_that_is_refused_is_no_yes),
+        BOTH(an_order_that_waited_too_long_is_not_carried_out),
         BOTH(a_crash_before_the_answer_asks_again),
         BOTH(a_crash_between_applying_and_writing_again),
         BOTH(the_same_orders_as_text),

@@ -136,6 +136,8 @@ static void put_comment(struct world *w, struct arena *mem, const struct forge_c
     int i = (int)(c->object - COMMENT_FIRST);
     w->comment_calls++;
     snprintf(w->last_comment, sizeof w->last_comment, PRI_STR, FMT_STR(c->text));
+    if (i >= 0 && i < w->comments && w->comment[i].deleted)
+        w->gone_edits++;
     if (!c->object || i < 0 || i >= w->comments || w->comment[i].deleted)
         i = our_comment(w, c->marker);
     if (i < 0)

@@ -50,6 +50,7 @@ struct world {
     struct pretend_person person[PEOPLE_MAX];
     int                permission_calls, permission_left;
     enum mood          permission_mood;     /* of the next `permission_left` questions */
+    int                gone_edits;          /* of comments that had been deleted */
     int                comment_lost;        /* so many answers to writing a comment are lost */
     bool               answers_late;        /* comments are written; world_answer tells so */
     struct pretend_answer back[BACK_MAX];
