@@ -2,6 +2,7 @@
  * make: a batch is made of an upload and an event, or of a person's order. Domain decides (graph,
  * plan); here it becomes rows.
  */
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/pack.h"
@@ -152,7 +153,7 @@ static bool replace_older(struct step *s, const struct hot *by, struct err *e)
  * known.
  */
 static bool store_batch(struct step *s, struct hot *h, const struct graph *g, const struct plan *p,
-                        struct err *e)
+                        int64_t *stored_us, struct err *e)
 {
     h->row.id = id_new(h->mem, "batch_", s->now_ms);
     h->row.repository_id = s->lane->id;
@@ -165,9 +166,11 @@ static bool store_batch(struct step *s, struct hot *h, const struct graph *g, co
     if (!fill_nodes(s, h, g, p, e))
         return false;
     build_core(h, p);
-    return batches_add(s->db, s->mem, &h->row, &h->row.seq, e) &&
-           nodes_add(s->db, s->mem, h->row.seq, h->node, h->count, e) && replace_older(s, h, e) &&
-           batch_try_start(s, h, e);
+    if (!batches_add(s->db, s->mem, &h->row, &h->row.seq, e) ||
+        !nodes_add(s->db, s->mem, h->row.seq, h->node, h->count, e))
+        return false;
+    *stored_us = clock_mono_us();
+    return replace_older(s, h, e) && batch_try_start(s, h, e);
 }
 
 /* ---- from an upload -------------------------------------------------------------------------- */
@@ -275,7 +278,9 @@ bool batch_make(struct step *s, const struct change *c, const struct change_even
         return change_events_end(s->db, ev->id, STR("joined"), *batch_id, *note, e);
     }
     struct trigger t = { .event = event_key(c), .activity = ev->activity };
-    bool ok = graph_of_upload(s, upload_id, &u, &g, &why) && plan_make(s->mem, &g, t, &p, &why);
+    bool ok = graph_of_upload(s, upload_id, &u, &g, &why);
+    int64_t graph_us = clock_mono_us(), stored_us = 0;      /* for the log alone */
+    ok = ok && plan_make(s->mem, &g, t, &p, &why);
     if (!ok && (why.code == ERR_STORAGE || why.code == ERR_BUSY || why.code == ERR_INTERNAL)) {
         *e = why;
         return false;
@@ -299,13 +304,15 @@ bool batch_make(struct step *s, const struct change *c, const struct change_even
                                 .base_sha = copy(h, u.base_sha),
                                 .actor = copy(h, c->author)};
     choose_ref(s, h, c, ev->activity);
-    if (!store_batch(s, h, &g, &p, e) || !trees_want(s, h, c, e))
+    if (!store_batch(s, h, &g, &p, &stored_us, e) || !trees_want(s, h, c, e))
         return false;
     *batch_id = h->row.id;
     *note = arena_print(s->mem, "batch " PRI_STR ": %u of %u dispatchable", FMT_STR(h->row.id),
                         p.dispatchable, p.count);
     log_info("batch made", LS("batch", h->row.id), LI("lane", s->lane->id), LS("event", t.event),
-             LS("activity", t.activity), LI("nodes", p.count), LI("dispatchable", p.dispatchable));
+             LS("activity", t.activity), LI("nodes", p.count), LI("dispatchable", p.dispatchable),
+             LS("state", h->row.state), LI("rows_us", stored_us - graph_us),
+             LI("look_us", clock_mono_us() - stored_us));
     return change_events_end(s->db, ev->id, STR("joined"), h->row.id, STR_NONE, e);
 }
 
@@ -488,6 +495,7 @@ bool batch_make_manual(struct step *s, struct json cmd, str actor, bool dry_run,
 {
     struct graph g = { 0 };
     struct plan p;
+    int64_t stored_us;
     str sha = json_str(json_get(cmd, STR("sha")), s->mem);
     if (!manual_graph(s, cmd, &g, e) ||
         !plan_make(s->mem, &g, (struct trigger){ STR("manual"), STR("dispatch") }, &p, e))
@@ -510,7 +518,7 @@ bool batch_make_manual(struct step *s, struct json cmd, str actor, bool dry_run,
         arena_free(h->mem);
         return true;
     }
-    if (!manual_change(s, h, actor, e) || !store_batch(s, h, &g, &p, e))
+    if (!manual_change(s, h, actor, e) || !store_batch(s, h, &g, &p, &stored_us, e))
         return false;
     *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"dispatches\":%u}", FMT_STR(h->row.id),
                         p.dispatchable);

@@ -29,12 +29,12 @@ interface Plan {
     ms_max: number;
 }
 
-async function simulator(box: Box, sim: ForgeSim): Promise<void> {
+export async function simulator(box: Box, sim: ForgeSim): Promise<void> {
     await sim.settings({ webhook_url: `${box.serve.url}/webhooks/github`, events: ['pull_request', 'workflow_run', 'installation'] });
     await sim.script({ conclusion: 'success', queueMs: 0, runMs: 0 });
 }
 
-async function repositoryOf(box: Box, sim: ForgeSim): Promise<number> {
+export async function repositoryOf(box: Box, sim: ForgeSim): Promise<number> {
     const repo = await sim.createRepo({ owner: 'acme', name: 'infra', files: { 'README.md': 'x', '.github/workflows/plan.yaml': workflowText() } });
     await sim.installation(repo.installation_id!, 'created');
     for (const end = Date.now() + 10_000; Date.now() < end; await sleep(50)) {
@@ -44,7 +44,7 @@ async function repositoryOf(box: Box, sim: ForgeSim): Promise<number> {
     throw new Error('the repository did not become known');
 }
 
-async function upload(box: Box, pull: PullView, stacks: object[]): Promise<number> {
+export async function upload(box: Box, pull: PullView, stacks: object[]): Promise<number> {
     const body = uploadBody({ owner: 'acme', name: 'infra' }, { number: pull.number, sha: pull.head_sha }, stacks);
     const answer = await post(`${box.serve.url}/api/v1/affected-stacks`, { 'authorization': `Bearer ${box.api.token}`, 'content-type': 'application/json' }, body);
     if (answer.status !== 200) throw new Error(`the upload was answered ${answer.status}`);

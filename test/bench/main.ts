@@ -1,10 +1,11 @@
 /*
- * ./dev bench [--short] [webhooks uploads batch locks start]: every figure beside its anchor, measured in one run.
+ * ./dev bench [--short] [webhooks uploads batch holds locks start]: every figure beside its anchor, measured in one run.
  * --short only sees that everything runs. Exit code 1 when a figure is missed (not with --short) or something broke.
  */
 import { parseArgs } from 'node:util';
 import { showBatch } from './batch.ts';
 import { showLocks } from './locks.ts';
+import { showHolds } from './holds.ts';
 import { buildPrograms, has } from './rig.ts';
 import { showStart } from './start.ts';
 import type { Figure } from './table.ts';
@@ -15,6 +16,7 @@ const parts: Record<string, (isShort: boolean) => Promise<Figure[]>> = {
     webhooks: showWebhooks,
     uploads: showUploads,
     batch: showBatch,
+    holds: showHolds,
     locks: showLocks,
     start: showStart,
 };
