@@ -83,7 +83,7 @@ static void tell_preparing(struct telling *t)
                                  FMT_STR(text_count(t->mem, missing, "workflow file is",
                                                     "workflow files are")),
                                  FMT_STR(ref), names.len ? ": " : "", FMT_STR(names), FMT_STR(note))
-                   : cat(t->mem, STR("the batch is being prepared: its workflow files are being "
+                   : plain_cat(t->mem, STR("the batch is being prepared: its workflow files are being "
                                      "read"), ref);
     struct numbers n;
     struct reason *r = about_batch(t, REASON_PREPARING, text, &n);
@@ -136,6 +136,14 @@ static void tell_held(struct telling *t)
     struct numbers n;
     for (size_t i = 0; i < t->b->hold_count; i++)
         tell_hold(t, &t->b->hold[i]);
+    if (t->b->hold_count && t->b->forecast.len) {
+        str cost = plain_note(t->mem, t->b->forecast);
+        struct reason *r = about_batch(t, REASON_FORECAST,
+                                       arena_print(t->mem, "when it goes, it will make " PRI_STR,
+                                                   FMT_STR(cost)), &n);
+        number_put(&n, "dispatches", t->s.total);
+        r->numbers = numbers_end(&n);
+    }
     if (t->b->hold_count)
         return;
     struct reason *r =
@@ -336,7 +344,7 @@ static str stopped_text(const struct telling *t)
                        FMT_STR(t->b->stopped_ms ? plain_time(t, t->b->stopped_ms) : STR("")));
 }
 
-static void tell_ended(struct telling *t)
+static void tell_verdict(struct telling *t)
 {
     struct numbers n;
     str at = t->b->ended_ms ? arena_print(t->mem, " at " PRI_STR,
@@ -428,7 +436,7 @@ void tell_batch(struct telling *t)
     if (t->s.total == 0)
         tell_empty(t);
     else if (ended)
-        tell_ended(t);
+        tell_verdict(t);
     else
         tell_open(t);
     struct stories bad = stories_of(t->mem, &t->s,

@@ -47,12 +47,19 @@ str  plain_sha(struct arena *mem, str sha);
 str  plain_note(struct arena *mem, str hostile);            /* without a full stop at its end */
 str  plain_hint(struct arena *mem, str error_code);         /* no Markdown, no full stop */
 str  since_text(const struct telling *t, int64_t at_ms);    /* " since 14:02 UTC", or empty */
-str  cat(struct arena *mem, str a, str b);
+str  plain_cat(struct arena *mem, str a, str b);
 
 /* explain_node.c: what is to be said of one node by itself, without what it waits for. */
 void tell_node(struct telling *t, uint32_t node);
 /* ", running since 14:02 UTC, usually 3 min": after a name */
 str  state_text(const struct telling *t, uint32_t node);
+/* A reason of one node: its text begins with the name. */
+struct reason *tell_about(struct telling *t, uint32_t node, enum reason_code code, str text,
+                   struct numbers *n);
+/* "; 12 wait behind it", or empty */
+str  behind_text(const struct telling *t, uint32_t node, const char *one, const char *many);
+/* explain_ended.c */
+void tell_ended(struct telling *t, uint32_t node);
 /* explain_batch.c */
 void tell_batch(struct telling *t);
 bool tell_standstill(struct telling *t);        /* preparing or held: true, and told */

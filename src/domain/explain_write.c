@@ -78,7 +78,7 @@ str numbers_end(struct numbers *n)
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-str cat(struct arena *mem, str a, str b)
+str plain_cat(struct arena *mem, str a, str b)
 {
     return arena_print(mem, PRI_STR PRI_STR, FMT_STR(a), FMT_STR(b));
 }
