@@ -30,6 +30,7 @@ struct node_view {
     int64_t         not_before_ms;      /* READY and put back: not sent before */
     int64_t         attempt, tries;     /* runs of this node; dispatch calls put back in a row */
     bool            waits_for_budget;   /* BLOCKED: the installation's budget gives it no call yet */
+    int64_t         budget_until_ms;    /* … and when it is given out again; 0: not known */
     str             blocked_url;        /* of the run in blocked_by */
     str             call_note;          /* DISPATCHING: what came of the call so far */
     int64_t         call_tries, call_at_ms;     /* tries of it; when the next one is due */

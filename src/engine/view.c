@@ -114,6 +114,7 @@ static void view_gate(struct arena *mem, const struct node_row *n, struct node_v
             v->lock_message = STR("");
     } else if (str_eq(kind, STR("budget"))) {
         v->waits_for_budget = true;
+        v->budget_until_ms = json_i64_or(json_get(gate, STR("untilMs")), 0);
     } else {
         v->blocked_by = json_str(json_get(gate, STR("workflow")), mem);
         v->blocked_url = json_str(json_get(gate, STR("url")), mem);

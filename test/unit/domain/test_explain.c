@@ -105,6 +105,7 @@ static void waits_budget(struct given *g, struct arena *mem)
     chain(g, mem, "merged");
     first(g, NODE_BLOCKED, 5 * MINUTE_MS);
     g->node[0].waits_for_budget = true;
+    g->node[0].budget_until_ms = NOON_MS + 25 * MINUTE_MS;
 }
 
 static void slot(struct given *g, struct arena *mem)
@@ -345,7 +346,12 @@ static void held(struct given *g, struct arena *mem, const struct hold *h, size_
     g->batch[0].hold = h;
     g->batch[0].hold_count = count;
 }
-static void held_four_times(struct given *g, struct arena *mem) { held(g, mem, four_holds, 4); }
+static void held_four_times(struct given *g, struct arena *mem)
+{
+    held(g, mem, four_holds, 4);
+    g->batch[0].forecast = STR("247 writes, about 2 minutes at the written limit; 4,753 remain for "
+                               "approvals");
+}
 static void held_by_size(struct given *g, struct arena *mem) { held(g, mem, &never_fits, 1); }
 static void held_for_a_moment(struct given *g, struct arena *mem) { held(g, mem, NULL, 0); }
 
