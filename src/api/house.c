@@ -91,6 +91,36 @@ static void engine_metrics(struct api *a, struct buf *b)
         (uint64_t)h.oldest_fact_ms);
 }
 
+/* The forge's quota, one line an installation; nothing while the database is away. */
+static void budget_metrics(struct call *c, struct buf *b)
+{
+    static const struct { const char *name, *help; size_t column; } gauges[] = {
+        {"budget_limit", "Calls in a window of the forge's quota.", 1},
+        {"budget_remaining", "Calls that remained when the forge last said so.", 2},
+        {"budget_claimed", "Calls given to batches and not yet spent.", 3},
+        {"budget_waiting", "Batches that wait for budget.", 4},
+    };
+    struct db_rows r;
+    struct err e = { 0 };
+    struct db *db = engine_read(c->api->config.engine, &e);
+    bool ok = db && db_query(db, c->mem, &e, &r,
+                             "select q.installation_id, q.limit_count, q.remaining, (select "
+                             "coalesce(sum(left_over), 0) from claim where installation_id = "
+                             "q.installation_id and left_over > 0), (select count(*) from claim "
+                             "where installation_id = q.installation_id and wanted > 0) from quota "
+                             "q where q.resource = 'core' and q.known = 1 order by 1 limit 1000",
+                             NO_ARGS);
+    engine_read_done(c->api->config.engine, db);
+    for (size_t g = 0; ok && r.count && g < sizeof gauges / sizeof gauges[0]; g++) {
+        buf_print(b, "# HELP signalbox_%s %s\n# TYPE signalbox_%s gauge\n", gauges[g].name,
+                  gauges[g].help, gauges[g].name);
+        for (size_t i = 0; i < r.count; i++)
+            buf_print(b, "signalbox_%s{installation=\"%lld\"} %lld\n", gauges[g].name,
+                      (long long)db_at(&r, i, 0)->i,
+                      (long long)db_at(&r, i, gauges[g].column)->i);
+    }
+}
+
 static void server_metrics(struct api *a, struct buf *b)
 {
     struct http_counts n = { 0 };
@@ -112,6 +142,7 @@ enum outcome api_metrics(struct call *c)
     request_metrics(c->api, &b);
     webhook_metrics(c->api, &b);
     engine_metrics(c->api, &b);
+    budget_metrics(c, &b);
     server_metrics(c->api, &b);
     c->raw = buf_str(&b);
     c->raw_type = STR("text/plain; version=0.0.4; charset=utf-8");

@@ -78,6 +78,11 @@ const struct verb verbs[] = {
     {"uploads", "", 0, 0, verb_uploads, uploads_options,
      "List what the atmos CLI uploaded, newest first.", "uploads --repo acme/infra",
      "Columns: upload, repository, head, base, state, instances, affected, received, note."},
+    {"budget", "[<installation>]", 0, 1, verb_budget, page_options,
+     "Show what the App may spend of GitHub's quota, and who spent it.", "budget\nbudget 12345",
+     "Columns: installation, account, remaining, limit, safe, claimed, waiting, reset.\n"
+     "Of one installation: its figures; what was spent this hour, and on what; which batches have a "
+     "claim; which ones wait."},
     {"repo list", "", 0, 0, verb_repo_list, page_options, "List repositories.", "repo list",
      "Columns: id, owner, name, branch, forge, host, installation, since."},
     {"repo show", "<owner/name>", 1, 1, verb_repo_show, NULL, "Show a repository and its settings.",

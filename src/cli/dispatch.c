@@ -94,6 +94,9 @@ static int show_dry_run(struct cli *c, struct json data)
         FMT_STR(safe_z(c, data, "dispatches")),
         FMT_STR(duration_write(c->mem, json_i64_or(json_get(data, STR("forecastMs")), 0))),
         FMT_STR(safe_z(c, data, "apiCalls")));
+    str forecast = safe_z(c, data, "forecast");
+    if (forecast.len)
+        say(c, "Forecast: " PRI_STR "\n", FMT_STR(forecast));
     return 0;
 }
 

@@ -59,7 +59,7 @@ int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli 
     verb_repo_set(struct cli *c), verb_repo_permissions(struct cli *c),
     verb_repo_add(struct cli *c), verb_token_create(struct cli *c), verb_token_list(struct cli *c),
     verb_token_revoke(struct cli *c), verb_doctor(struct cli *c), verb_help(struct cli *c),
-    verb_version(struct cli *c), verb_completion(struct cli *c), verb_explain(struct cli *c);
+    verb_version(struct cli *c), verb_completion(struct cli *c), verb_explain(struct cli *c), verb_budget(struct cli *c);
 
 /* Two words of the greatest length that the system lets through, every byte escaped. */
 enum { WORDS_MAX = 200, ASK_BYTES_MAX = 4 << 20 };

@@ -262,12 +262,27 @@ static bool retry_instead(struct step *s, const struct change *c, const struct c
     return true;
 }
 
+/* "2,000 writes, about 11 minutes at the written limit; …"; empty without an App. */
+static bool forecast_text(struct step *s, const struct plan *p, str *out, struct err *e)
+{
+    struct budget_forecast f;
+    *out = STR("");
+    if (!s->lane->repo.installation_id)
+        return true;
+    if (!budget_foresee(s->db, s->mem, s->lane->repo.installation_id, p->dispatchable,
+                        (int64_t)p->file_count, s->now_ms, &f, e))
+        return false;
+    *out = budget_forecast_text(s->mem, &f);
+    return true;
+}
+
 bool batch_make(struct step *s, const struct change *c, const struct change_event *ev,
                 str upload_id, bool again, str *batch_id, str *note, struct err *e)
 {
     struct upload u;
     struct graph g;
     struct plan p;
+    str forecast;
     struct err why = { 0 };
     bool handled = false;
     step_dirty(s, c->id);
@@ -309,9 +324,11 @@ bool batch_make(struct step *s, const struct change *c, const struct change_even
     *batch_id = h->row.id;
     *note = arena_print(s->mem, "batch " PRI_STR ": %u of %u dispatchable", FMT_STR(h->row.id),
                         p.dispatchable, p.count);
+    if (!forecast_text(s, &p, &forecast, e))
+        return false;
     log_info("batch made", LS("batch", h->row.id), LI("lane", s->lane->id), LS("event", t.event),
              LS("activity", t.activity), LI("nodes", p.count), LI("dispatchable", p.dispatchable),
-             LS("state", h->row.state), LI("rows_us", stored_us - graph_us),
+             LS("forecast", forecast), LS("state", h->row.state), LI("rows_us", stored_us - graph_us),
              LI("look_us", clock_mono_us() - stored_us));
     return change_events_end(s->db, ev->id, STR("joined"), h->row.id, STR_NONE, e);
 }
@@ -402,7 +419,7 @@ static bool manual_pro(struct step *s, str workflow, struct json inputs, struct 
 }
 
 static str dry_run_note(struct step *s, const struct graph *g, const struct plan *p,
-                        const struct hot *h)
+                        const struct hot *h, str forecast)
 {
     struct buf b;
     struct json_out w;
@@ -419,6 +436,7 @@ static str dry_run_note(struct step *s, const struct graph *g, const struct plan
                    (int64_t)p->dispatchable + 4 + (int64_t)p->file_count + p->dispatchable / 100);
     json_field_i64(&w, STR("forecastMs"),
                    batch_forecast_ms(h->b, (uint32_t)s->lane->settings.dispatch_concurrency));
+    json_field_str(&w, STR("forecast"), forecast);
     json_key(&w, STR("order"));
     json_begin_array(&w);
     for (uint32_t k = 0; k < h->b->count; k++) {
@@ -513,7 +531,10 @@ bool batch_make_manual(struct step *s, struct json cmd, str actor, bool dry_run,
         if (!fill_nodes(s, h, &g, &p, e))
             return false;
         build_core(h, &p);
-        *note = dry_run_note(s, &g, &p, h);
+        str forecast;
+        if (!forecast_text(s, &p, &forecast, e))
+            return false;
+        *note = dry_run_note(s, &g, &p, h, forecast);
         s->lane->hot = h->next;
         arena_free(h->mem);
         return true;

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "forge/inside.h"
 
+enum { SECOND_MS = 1000 };      /* resets are told in seconds */
+
 /* The App itself has no written pace of its own. */
 static struct pace *pace_of(struct github *g, struct party *p)
 {
@@ -44,6 +46,25 @@ static struct job *line_take(struct line *l)
     return j;
 }
 
+/*
+ * Whether what remains of the hour's quota is spoken for by calls that are under way: the next one
+ * might be one too many. Their answers tell; without any, the reset.
+ */
+static bool quota_spoken_for(struct github *g, struct party *p, int64_t steady_ms)
+{
+    struct pace_state s;
+    int64_t until_reset_ms = p->quota.reset_ms - g->now_ms(g->now_self);
+    if (p->quota.limit <= 0 || until_reset_ms <= 0)
+        return false;
+    pace_look(pace_of(g, p), steady_ms, &s);
+    if (p->quota.remaining > s.under_way)
+        return false;
+    if (s.under_way)
+        return true;
+    p->limited_until_ms = steady_ms + until_reset_ms + SECOND_MS;
+    return false;
+}
+
 /* The next to leave; NULL: nobody now. */
 static struct job *next_job(struct github *g, struct party *p)
 {
@@ -56,6 +77,8 @@ static struct job *next_job(struct github *g, struct party *p)
             c = (enum call_class)i;
     }
     if (!turn[c])
+        return NULL;
+    if (!g->unpaced && !party_limited(p, now_ms) && quota_spoken_for(g, p, now_ms))
         return NULL;
     /* Those that are only to be told to wait need not wait for it. */
     if (g->unpaced || party_limited(p, now_ms) ||

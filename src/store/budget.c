@@ -110,6 +110,18 @@ bool budget_waits(struct db *db, struct arena *mem, int64_t now_ms, struct budge
     return true;
 }
 
+bool budget_foresee(struct db *db, struct arena *mem, int64_t installation_id, int64_t dispatches,
+                    int64_t files, int64_t now_ms, struct budget_forecast *out, struct err *e)
+{
+    struct budget b;
+    struct pace_limits l;
+    if (!budget_look(db, mem, installation_id, now_ms, &b, e))
+        return false;
+    pace_limits_written(&l);
+    budget_forecast(&b, &l, dispatches, files, now_ms, out);
+    return true;
+}
+
 /* ---- claims ---------------------------------------------------------------------------------- */
 
 bool claims_get(struct db *db, struct arena *mem, int64_t batch_seq, struct claim *out,

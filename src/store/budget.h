@@ -31,6 +31,11 @@ struct budget_wait { int64_t installation_id, until_ms; };
 bool budget_waits(struct db *db, struct arena *mem, int64_t now_ms, struct budget_wait **out,
                   size_t *count, struct err *e) MUST_CHECK;
 
+/* What a batch of so many dispatches and workflow files will cost, at GitHub's written pace. */
+bool budget_foresee(struct db *db, struct arena *mem, int64_t installation_id, int64_t dispatches,
+                    int64_t files, int64_t now_ms, struct budget_forecast *out,
+                    struct err *e) MUST_CHECK;
+
 struct claim {
     int64_t batch_seq, installation_id;
     int64_t calls;              /* granted in all */

@@ -2,6 +2,7 @@
 
 #include "base/pack.h"
 #include "domain/batch.h"
+#include "store/budget.h"
 #include "store/holds.h"
 #include "store/query.h"
 #include "store/rows.h"
@@ -125,6 +126,42 @@ static bool batch_holds(struct db *db, struct arena *mem, int64_t seq, bool ende
     return true;
 }
 
+/* What it will cost, until the first run was sent. */
+static bool batch_forecast(struct db *db, struct arena *mem, int64_t seq, int64_t now_ms,
+                           struct json_out *w, struct err *e)
+{
+    struct db_rows r;
+    struct budget_forecast f;
+    json_key(w, STR("forecast"));
+    if (!db_query(db, mem, e, &r,
+                  "select r.installation_id, b.dispatchable, (select count(distinct workflow) from "
+                  "node n where n.batch_seq = b.seq) from batch b join repository r on r.id = "
+                  "b.repository_id where b.seq = $1 and b.started_ms is null and b.state <> 'ended' "
+                  "and r.installation_id is not null",
+                  ARGS(A(seq))))
+        return false;
+    if (r.count == 0) {
+        json_put_raw(w, STR("null"));
+        return true;
+    }
+    if (!budget_foresee(db, mem, row_i64(&r, 0, 0), row_i64(&r, 0, 1), row_i64(&r, 0, 2), now_ms,
+                        &f, e))
+        return false;
+    json_begin_object(w);
+    json_field_i64(w, STR("writes"), f.writes);
+    json_field_i64(w, STR("reads"), f.reads);
+    json_field_i64(w, STR("paceMs"), f.pace_ms);
+    json_field_i64(w, STR("windows"), f.windows);
+    json_key(w, STR("remainingAfter"));
+    if (f.remaining_after < 0)
+        json_put_raw(w, STR("null"));
+    else
+        json_put_i64(w, f.remaining_after);
+    json_field_str(w, STR("text"), budget_forecast_text(mem, &f));
+    json_end_object(w);
+    return true;
+}
+
 bool query_batch(struct db *db, struct arena *mem, const struct query *q, str id,
                  struct json_out *w, bool *found, struct err *e)
 {
@@ -140,6 +177,7 @@ bool query_batch(struct db *db, struct arena *mem, const struct query *q, str id
     batch_fields(w, &r, 0);
     bool ended = str_eq(row_str(&r, 0, 10), STR("ended"));
     bool ok = batch_counts(db, mem, row_i64(&r, 0, 0), w, e) &&
+              batch_forecast(db, mem, row_i64(&r, 0, 0), q->now_ms, w, e) &&
               batch_holds(db, mem, row_i64(&r, 0, 0), ended, w, e);
     json_end_object(w);
     return ok;

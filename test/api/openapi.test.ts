@@ -234,6 +234,7 @@ async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
     for (const path of [
         'workspaces',
         'repositories',
+        'installations',
         'instances',
         'uploads',
         'facts',
@@ -243,6 +244,9 @@ async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
         const { data } = await house.ok('GET', `/api/v1/${path}`);
         assert.ok((data['items'] as Value[]).length > 0, `${path} has nothing to show`);
     }
+    const [installation] = await house.all('/api/v1/installations');
+    await house.ok('GET', `/api/v1/installations/${String(installation!['id'])}/budget`);
+    assert.match((await house.ok('GET', '/metrics')).text, /^signalbox_budget_remaining\{installation="\d+"\} \d+$/m);
     const at = `/api/v1/repositories/${repo.lane}`;
     await house.ok('GET', at);
     await house.ok('GET', `${at}/settings`);
