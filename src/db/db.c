@@ -223,6 +223,13 @@ void db_rollback(struct db *db)
     end_transaction(db);
 }
 
+void db_tidy(struct db *db)
+{
+    assert(!db->in_transaction);
+    if (db->side->tidy)
+        db->side->tidy(db);
+}
+
 bool db_in_transaction(const struct db *db)
 {
     return db->in_transaction;

@@ -121,6 +121,11 @@ void db_rollback(struct db *db);
 bool db_in_transaction(const struct db *db);
 /* SQLite: how long a statement waits for a lock of another program; -1: the usual 5 s. */
 void db_patience(struct db *db, int64_t lock_ms);
+/*
+ * Between transactions, when nobody waits for an answer: SQLite copies a log that has become long
+ * back into the database, which takes a while. Who never calls it has it done by a commit, later.
+ */
+void db_tidy(struct db *db);
 bool db_savepoint(struct db *db, struct err *e) MUST_CHECK;           /* nests by depth */
 bool db_release(struct db *db, struct err *e) MUST_CHECK;
 /* undoes and closes the innermost savepoint */

@@ -24,6 +24,8 @@ struct side {
     int64_t (*written)(const struct db *db);
     /* The id of the row that was inserted last; NULL: only the statement itself can tell. */
     int64_t (*last_id)(const struct db *db);
+    /* What can wait until the answers have left; NULL: nothing. */
+    void (*tidy)(struct db *db);
     /* Several statements, for migrations. */
     bool (*script)(struct db *db, const char *sql, struct err *e);
     bool (*alive)(struct db *db);

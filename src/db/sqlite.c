@@ -16,10 +16,19 @@
 #include "db/side.h"
 #include "db/statements.h"
 
+/*
+ * The log is copied back between two transactions. Seldom, when the same pages are written again and
+ * again: each is copied once. Often, when pages are new: all of them are copied, and who comes
+ * meanwhile waits for it. Nobody tidied: by a commit.
+ */
+enum { LOG_PAGES_NEW = 750, LOG_PAGES_TIDY = 4000, LOG_PAGES_MAX = 6000 };
+
 struct lite {
     struct db         db;
     sqlite3          *handle;
     struct filelock  *lock;
+    int               log_pages;        /* after the last commit */
+    int               file_pages;       /* when the log was copied back last */
     struct statements statements;
 };
 
@@ -287,6 +296,49 @@ static int64_t lite_written(const struct db *db)
     return sqlite3_total_changes64(((const struct lite *)db)->handle);
 }
 
+/* One that fails leaves the log as it is: the next one tries again. */
+static void copy_back(struct lite *l)
+{
+    l->log_pages = 0;
+    (void)sqlite3_wal_checkpoint_v2(l->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+static int log_grew(void *arg, sqlite3 *handle, const char *name, int pages)
+{
+    struct lite *l = arg;
+
+    (void)handle;
+    (void)name;
+    l->log_pages = pages;
+    if (pages >= LOG_PAGES_MAX)
+        copy_back(l);
+    return SQLITE_OK;
+}
+
+static int pages_now(struct lite *l)
+{
+    struct err ignored = { 0 };
+    struct lite_stmt *s = prepare(l, "pragma page_count", &ignored);
+    int n = s && sqlite3_step(s->stmt) == SQLITE_ROW ? sqlite3_column_int(s->stmt, 0) : 0;
+
+    if (s)
+        sqlite3_reset(s->stmt);
+    return n;
+}
+
+static void lite_tidy(struct db *db)
+{
+    struct lite *l = lite_of(db);
+
+    if (l->log_pages < LOG_PAGES_NEW)
+        return;
+    int n = pages_now(l);
+    if (l->log_pages < LOG_PAGES_TIDY && n - l->file_pages < LOG_PAGES_NEW)
+        return;
+    copy_back(l);
+    l->file_pages = n;
+}
+
 static int64_t lite_last_id(const struct db *db)
 {
     return sqlite3_last_insert_rowid(((const struct lite *)db)->handle);
@@ -353,6 +405,7 @@ static const struct side lite_side = {
     .control = lite_control,
     .written = lite_written,
     .last_id = lite_last_id,
+    .tidy = lite_tidy,
     .script = lite_script,
     .alive = lite_alive,
     .patience = lite_patience,
@@ -382,7 +435,7 @@ static bool set_up(struct lite *l, struct err *e)
      * checkpoint: so the WAL goes round in 16 MB, and is cut only when it got twice as long. */
     static const char writer[] =
         "pragma journal_mode=wal; pragma synchronous=full; pragma temp_store=memory;"
-        "pragma wal_autocheckpoint=4000; pragma journal_size_limit=33554432;";
+        "pragma journal_size_limit=33554432;";
     static const char reader[] = "pragma query_only=on; pragma cache_size=-512; select count(*) "
                                  "from sqlite_schema;";
     int rc;
@@ -396,6 +449,8 @@ static bool set_up(struct lite *l, struct err *e)
         rc = sqlite3_exec(l->handle, always, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(l->handle, l->db.read_only ? reader : writer, NULL, NULL, NULL);
+    if (!l->db.read_only)
+        (void)sqlite3_wal_hook(l->handle, log_grew, l);
     return rc == SQLITE_OK || fail_lite(l, rc, "opening", e);
 }
 

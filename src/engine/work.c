@@ -265,6 +265,7 @@ bool work_turn(struct work *w)
     if (!run_together(w, group))
         run_apart(w, group);
     finish(w, group);
+    db_tidy(w->db);
     arena_reset(w->mem);
     return true;
 }

@@ -141,7 +141,6 @@ static void the_file_is_safe_by_its_settings(void **state)
         { "pragma synchronous", 2 },
         { "pragma trusted_schema", 0 },
         { "pragma mmap_size", 0 },
-        { "pragma wal_autocheckpoint", 4000 },
         { "pragma busy_timeout", 5000 },
         { "pragma journal_size_limit", 32 << 20 },
     };
@@ -271,6 +270,45 @@ static int die_in_the_middle(struct both *b)
     _exit(0);                               /* no close, as after kill -9 */
 }
 
+enum { LARGE_PAGES = 400, PAGE_BYTES = 4096, FRAME_BYTES = PAGE_BYTES + 24 };
+
+static void write_large(struct both *b, bool is_new, int round)
+{
+    static char body[LARGE_PAGES * PAGE_BYTES];
+
+    memset(body, 'a' + round, sizeof body);
+    good(b, db_begin(b->db, &b->e));
+    if (is_new)
+        good(b, db_exec(b->db, &b->e, NULL, "insert into item (body) values ($1)",
+                        ARGS(arg_blob((str){ body, sizeof body }))));
+    else
+        good(b, db_exec(b->db, &b->e, NULL, "update item set body = $1 where id = 1",
+                        ARGS(arg_blob((str){ body, sizeof body }))));
+    good(b, db_commit(b->db, &b->e));
+    db_tidy(b->db);
+}
+
+static int log_frames(struct both *b)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path_of(b, "-wal"), &st), 0);
+    return (int)(st.st_size / FRAME_BYTES);
+}
+
+static void a_log_of_new_pages_is_copied_back_soon_one_of_old_pages_late(void **state)
+{
+    struct both *b = *state;
+
+    items(b);
+    for (int i = 0; i < 8; i++)
+        write_large(b, true, i);
+    assert_in_range(log_frames(b), 700, 1300);
+    for (int i = 0; i < 7; i++)
+        write_large(b, false, i);
+    assert_in_range(log_frames(b), 1800, 4500);
+}
+
 static void what_was_committed_survives_a_killed_process(void **state)
 {
     struct both *b = *state;
@@ -297,6 +335,7 @@ int main(void)
         LITE(a_database_in_memory_has_no_lock),
         LITE(a_full_database_refuses_and_recovers),
         LITE(a_full_disk_refuses_and_recovers),
+        LITE(a_log_of_new_pages_is_copied_back_soon_one_of_old_pages_late),
         LITE(what_was_committed_survives_a_killed_process),
     };
 
