@@ -141,6 +141,7 @@ static void tell_held(struct telling *t)
         struct reason *r = about_batch(t, REASON_FORECAST,
                                        arena_print(t->mem, "when it goes, it will make " PRI_STR,
                                                    FMT_STR(cost)), &n);
+        r->url = STR("");
         number_put(&n, "dispatches", t->s.total);
         r->numbers = numbers_end(&n);
     }

@@ -279,7 +279,7 @@ export class Breakers {
 
 export function breakersSum(end: BreakersEnd): string {
     return (
-        `held: ${end.held.join(', ')}; sent while held: ${end.ranWhileHeld}; released by a tick: ${end.released['success'] ?? 0}; ` +
+        `held: ${end.held.filter((code) => code.startsWith('held_')).join(', ')}; sent while held: ${end.ranWhileHeld}; released by a tick: ${end.released['success'] ?? 0}; ` +
         `after resuming: ${end.resumed['success'] ?? 0}; the draft, made ready: ${end.draft['success'] ?? 0}; runs twice: ${end.duplicates}`
     );
 }
