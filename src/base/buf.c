@@ -44,16 +44,8 @@ void buf_char(struct buf *b, char c)
 
 void buf_i64(struct buf *b, int64_t n)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    uint64_t u = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    do {
-        digits[--at] = (char)('0' + u % 10);
-        u /= 10;
-    } while (u);
-    if (n < 0)
-        digits[--at] = '-';
-    buf_add(b, (str){ digits + at, sizeof digits - at });
+    char digits[DIGITS_MAX];
+    buf_add(b, str_digits(digits, n));
 }
 
 void buf_print(struct buf *b, const char *fmt, ...)

@@ -45,16 +45,9 @@ static void put_z(struct line *l, const char *z) { put(l, z, strlen(z)); }
 
 static void put_number(struct line *l, int64_t n)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    uint64_t u = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    do {
-        digits[--at] = (char)('0' + u % 10);
-        u /= 10;
-    } while (u);
-    if (n < 0)
-        digits[--at] = '-';
-    put(l, digits + at, sizeof digits - at);
+    char digits[DIGITS_MAX];
+    str d = str_digits(digits, n);
+    put(l, d.ptr, d.len);
 }
 
 static void put_padded(struct line *l, int64_t n, size_t width)

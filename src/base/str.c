@@ -141,6 +141,19 @@ static size_t sequence(const unsigned char *p, size_t left)
     return n;
 }
 
+str str_digits(char to[DIGITS_MAX], int64_t n)
+{
+    size_t at = DIGITS_MAX;
+    uint64_t u = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    do {
+        to[--at] = (char)('0' + u % 10);
+        u /= 10;
+    } while (u);
+    if (n < 0)
+        to[--at] = '-';
+    return (str){ to + at, DIGITS_MAX - at };
+}
+
 bool str_is_utf8(str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;

@@ -44,6 +44,9 @@ str  str_cut(str s, char sep, str *rest);
 str  str_after_last(str s, char sep);
 /* Decimal, an optional leading minus, nothing else. False when malformed or outside [min, max]. */
 bool str_to_i64(str s, int64_t min, int64_t max, int64_t *out);
+/* Decimal digits of n, written at the end of `to`; borrowed from it. */
+enum { DIGITS_MAX = 20 };
+str  str_digits(char to[DIGITS_MAX], int64_t n);
 bool str_is_utf8(str s);                    /* valid UTF-8, surrogates and overlong forms refused */
 /* Length of the valid UTF-8 sequence that starts at `at`; 0 when there is none or s ends there. */
 size_t str_utf8_step(str s, size_t at);

@@ -25,6 +25,22 @@ static void order_is_bytewise_and_shorter_first(void **state)
     assert_int_equal(str_cmp(STR_NONE, STR("")), 0);
 }
 
+static void numbers_have_their_digits(void **state)
+{
+    static const struct { int64_t n; const char *text; } row[] = {
+        { 0, "0" },
+        { 7, "7" },
+        { -1, "-1" },
+        { 1795000000000, "1795000000000" },
+        { INT64_MAX, "9223372036854775807" },
+        { INT64_MIN, "-9223372036854775808" },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        char to[DIGITS_MAX];
+        assert_true(str_eq(str_digits(to, row[i].n), str_of(row[i].text)));
+    }
+}
+
 static void parts_are_found(void **state)
 {
     assert_true(str_starts(STR("sha256=ab"), STR("sha256=")));
@@ -153,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_means_same_bytes),
         cmocka_unit_test(order_is_bytewise_and_shorter_first),
+        cmocka_unit_test(numbers_have_their_digits),
         cmocka_unit_test(parts_are_found),
         cmocka_unit_test(slices_are_clamped),
         cmocka_unit_test(cutting_leaves_the_rest),
