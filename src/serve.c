@@ -309,14 +309,27 @@ static str own_url(struct serve *s)
                        (unsigned)(s->server ? http_server_port(s->server) : s->listen_port));
 }
 
+/* With port 0 the links are known when the server listens. */
+static void choose_public_url(struct serve *s)
+{
+    s->public_url = s->config.public_url.len ? s->config.public_url : own_url(s);
+    if (!s->server || s->config.public_url.len || s->listen_port)
+        return;
+    engine_set_public_url(s->engine, s->public_url);
+    api_set_public_url(s->api, s->public_url);
+}
+
 static bool start_all(struct serve *s, struct err *e)
 {
     if (!split_listen(s, e) || !load_key(s, e) || !derive_session_key(s, e) ||
         !configured_app(s, e) || !prepare_database(s, e))
         return false;
-    s->public_url = s->config.public_url.len ? s->config.public_url : own_url(s);
+    choose_public_url(s);
     choose_setup_code(s);
-    return start_forge(s, e) && start_engine(s, e) && start_api(s, e) && start_http(s, e);
+    if (!start_forge(s, e) || !start_engine(s, e) || !start_api(s, e) || !start_http(s, e))
+        return false;
+    choose_public_url(s);
+    return true;
 }
 
 /* Nothing new comes in, what is stored stays stored, calls under way are answered or given up. */

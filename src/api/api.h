@@ -65,6 +65,8 @@ bool api_new(const struct api_config *c, struct api **out, struct err *e) MUST_C
 void api_free(struct api *a);
 struct http_hooks api_hooks(struct api *a);
 void api_attach(struct api *a, struct http_server *s);      /* for /metrics */
+/* Before anybody has been told of the server: its port was any free one. */
+void api_set_public_url(struct api *a, str url);
 
 /* Rotation, from any thread: at most two are accepted from now on. */
 void api_set_webhook_secrets(struct api *a, const str *secrets, size_t count);

@@ -459,6 +459,8 @@ struct http_hooks api_hooks(struct api *a)
                                .round_end = round_end};
 }
 
+void api_set_public_url(struct api *a, str url) { a->config.public_url = arena_copy(a->mem, url); }
+
 void api_attach(struct api *a, struct http_server *s)
 {
     a->server = s;

@@ -503,6 +503,28 @@ void engine_set_app(struct engine *en, int64_t app_id, str slug)
         log_warn("the new App is known after the next start", LZ("why", ignored.text));
 }
 
+struct url_job { struct engine *en; str url; };
+
+static bool url_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct url_job *x = arg;
+    (void)db;
+    (void)mem;
+    (void)e;
+    x->en->public_url = x->url;
+    return true;
+}
+
+void engine_set_public_url(struct engine *en, str url)
+{
+    struct err ignored = { 0 };
+    pthread_mutex_lock(&en->mutex);
+    struct url_job x = { en, arena_copy(en->mem, url) };
+    pthread_mutex_unlock(&en->mutex);
+    if (!engine_write_wait(en, url_body, &x, &ignored))
+        log_warn("links of comments and checks lack the port", LZ("why", ignored.text));
+}
+
 static bool stop_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct engine *en = arg;

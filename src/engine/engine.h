@@ -129,6 +129,8 @@ bool engine_start(const struct engine_config *c, struct engine **out, struct err
  * deliveries are healed.
  */
 void engine_set_app(struct engine *en, int64_t app_id, str slug);
+/* Known only now: the port of the server was any free one. */
+void engine_set_public_url(struct engine *en, str url);
 /* No call of the forge leaves any more: before the client that carries them is stopped. */
 void engine_quiet(struct engine *en);
 /* finishes what is queued; leaves the rest for the next start */

@@ -226,6 +226,20 @@ for (const kind of databases) {
     });
 }
 
+describe('a server on any free port', () => {
+    it('names the real one in its links', async () => {
+        const house = await House.open(sqlite, { isBare: true, settings: { public_url: '' } });
+        try {
+            const said = () => /setup="?(http:[^" ]+)/.exec(house.server.log)?.[1];
+            for (let i = 0; i < 500 && said() === undefined; i++)
+                await new Promise((done) => setTimeout(done, 10));
+            assert.equal(said()?.replace(/\/setup.*/, ''), house.server.url);
+        } finally {
+            await house.close();
+        }
+    });
+});
+
 describe('a second server', () => {
     it('on one SQLite file is refused with the number of the first, which goes on', async () => {
         const house = await House.open(sqlite);
