@@ -43,6 +43,7 @@ struct node_view {
 struct hold;                            /* domain/hold.h */
 struct batch_view {
     str              id, url;           /* its page */
+    str              repository;        /* owner/name, for commands to copy */
     const struct hold *hold; size_t hold_count;     /* what stands, in the order of the enum */
     str              forecast;          /* budget_forecast_text, or empty */
     enum change_kind kind;

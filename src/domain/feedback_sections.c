@@ -154,11 +154,15 @@ static bool is_plain_word(str s)
     return s.len > 0 && s.len <= NAME_CHARS_MAX && s.ptr[0] != '-';
 }
 
-static str unlock_hint(struct arena *mem, const struct node_view *n, uint32_t count)
+static str unlock_hint(struct arena *mem, const struct summary *s, const struct node_view *n,
+                       uint32_t count)
 {
+    str repo = is_plain_word(s->b->repository)
+                   ? arena_print(mem, " --repo %s", arena_z(mem, s->b->repository))
+                   : STR("");
     if (count != 1 || !is_plain_word(n->component) || !is_plain_word(n->stack))
         return STR("To go on now, release the lock");
-    return arena_print(mem, "To go on now: `signalbox unlock --component %s --stack %s`",
+    return arena_print(mem, "To go on now: `signalbox unlock%s --component %s --stack %s`", z(repo),
                        arena_z(mem, n->component), arena_z(mem, n->stack));
 }
 
@@ -179,7 +183,7 @@ static str lock_words(struct arena *mem, const struct summary *s, const struct n
         message =
             arena_print(mem, ": “%s”", z(markdown_text(mem, n->lock_message, ERROR_CHARS_MAX)));
     return arena_print(mem, "%s locked%s%s%s. %s.", count == 1 ? "is" : "are", z(until), z(actor),
-                       z(message), z(unlock_hint(mem, n, count)));
+                       z(message), z(unlock_hint(mem, s, n, count)));
 }
 
 static str waiting_line(struct arena *mem, const struct summary *s, const struct stories *t,

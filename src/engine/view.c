@@ -285,6 +285,8 @@ bool view_batch(const struct view *v, const struct change *c, const struct batch
     *out = (struct batch_view){
         .id = row->id,
         .url = page(v, "batches", row->id),
+        .repository = arena_print(v->mem, PRI_STR "/" PRI_STR, FMT_STR(v->repo.owner),
+                                  FMT_STR(v->repo.name)),
         .activity = row->activity,
         .head_sha = row->head_sha,
         .state = batch_state_name(w.b->state),

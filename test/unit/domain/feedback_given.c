@@ -44,6 +44,7 @@ void given_batch(struct given *g, struct arena *mem, uint32_t count, uint32_t le
     g->batch[0] = (struct batch_view){
         .id = STR("bat_1"),
         .url = STR("https://box.example/batches/bat_1"),
+        .repository = STR("acme/infra"),
         .kind = CHANGE_PULL_REQUEST,
         .activity = str_of(activity),
         .head_sha = STR("1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"),
