@@ -63,6 +63,7 @@ static void holder_context(struct call *c, const struct lock *l)
     json_field_time(&w, STR("locked_at"), l->created_ms);
     json_field_time(&w, STR("expires_at"), l->expires_ms);
     json_field_str(&w, STR("message"), l->message);
+    json_field_i64(&w, STR("token"), l->token);
     json_end_object(&w);
     c->context = buf_str(&b);
 }

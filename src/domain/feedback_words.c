@@ -226,10 +226,6 @@ const char *words_hint(str code)
         { STR_INIT("refused_by_forge"), "See what the forge answered, mend it, then re-run." },
         { STR_INIT("no_access"), "Give the App access to this repository, with Actions: write." },
         { STR_INIT("outcome_unknown"), "Look for the run at the forge before you re-run it." },
-        { STR_INIT("gave_up"), "Re-run it when the forge answers again." },
-        { STR_INIT("missing_plan_result"),
-          "Add `--upload-status` to the plan step of the workflow." },
-        { STR_INIT("app_removed"), "Install the App on this repository again." },
     };
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
         if (str_eq(hints[i].code, code))

@@ -47,10 +47,7 @@ bool workflow_read(struct arena *mem, str yaml_text, struct workflow *out,
     X(DISPATCH_INPUTS_TOO_LARGE,     "inputs_too_large") \
     X(DISPATCH_REFUSED,              "refused_by_forge") \
     X(DISPATCH_NO_ACCESS,            "no_access") \
-    X(DISPATCH_OUTCOME_UNKNOWN,      "outcome_unknown") \
-    X(DISPATCH_GAVE_UP,              "gave_up") \
-    X(DISPATCH_MISSING_PLAN_RESULT,  "missing_plan_result") \
-    X(DISPATCH_APP_REMOVED,          "app_removed")
+    X(DISPATCH_OUTCOME_UNKNOWN,      "outcome_unknown")
 enum dispatch_error {
 #define X(id, ...) id,
     DISPATCH_ERRORS(X)

@@ -48,6 +48,7 @@ static void test_the_loser_sees_message_expiry_and_actor(void **state)
     assert_text(at(g, a, "context.locked_at"), "2026-09-21T14:13:20Z");
     assert_text(at(g, a, "context.expires_at"), "2026-09-21T15:13:20Z");
     assert_text(at(g, a, "context.message"), "db migration");
+    assert_int_equal(num(a, "context.token"), 1);
     assert_int_equal(count_rows(g, "select count(*) from lock"), 1);
     assert_int_equal(g->engine.lock_changes, 1);
 }
