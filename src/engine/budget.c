@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/inside.h"
 #include "store/budget.h"
@@ -88,7 +89,7 @@ void budget_heard(struct step *s, struct json answer)
         return;
     struct budget_note *n = note_of(s, installation_id);
     n->calls[p] += calls;
-    n->refused[p] += limited;
+    n->refused[p] += limited && calls > 0;      /* else the client did not even send it */
     note_quota(s, n, json_get(answer, STR("quota")));
     until_ms = json_i64_or(json_get(answer, STR("notBefore")), 0);
     until_ms = until_ms > s->now_ms ? until_ms : s->now_ms + LIMIT_UNTOLD_MS;
@@ -479,6 +480,7 @@ static bool share(struct step *s, int64_t installation_id, const struct budget *
     int64_t calls = 0;
     for (size_t i = 0; i < count; i++)
         held[i] = w[i].held;
+    int64_t began_us = clock_mono_us();
     size_t grants = budget_share(s->mem, b, held, count, s->now_ms, &g);
     *granted = 0;
     for (size_t i = 0; i < grants; i++) {
@@ -492,7 +494,8 @@ static bool share(struct step *s, int64_t installation_id, const struct budget *
     if (grants)
         log_info("budget given out", LI("installation", installation_id),
                  LI("batches", (int64_t)grants), LI("calls", calls),
-                 LI("waiting", (int64_t)(count - *granted)), LI("remaining", b->remaining));
+                 LI("waiting", (int64_t)(count - *granted)), LI("remaining", b->remaining),
+                 LI("took_us", clock_mono_us() - began_us));
     return true;
 }
 
