@@ -170,6 +170,14 @@ static const struct flow {
      "id\t12\nowner\tAcme\nname\tinfra\nbranch\tmain\nforge\tgithub\nhost\tgithub.com\nforge "
      "id\t99\ninstallation\t5\n"
      "since\t\nsettings.comment\ttrue\n"},
+    {{"repo", "show", "12"},
+     {{"GET /api/v1/repositories/12",
+       "{\"id\":12,\"settingsFile\":{\"settings\":{\"threshold\":80,\"threshold_hold\":true},\"wrong\":\"there is no "
+       "setting foo\"}}",
+       0, NULL},
+      {"GET /api/v1/repositories/12/settings", "{\"threshold\":80}", 0, NULL}},
+     "id\t12\nowner\t\nname\t\nbranch\t\nforge\t\nhost\t\nforge id\t\ninstallation\t\nsince\t\n"
+     "settings.threshold\t80\nfile\tthreshold, threshold_hold\nfile wrong\tthere is no setting foo\n"},
     {{"repo", "set", "12", "strict_plans=on", "dispatch_concurrency=5"},
      {{"PATCH /api/v1/repositories/12/settings {\"strict_plans\":true,\"dispatch_concurrency\":5}",
        "{\"strict_plans\":true}", 0, NULL}},

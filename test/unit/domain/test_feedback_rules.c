@@ -381,6 +381,24 @@ static void new_figures_of_a_hold_are_urgent(void **state)
     arena_free(mem);
 }
 
+static void a_wrong_file_of_settings_is_told_by_the_check(void **state)
+{
+    (void)state;
+    struct arena *mem = fresh();
+    struct given g;
+    struct check_view v;
+    given_letters(&g, mem, "SSS", "opened");
+    feedback_check(mem, &g.change, &v);
+    assert_false(given_has(v.summary, "signalbox.yaml"));
+    g.change.settings_wrong = STR("there is no setting <b>foo</b> @everyone");
+    feedback_check(mem, &g.change, &v);
+    assert_true(given_has(v.summary, "`.github/signalbox.yaml` is not used: there is no setting"));
+    assert_false(given_has(v.summary, "<b>"));
+    assert_false(given_has(v.summary, "@everyone"));
+    assert_string_equal(v.conclusion, "success");       /* it says so, and judges nothing by it */
+    arena_free(mem);
+}
+
 static void a_draft_is_never_reviewed(void **state)
 {
     (void)state;
@@ -574,6 +592,7 @@ int main(void)
         cmocka_unit_test(reviews_are_due_as_in_this_table),
         cmocka_unit_test(each_order_has_one_control_and_a_spinner_is_never_shown),
         cmocka_unit_test(new_figures_of_a_hold_are_urgent),
+        cmocka_unit_test(a_wrong_file_of_settings_is_told_by_the_check),
         cmocka_unit_test(a_draft_is_never_reviewed),
         cmocka_unit_test(a_held_batch_is_never_approved),
         cmocka_unit_test(an_edit_is_urgent_when_the_tone_or_a_failure_changed),
