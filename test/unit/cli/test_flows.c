@@ -86,6 +86,12 @@ static const struct flow {
      "1\tfailed\t2026-11-21T11:58:00Z\t\tvpc in prod failed\tmend it\t\n"},
     {{"cancel", "b1"}, {{"POST /api/v1/batches/b1/cancel", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
     {{"retry", "b1"}, {{"POST /api/v1/batches/b1/retry", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
+    {{"budget"},
+     {{"GET /api/v1/installations?limit=50",
+       LIST("{\"id\":5,\"account\":\"acme\",\"remaining\":4000,\"limit\":5000,\"safe\":2900,\"claimed\":100,"
+            "\"waiting\":1,\"resetAt\":\"2026-11-21T12:05:00Z\"}"),
+       0, NULL}},
+     "5\tacme\t4000\t5000\t2900\t100\t1\t2026-11-21T12:05:00Z\n"},
     {{"release", "b1"}, {{"POST /api/v1/batches/b1/release", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
     {{"release", "b1", "--parts"}, {{"POST /api/v1/batches/b1/parts", "{\"batch\":\"b1\"}", 0, NULL}}, ""},
     {{"resume", "acme/INFRA#12"},
