@@ -140,10 +140,10 @@ describe('races', () => {
             await held(box, diamond);
             const [first] = await box.ours(1);
             await box.sim.editComment(box.repo, first!.id, 'ana', 'all is well\n\n- [x] go <!-- signalbox:dispatch batch_1 -->');
-            await box.until('the comment as it was', async () => (await box.comment(1)) === first!.body);
+            const isAsItWas = (text: string) => !/all is well/.test(text) && !isTicked.test(text) && /- \[ \] \*\*Dispatch all 7 stacks anyway/.test(text);
+            await box.until('the comment as it was', async () => isAsItWas(await box.comment(1)));
             await box.sim.deleteComment(box.repo, first!.id, 'ana');
-            await box.until('another comment', async () => (await box.ours(1)).some((one) => one.id !== first!.id));
-            assert.equal(await box.comment(1), first!.body);
+            await box.until('another comment', async () => (await box.ours(1)).some((one) => one.id !== first!.id && isAsItWas(one.body)));
             const forged = await box.sim.comment(box.repo, 1, 'eve', first!.body);
             await box.sim.tickComment(box.repo, forged.id, 'ana', 'Dispatch all');
             await box.sim.idle();
