@@ -178,7 +178,7 @@ static bool is_late(struct world *w, struct arena *mem, const struct forge_call 
 {
     if (c->kind != FORGE_PUT_COMMENT || !w->answers_late)
         return false;
-    struct json v;
+    struct json v = { 0 };
     struct err e = { 0 };
     if (w->backs == BACK_MAX || !json_parse(mem, a->result, 0, &v, &e))
         stop_test("too many late answers\n");
