@@ -89,7 +89,8 @@ void budget_heard(struct step *s, struct json answer)
         return;
     struct budget_note *n = note_of(s, installation_id);
     n->calls[p] += calls;
-    n->refused[p] += limited && calls > 0;      /* else the client did not even send it */
+    /* without a status the client did not even send it */
+    n->refused[p] += limited && json_i64_or(json_get(answer, STR("status")), 0) > 0;
     note_quota(s, n, json_get(answer, STR("quota")));
     until_ms = json_i64_or(json_get(answer, STR("notBefore")), 0);
     until_ms = until_ms > s->now_ms ? until_ms : s->now_ms + LIMIT_UNTOLD_MS;
