@@ -82,10 +82,10 @@ const bugs: Bug[] = [
     },
     {
         name: 'what is shown depends on when it is rendered',
-        file: 'src/engine/view.c',
-        from: '.as_of_ms = row->created_ms,',
-        to: '.as_of_ms = v->now_ms,',
-        seed: 1,
+        file: 'src/engine/report.c',
+        from: 'call.text = call.body = feedback_comment(s->mem, &v);',
+        to: 'call.text = call.body = feedback_comment(s->mem, &v);\n        if (call.text.len) call.text = call.body = arena_print(s->mem, PRI_STR "\\n%lld", FMT_STR(call.text), (long long)s->now_ms);',
+        seed: 2,
     },
 ];
 
