@@ -45,10 +45,11 @@ async function wake(batches: number): Promise<number> {
         await repositoryOf(box, sim);
         const [installation] = await box.api.all<{ id: number }>('/api/v1/installations');
         const remaining = async () => (await box.api.call<{ remaining: number | null }>('GET', `/api/v1/installations/${installation!.id}/budget`)).remaining;
-        await sim.setBudget(installation!.id, { limit: 5000, remaining: 1, reset_ms: 15_000, window_ms: 3600_000 });
+        await sim.setBudget(installation!.id, { limit: 5000, remaining: 4, reset_ms: 15_000, window_ms: 3600_000 });
         const reset_at = Date.now() + 15_000;
-        await sim.openPull('acme/infra', { head: 'news', files: { 'n.txt': 'n' } });
-        while ((await remaining()) !== 0 && Date.now() < reset_at) await sleep(20);
+        /* Their checks bring the news; a window that ends earlier than the last one said is believed when it is told twice. */
+        for (let i = 0; i < 4; i++) await sim.openPull('acme/infra', { head: `news${i}`, files: { [`n${i}.txt`]: 'n' } });
+        while (((await remaining()) ?? 5000) > 1 && Date.now() < reset_at) await sleep(20);
         const order = (i: number) => ({ repo: 'acme/infra', stack: 'prod', component: `w${i}`, workflow: 'plan.yaml', inputs: {} });
         for (let i = 0; i < batches; i += 50)
             await Promise.all(Array.from({ length: 50 }, (_, k) => box.api.call('POST', '/api/v1/dispatch', order(i + k))));
