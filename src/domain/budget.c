@@ -1,7 +1,8 @@
 #include "domain/budget.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "domain/text.h"
 
 enum {
     SAME_WINDOW_MS = 2000,          /* the forge's machines disagree about the second of a reset */
@@ -298,18 +299,6 @@ void budget_forecast(const struct budget *b, const struct pace_limits *l, int64_
         out->remaining_after = most(b->remaining - out->writes - out->reads, 0);
 }
 
-static str thousands(struct arena *mem, int64_t n)
-{
-    char digits[32], text[48];
-    int len = snprintf(digits, sizeof digits, "%lld", (long long)n), at = 0;
-    for (int i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0)
-            text[at++] = ',';
-        text[at++] = digits[i];
-    }
-    return arena_copy(mem, (str){ text, (size_t)at });
-}
-
 static str duration_text(struct arena *mem, int64_t ms)
 {
     int64_t seconds = (ms + 500) / 1000, minutes = (ms + 30000) / 60000;
@@ -323,7 +312,7 @@ static str duration_text(struct arena *mem, int64_t ms)
 
 str budget_forecast_text(struct arena *mem, const struct budget_forecast *f)
 {
-    str writes = thousands(mem, f->writes), remain = thousands(mem, f->remaining_after);
+    str writes = text_number(mem, f->writes), remain = text_number(mem, f->remaining_after);
     const char *noun = f->writes == 1 ? "write" : "writes";
     str first = f->pace_ms > 0
                     ? arena_print(mem, PRI_STR " %s, " PRI_STR " at the written limit",

@@ -166,22 +166,11 @@ static void say_ready(struct telling *t, uint32_t node)
     }
 }
 
-/* Fit to be pasted into a shell as one word. */
-static bool is_plain_word(str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && (c == '\0' || !strchr("._/-", c)))
-            return false;
-    }
-    return s.len > 0 && s.len <= NAME_CHARS_MAX && s.ptr[0] != '-';
-}
-
 static str unlock_way(const struct telling *t, const struct node_view *v)
 {
     str repo = t->c->repository;
-    if (!is_plain_word(v->component) || !is_plain_word(v->stack) || !is_plain_word(repo))
+    if (!text_is_word(v->component, NAME_CHARS_MAX) || !text_is_word(v->stack, NAME_CHARS_MAX) ||
+        !text_is_word(repo, NAME_CHARS_MAX))
         return STR("it goes by itself when the lock is released or has expired; signalbox locks "
                    "lists it");
     return arena_print(t->mem,

@@ -107,7 +107,7 @@ static void folded(struct page *p, const struct summary *s, uint32_t rows)
         return;
     if (!page_print(p, "\n<details%s><summary>All %s %s</summary>\n",
                     s->b->count <= OPEN_TABLE_MAX ? " open" : "",
-                    z(words_number(p->mem, s->b->count)),
+                    z(text_number(p->mem, s->b->count)),
                     s->b->count == 1 ? "component" : "components"))
         return;
     section_table(p, s, rows);

@@ -127,14 +127,14 @@ static str title_of(struct arena *mem, const struct summary *s)
         return words_holds_title(mem, s);
     if (summary_held(s))
         buf_add(&out, STR("Held: a person must let it go. "));
-    buf_print(&out, "%s of %s done", z(words_number(mem, s->ended)),
-              z(words_number(mem, s->total)));
+    buf_print(&out, "%s of %s done", z(text_number(mem, s->ended)),
+              z(text_number(mem, s->total)));
     static const enum node_state told[] = { NODE_FAILED,    NODE_TIMED_OUT, NODE_ERROR,
                                             NODE_CANCELLED, NODE_SKIPPED,   NODE_APPROVAL,
                                             NODE_BLOCKED };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         if (s->by_state[told[i]])
-            buf_print(&out, ", %s %s", z(words_number(mem, s->by_state[told[i]])),
+            buf_print(&out, ", %s %s", z(text_number(mem, s->by_state[told[i]])),
                       state_word(told[i]));
     return buf_str(&out);
 }

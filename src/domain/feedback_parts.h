@@ -10,6 +10,7 @@
 #define SIGNALBOX_DOMAIN_FEEDBACK_PARTS_H
 #include "base/buf.h"
 #include "domain/feedback.h"
+#include "domain/text.h"
 
 enum { NO_NODE = UINT32_MAX };
 
@@ -99,7 +100,6 @@ static inline const char *z(str s) { return s.ptr ? s.ptr : ""; }
 const char *state_icon(enum node_state s);
 const char *state_word(enum node_state s);
 const char *summary_icon(const struct summary *s);
-str  words_number(struct arena *mem, int64_t n);                            /* 3,000 */
 /* "2 failed, 8 succeeded"; empty: none */
 str  words_states(struct arena *mem, const uint32_t by_state[NODE_STATE_COUNT]);
 /* "2 to destroy, 1 to create"; "no changes" */

@@ -54,7 +54,7 @@ static void list(struct page *p, const struct summary *s, const struct stories *
         shown++;
     p->end = page_end;
     if (shown < t->count)
-        page_print(p, "- … and %s more: %s", z(words_number(p->mem, nodes_from(t, shown))),
+        page_print(p, "- … and %s more: %s", z(text_number(p->mem, nodes_from(t, shown))),
                    z(markdown_link(p->mem, STR("see all"), s->b->url)));
 }
 
@@ -63,7 +63,7 @@ static str tail_behind(struct arena *mem, uint32_t behind, const char *one, cons
 {
     if (behind == 0)
         return STR("");
-    return arena_print(mem, " %s %s.", z(words_number(mem, behind)), behind == 1 ? one : many);
+    return arena_print(mem, " %s %s.", z(text_number(mem, behind)), behind == 1 ? one : many);
 }
 
 static str tail_hint(struct arena *mem, str code)
@@ -116,7 +116,7 @@ static str failed_line(struct arena *mem, const struct summary *s, const struct 
                            z(link_after(mem, "Run", n->run_url)), z(behind));
     bool same = n->error_text.len || n->error_code.len;
     return arena_print(mem, "- %s %s %s%s%s. %s.%s%s%s", state_icon(n->state),
-                       z(words_number(mem, one->count)), state_word(n->state),
+                       z(text_number(mem, one->count)), state_word(n->state),
                        same ? " with one error" : "", z(error_of(mem, n)),
                        z(words_nodes(mem, s, at, one->count, 3)), z(hint),
                        z(link_after(mem, "First run", n->run_url)), z(behind));
@@ -137,30 +137,19 @@ void section_failed(struct page *p, const struct summary *s, const struct page_l
     list(p, s, &t, l->failed, l->bytes / 3, failed_line);
     if (untold)
         page_print(p, "- ⏭️ %s skipped: something before them did not succeed.",
-                   z(words_number(p->mem, untold)));
+                   z(text_number(p->mem, untold)));
 }
 
 /* ---- what waits for what ---- */
 
-/* Fit to be pasted into a shell as one word each. */
-static bool is_plain_word(str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && (c == '\0' || !strchr("._/-", c)))
-            return false;
-    }
-    return s.len > 0 && s.len <= NAME_CHARS_MAX && s.ptr[0] != '-';
-}
-
 static str unlock_hint(struct arena *mem, const struct summary *s, const struct node_view *n,
                        uint32_t count)
 {
-    str repo = is_plain_word(s->b->repository)
+    str repo = text_is_word(s->b->repository, NAME_CHARS_MAX)
                    ? arena_print(mem, " --repo %s", arena_z(mem, s->b->repository))
                    : STR("");
-    if (count != 1 || !is_plain_word(n->component) || !is_plain_word(n->stack))
+    if (count != 1 || !text_is_word(n->component, NAME_CHARS_MAX) ||
+        !text_is_word(n->stack, NAME_CHARS_MAX))
         return STR("To go on now, release the lock");
     return arena_print(mem, "To go on now: `signalbox unlock%s --component %s --stack %s`", z(repo),
                        arena_z(mem, n->component), arena_z(mem, n->stack));
@@ -226,7 +215,7 @@ static void queue_lines(struct page *p, const struct summary *s)
                    z(words_node(p->mem, s, widest)), state_word(s->b->node[widest].state),
                    z(tail_behind(p->mem, s->behind[widest], "waits behind it", "wait behind it")));
     if (ready)
-        page_print(p, "- ⏳ %s ready, waiting for a free place.", z(words_number(p->mem, ready)));
+        page_print(p, "- ⏳ %s ready, waiting for a free place.", z(text_number(p->mem, ready)));
 }
 
 void section_waiting(struct page *p, const struct summary *s, const struct page_limits *l)
@@ -287,12 +276,12 @@ void section_changes(struct page *p, const struct summary *s, const struct page_
         if (s->counted)
             of = arena_print(
                 p->mem, "%s in %s of %s", z(words_changes(p->mem, s->changes, s->applied)),
-                z(words_number(p->mem, s->changed)), z(words_number(p->mem, s->counted)));
+                z(text_number(p->mem, s->changed)), z(text_number(p->mem, s->counted)));
         if (s->counted && s->changed == 0)
-            of = arena_print(p->mem, "none in %s", z(words_number(p->mem, s->counted)));
+            of = arena_print(p->mem, "none in %s", z(text_number(p->mem, s->counted)));
         if (s->uncounted)
             more = arena_print(p->mem, "%s%s with changes, not counted", s->counted ? "; " : "",
-                               z(words_number(p->mem, s->uncounted)));
+                               z(text_number(p->mem, s->uncounted)));
         page_print(p, "\n**Changes**: %s%s", z(of), z(more));
         struct stories t = stories_changed(p->mem, s);
         list(p, s, &t, l->changes, l->bytes / 6, changes_line);

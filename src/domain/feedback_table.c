@@ -127,10 +127,10 @@ static bool level_row(struct page *p, const struct summary *s, const uint32_t *o
     uint32_t by_state[NODE_STATE_COUNT] = { 0 };
     for (uint32_t i = 0; i < l->count; i++)
         by_state[s->b->node[order[l->first + i]].state]++;
-    str size = words_number(p->mem, l->count);
+    str size = text_number(p->mem, l->count);
     if (by_state[NODE_INERT])
         return page_print(p, "| **Not dispatched** (%s) | | | | |", z(size));
-    return page_print(p, "| **Level %s** (%s) | | %s | | |", z(words_number(p->mem, number)),
+    return page_print(p, "| **Level %s** (%s) | | %s | | |", z(text_number(p->mem, number)),
                       z(size), z(words_states(p->mem, by_state)));
 }
 
@@ -155,7 +155,7 @@ void section_table(struct page *p, const struct summary *s, uint32_t rows)
     }
     if (shown < n) {
         p->end += TABLE_TAIL_BYTES - 64;
-        page_print(p, "\n… and %s more: %s", z(words_number(p->mem, n - shown)),
+        page_print(p, "\n… and %s more: %s", z(text_number(p->mem, n - shown)),
                    z(markdown_link(p->mem, STR("see all"), s->b->url)));
     }
 }

@@ -38,7 +38,6 @@ static const enum node_state telling[] = {
     NODE_QUEUED,    NODE_DISPATCHING, NODE_READY,   NODE_WAITING,   NODE_SUPERSEDED,
 };
 
-str words_number(struct arena *mem, int64_t n) { return text_number(mem, n); }
 
 static void add_item(struct buf *out, str item)
 {
@@ -53,7 +52,7 @@ str words_states(struct arena *mem, const uint32_t by_state[NODE_STATE_COUNT])
     buf_init(&out, mem, SIZE_MAX);
     for (size_t i = 0; i < sizeof telling / sizeof *telling; i++)
         if (by_state[telling[i]])
-            add_item(&out, arena_print(mem, "%s %s", z(words_number(mem, by_state[telling[i]])),
+            add_item(&out, arena_print(mem, "%s %s", z(text_number(mem, by_state[telling[i]])),
                                        state_word(telling[i])));
     return buf_str(&out);
 }
@@ -73,7 +72,7 @@ str words_changes(struct arena *mem, struct changes c, bool applied)
     buf_init(&out, mem, SIZE_MAX);
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
         if (part[i].n)
-            add_item(&out, arena_print(mem, "%s %s", z(words_number(mem, part[i].n)),
+            add_item(&out, arena_print(mem, "%s %s", z(text_number(mem, part[i].n)),
                                        applied ? part[i].done : part[i].planned));
     return out.len ? buf_str(&out) : STR("no changes");
 }
@@ -182,7 +181,7 @@ str words_nodes(struct arena *mem, const struct summary *s, const uint32_t *at, 
     for (uint32_t i = 0; i < count && i < max; i++)
         add_item(&out, words_node(mem, s, at[i]));
     if (count > max)
-        buf_print(&out, " and %s more", z(words_number(mem, count - max)));
+        buf_print(&out, " and %s more", z(text_number(mem, count - max)));
     return buf_str(&out);
 }
 

@@ -33,6 +33,17 @@ str text_plain(struct arena *mem, str s, size_t max_chars)
     return (str){ out, n };
 }
 
+bool text_is_word(str s, size_t max)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!alnum && (c == '\0' || !strchr("._/-", c)))
+            return false;
+    }
+    return s.len > 0 && s.len <= max && s.ptr[0] != '-';
+}
+
 str text_number(struct arena *mem, int64_t n)
 {
     str plain = arena_print(mem, "%lld", (long long)n);

@@ -11,6 +11,8 @@
  * become U+FFFD; cut to max_chars characters, the last one then being "…".
  */
 str text_plain(struct arena *mem, str s, size_t max_chars);
+/* Letters, digits and ._/- only, not empty, at most max bytes: one word to a shell, and no option. */
+bool text_is_word(str s, size_t max);
 /* 3,000 */
 str text_number(struct arena *mem, int64_t n);
 /* "247 stacks", "1 stack" */
