@@ -190,7 +190,10 @@ bool report_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
             return nothing_to_send(s, f, e);
     }
     str hash = sha256_hex(s->mem, call.body);
-    if (!call.body.len || ((sent.forge_object || is_review) && str_eq(hash, sent.sent_hash)))
+    /* What was written by a call whose answer was lost is not known: it is written once more. */
+    bool unheard = !is_review && (f->attempts > 0 || s->lane->fresh || s->lane->scan);
+    if (!call.body.len ||
+        (!unheard && (sent.forge_object || is_review) && str_eq(hash, sent.sent_hash)))
         return nothing_to_send(s, f, e);
     outbox_add(s, f->id, &call,
                memo_of(s, &now, key, hash, sha256_hex(s->mem, feedback_digest(s->mem, &v))));
