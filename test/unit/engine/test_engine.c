@@ -146,7 +146,7 @@ static void applies_stop_behind_a_failure_and_go_on_after_a_rerun(void **state)
         &refused);
     assert_false(refused);
     assert_non_null(strstr(arena_copy(w->both->mem, note).ptr, "\"again\":1"));
-    until(w, 7, "select count(*) from run");
+    until(w, 7, "select count(*) from run where forge_run_id is not null");
     finish(w, "vpc", "success");
     until(w, 1, "select count(*) from node where component = 'eks' and state = 'queued'");
     finish(w, "eks", "success");

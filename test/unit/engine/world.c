@@ -409,10 +409,13 @@ str world_text(struct world *w, const char *sql)
     return r.count ? db_at(&r, 0, 0)->s : STR("");
 }
 
+/* 40 s at the least: a loaded machine is no failure */
+enum { UNTIL_TRIES = 8000 };
+
 void until_(struct world *w, int64_t want, const char *sql, const char *file, int line)
 {
     int64_t got = 0;
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < UNTIL_TRIES; i++) {
         got = now_is(w, sql);
         if (got == want)
             return;
