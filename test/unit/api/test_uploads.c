@@ -133,10 +133,10 @@ static void test_what_is_wrong_is_refused_and_nothing_is_stored(void **state)
     struct rig *g = *state;
     struct buf deep;
     buf_init(&deep, g->mem, 1 << 20);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 102; i++)
         buf_add(&deep, STR("[{\"component\":\"c\",\"stack\":\"s\",\"dependents\":"));
     buf_add(&deep, STR("[]"));
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 102; i++)
         buf_add(&deep, STR("}]"));
     const char *const table[] = {
         "{\"base_sha\":\"x\",\"stacks\":[]}",

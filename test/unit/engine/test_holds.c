@@ -235,7 +235,7 @@ static void more_than_the_threshold_is_held_whole_and_released_whole(void **stat
     then_nothing_was_sent(w, 0);
     assert_non_null(strstr(w->last_comment, "When it goes: 51 writes, about"));
     obeyed(w, "release");
-    until(w, 20, GOING);                                /* dispatch_concurrency lets go of the rest */
+    until(w, 51, GOING);
     until(w, 1, "select count(*) from hold where kind = 'threshold' and lifted_by = 'tester' and lifted_from = 'api'");
     until(w, 1, "select count(*) from audit where action = 'dispatch.released' and actor = 'tester' and actor_type = 'token' "
                 "and metadata = '{\"from\":\"api\"}' and target_type = 'batch'");
@@ -248,7 +248,7 @@ static void fifty_pass(void **state)
     GIVEN(w);
     world_settings(w, "{\"threshold_hold\":true}", NULL);
     open_with(w, 50);
-    until(w, 20, GOING);
+    until(w, 50, GOING);
     until(w, 0, "select count(*) from hold");
     world_stop(w);
 }
@@ -257,7 +257,7 @@ static void the_threshold_is_opt_in(void **state)
 {
     GIVEN(w);
     open_with(w, 60);
-    until(w, 20, GOING);
+    until(w, 60, GOING);
     until(w, 0, "select count(*) from hold");
     world_stop(w);
 }
