@@ -144,29 +144,19 @@ static enum outcome batch_command(struct call *c, const char *name, const struct
     return command(c, b->lane, buf_str(&body));
 }
 
-enum outcome api_cancel(struct call *c)
+static enum outcome whole_batch(struct call *c, const char *name)
 {
     struct found_batch b;
-    return read_batch(c, &b) ? batch_command(c, "cancel", &b, -1) : FAILED;
+    return read_batch(c, &b) ? batch_command(c, name, &b, -1) : FAILED;
 }
 
-enum outcome api_retry(struct call *c)
-{
-    struct found_batch b;
-    return read_batch(c, &b) ? batch_command(c, "retry", &b, -1) : FAILED;
-}
+enum outcome api_cancel(struct call *c) { return whole_batch(c, "cancel"); }
 
-enum outcome api_release(struct call *c)
-{
-    struct found_batch b;
-    return read_batch(c, &b) ? batch_command(c, "release", &b, -1) : FAILED;
-}
+enum outcome api_retry(struct call *c) { return whole_batch(c, "retry"); }
 
-enum outcome api_parts(struct call *c)
-{
-    struct found_batch b;
-    return read_batch(c, &b) ? batch_command(c, "parts", &b, -1) : FAILED;
-}
+enum outcome api_release(struct call *c) { return whole_batch(c, "release"); }
+
+enum outcome api_parts(struct call *c) { return whole_batch(c, "parts"); }
 
 static bool find_pull(struct call *c, struct db *db, int64_t *lane, struct change *change)
 {

@@ -163,26 +163,36 @@ static void submission_done(void *arg, const struct err *e)
         free(x);
 }
 
+/* What is stored of a fact that came just now; the body packed in mem, the rest borrowed. */
+static struct fact fact_row(struct engine *en, struct arena *mem, const struct fact_new *f)
+{
+    return (struct fact){ .lane = f->lane,
+                          .kind = str_of(f->kind),
+                          .key = f->key,
+                          .body = pack(mem, f->body),
+                          .actor = f->actor,
+                          .trace = f->trace,
+                          .received_ms = engine_now_ms(en) };
+}
+
 void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done, void *arg)
 {
     SCOPED(arena) struct arena *mem = arena_new(PACK_ARENA_BYTES, (size_t)1 << 30);
-    str packed = pack(mem, f->body), kind = str_of(f->kind);
+    struct fact row = fact_row(en, mem, f);
     struct submission *x =
-        calloc(1, sizeof *x + kind.len + f->key.len + packed.len + f->actor.len + f->trace.len +
-                      f->rest.note.len + f->rest.stale_ref.len);
+        calloc(1, sizeof *x + row.kind.len + row.key.len + row.body.len + row.actor.len +
+                      row.trace.len + f->rest.note.len + f->rest.stale_ref.len);
     if (!x)
         abort();
     char *at = x->bytes;
     x->en = en;
     x->done = done;
     x->arg = arg;
-    x->fact = (struct fact){.lane = f->lane,
-                            .kind = keep(&at, kind),
-                            .key = keep(&at, f->key),
-                            .body = keep(&at, packed),
-                            .actor = keep(&at, f->actor),
-                            .trace = keep(&at, f->trace),
-                            .received_ms = engine_now_ms(en)};
+    x->fact = row;
+    str *const texts[] = { &x->fact.kind, &x->fact.key, &x->fact.body, &x->fact.actor,
+                           &x->fact.trace };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = keep(&at, *texts[i]);
     x->rest = (struct fact_rest){ keep(&at, f->rest.note), keep(&at, f->rest.stale_ref) };
     work_submit(en->work, submission_body, submission_done, x);
 }
@@ -213,13 +223,7 @@ void engine_submit_soon(struct engine *en, struct arena *mem, const struct fact_
     struct submission *x = arena_make(mem, struct submission, 1);
     *x = (struct submission){ .en = en, .rest = f->rest, .done = done, .arg = arg,
                               .borrowed = true };
-    x->fact = (struct fact){.lane = f->lane,
-                            .kind = str_of(f->kind),
-                            .key = f->key,
-                            .body = pack(mem, f->body),
-                            .actor = f->actor,
-                            .trace = f->trace,
-                            .received_ms = engine_now_ms(en)};
+    x->fact = fact_row(en, mem, f);
     if (en->kept)
         en->kept_last->next = x;
     else
@@ -241,13 +245,7 @@ void engine_submit_kept(struct engine *en)
 bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,
                        const struct fact_new *f, enum fact_fate *fate, int64_t *id, struct err *e)
 {
-    struct fact row = {.lane = f->lane,
-                       .kind = str_of(f->kind),
-                       .key = f->key,
-                       .body = pack(mem, f->body),
-                       .actor = f->actor,
-                       .trace = f->trace,
-                       .received_ms = engine_now_ms(en)};
+    struct fact row = fact_row(en, mem, f);
     bool rests;
     if (!store_row(db, mem, &row, &f->rest, id, &rests, e))
         return false;
