@@ -6,20 +6,25 @@
 #include "base/id.h"
 #include "domain/lock.h"
 #include "engine/inside.h"
+#include "store/audit.h"
 #include "store/locks.h"
 
 bool audit_order(struct step *s, const struct orderer *by, const char *category,
                  const char *action, str target_type, str target, str description, struct err *e)
 {
-    return db_exec(
-        s->db, e, NULL,
-        "insert into audit (id, workspace_id, repository_id, at_ms, category, action, actor_type, "
-        "actor, target_type, target, description, metadata) values ($1, $2, $3, $4, $5, $6, $7, "
-        "$8, $9, $10, $11, $12)",
-        ARGS(A(id_new(s->mem, "aud_", s->now_ms)), A(s->lane->repo.workspace_id), A(s->lane->id),
-             A(s->now_ms), A(str_of(category)), A(str_of(action)), A(by->type), A(by->actor),
-             A(target_type), A(target), A(description),
-             A(arena_print(s->mem, "{\"from\":\"" PRI_STR "\"}", FMT_STR(by->from)))));
+    struct audit_entry a = {
+        .workspace_id = s->lane->repo.workspace_id,
+        .repository_id = s->lane->id,
+        .category = str_of(category),
+        .action = str_of(action),
+        .actor_type = by->type,
+        .actor = by->actor,
+        .target_type = target_type,
+        .target = target,
+        .description = description,
+        .metadata = arena_print(s->mem, "{\"from\":\"" PRI_STR "\"}", FMT_STR(by->from)),
+    };
+    return audit_add(s->db, s->mem, &a, s->now_ms, e);
 }
 
 static bool find_batch(struct step *s, struct json cmd, struct hot **h, struct err *e)

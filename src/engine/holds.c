@@ -4,7 +4,6 @@
  */
 #include "base/log.h"
 #include "engine/inside.h"
-#include "store/audit.h"
 #include "store/holds.h"
 
 enum { PUSHES_MAX = 500 };
@@ -55,18 +54,12 @@ static bool audit(struct step *s, const char *action, str actor, str from, str t
                   str target, str description, struct err *e)
 {
     bool ours = str_eq(from, STR("signalbox"));
-    struct audit_entry a = {
-        .workspace_id = s->lane->repo.workspace_id,
-        .repository_id = s->lane->id,
-        .action = str_of(action),
-        .actor_type = ours ? STR("system") : str_eq(from, STR("api")) ? STR("token") : STR("user"),
+    struct orderer by = {
         .actor = actor,
-        .target_type = target_type,
-        .target = target,
-        .description = description,
-        .metadata = arena_print(s->mem, "{\"from\":\"" PRI_STR "\"}", FMT_STR(from)),
+        .type = ours ? STR("system") : str_eq(from, STR("api")) ? STR("token") : STR("user"),
+        .from = from,
     };
-    return audit_add(s->db, s->mem, &a, s->now_ms, e);
+    return audit_order(s, &by, "dispatch", action, target_type, target, description, e);
 }
 
 static bool audit_batch(struct step *s, const struct hot *h, const char *action, str actor,

@@ -11,6 +11,7 @@
 #include "base/pack.h"
 #include "base/scope.h"
 #include "engine/inside.h"
+#include "store/audit.h"
 
 enum { FACT_BODY_BYTES_MAX = 64 << 20, LANE_RETRY_MS = 1000 };
 
@@ -222,15 +223,16 @@ bool step_effect(struct step *s, const char *kind, str key, str body, int64_t no
 bool step_audit(struct step *s, const char *category, const char *action, const char *actor_type,
                 str actor, str target_type, str target, str description, struct err *e)
 {
-    return db_exec(s->db, e, NULL,
-                   "insert into audit (id, workspace_id, repository_id, at_ms, category, action, "
-                   "actor_type, actor, target_type, target, description) values ($1, $2, $3, $4, "
-                   "$5, $6, $7, $8, $9, $10, $11)",
-                   ARGS(A(id_new(s->mem, "aud_", s->now_ms)),
-                        A(s->lane->has_repo ? s->lane->repo.workspace_id : STR_NONE),
-                        s->lane->id ? A(s->lane->id) : (struct arg){0}, A(s->now_ms),
-                        A(str_of(category)), A(str_of(action)), A(str_of(actor_type)),
-                        A(actor.ptr ? actor : STR("")), A(target_type), A(target), A(description)));
+    struct audit_entry a = { .workspace_id = s->lane->has_repo ? s->lane->repo.workspace_id : STR_NONE,
+                             .repository_id = s->lane->id,
+                             .category = str_of(category),
+                             .action = str_of(action),
+                             .actor_type = str_of(actor_type),
+                             .actor = actor,
+                             .target_type = target_type,
+                             .target = target,
+                             .description = description };
+    return audit_add(s->db, s->mem, &a, s->now_ms, e);
 }
 
 /* ---- one job --------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ bool audit_add(struct db *db, struct arena *mem, const struct audit_entry *a, in
                    ARGS(A(id_new(mem, "aud_", now_ms)),
                         a->workspace_id.len ? A(a->workspace_id) : (struct arg){0},
                         a->repository_id ? A(a->repository_id) : (struct arg){0}, A(now_ms),
-                        A(str_cut(a->action, '.', &(str){0})), A(a->action), A(text(a->actor_type)),
-                        A(text(a->actor)), A(text(a->target_type)), A(text(a->target)),
+                        A(a->category.len ? a->category : str_cut(a->action, '.', &(str){0})),
+                        A(a->action), A(text(a->actor_type)), A(text(a->actor)), A(text(a->target_type)), A(text(a->target)),
                         A(text(a->description)), A(a->metadata.len ? a->metadata : STR("{}"))));
 }

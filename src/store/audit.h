@@ -9,8 +9,8 @@
 struct audit_entry {
     str     workspace_id;           /* empty: the house */
     int64_t repository_id;          /* 0: none */
-    /* "lock.created": the part before the first dot is the category */
-    str     action;
+    str     category;               /* empty: what stands before the first dot of the action */
+    str     action;                 /* "lock.created" */
     /* "token" "tok_…", "workflow" "owner/name", "system" "signalbox" */
     str     actor_type, actor;
     str     target_type, target, description;
