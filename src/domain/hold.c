@@ -83,18 +83,26 @@ static bool threshold(const struct hold_question *q, struct hold *h)
     return q->pull_request && q->settings->threshold_hold && h->dispatches > h->threshold;
 }
 
+struct hold hold_of_budget(const struct budget *b, int64_t cost, bool by_parts, int64_t now_ms)
+{
+    return (struct hold){
+        .kind = HOLD_RATE_LIMIT,
+        .since_ms = now_ms,
+        .dispatches = cost,
+        .safe = budget_safe(b, now_ms),
+        .reserved = b->known ? budget_reserved(b) : -1,
+        .remaining = b->known ? b->remaining : -1,
+        .quota = b->known ? b->limit : -1,
+        .until_ms = budget_wake_ms(b, now_ms),
+        .never_fits = b->known && !by_parts && cost > budget_possible(b),
+    };
+}
+
 static bool rate_limit(const struct hold_question *q, struct hold *h)
 {
-    const struct budget *b = q->budget;
-    if (!b || q->has_claim || q->cost <= 0 || budget_fits(b, q->cost, q->now_ms))
+    if (!q->budget || q->has_claim || q->cost <= 0 || budget_fits(q->budget, q->cost, q->now_ms))
         return false;
-    h->dispatches = q->cost;
-    h->safe = budget_safe(b, q->now_ms);
-    h->reserved = b->known ? budget_reserved(b) : -1;
-    h->remaining = b->known ? b->remaining : -1;
-    h->quota = b->known ? b->limit : -1;
-    h->until_ms = budget_wake_ms(b, q->now_ms);
-    h->never_fits = b->known && q->cost > budget_possible(b);
+    *h = hold_of_budget(q->budget, q->cost, q->by_parts, q->now_ms);
     return true;
 }
 

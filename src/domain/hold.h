@@ -50,11 +50,15 @@ struct hold_question {
     const struct budget *budget;        /* of the installation; NULL: no forge behind it */
     int64_t  cost;                      /* calls of the batch that draw on the safe budget */
     bool     has_claim;                 /* the budget was given to it already */
+    bool     by_parts;                  /* somebody agreed that it goes in dependency levels */
     int64_t  now_ms;
 };
 struct holds { struct hold at[HOLD_KIND_COUNT]; size_t count; };
 /* In the order of the enum; count 0: it may go. */
 void hold_evaluate(const struct hold_question *q, struct holds *out);
+
+/* The numbers of a rate limit: this many calls are wanted and do not fit, however far they have come. */
+struct hold hold_of_budget(const struct budget *b, int64_t cost, bool by_parts, int64_t now_ms);
 
 /* The rapid-push breaker alone, whatever was lifted: its numbers, and whether it has tripped. */
 bool hold_tripped(const struct hold_question *q, struct hold *out);

@@ -265,15 +265,9 @@ static bool show_hold(struct step *s, struct hot *h, const struct budget *b, str
     bool stands;
     if (!rate_hold(s, h, &row, &stands, e))
         return false;
-    struct hold now = { .kind = HOLD_RATE_LIMIT,
-                        .since_ms = stands ? row.hold.since_ms : s->now_ms,
-                        .dispatches = h->claim.wanted,
-                        .safe = b->known ? budget_safe(b, s->now_ms) : -1,
-                        .reserved = b->known ? budget_reserved(b) : -1,
-                        .remaining = b->known ? b->remaining : -1,
-                        .quota = b->known ? b->limit : -1,
-                        .until_ms = budget_wake_ms(b, s->now_ms),
-                        .never_fits = !h->by_parts && h->claim.wanted > budget_possible(b) };
+    struct hold now = hold_of_budget(b, h->claim.wanted, h->by_parts, s->now_ms);
+    if (stands)
+        now.since_ms = row.hold.since_ms;
     if (stands && str_eq(hold_json(s->mem, &now), hold_json(s->mem, &row.hold)))
         return true;
     step_dirty(s, h->row.change_id);

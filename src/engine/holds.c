@@ -152,7 +152,10 @@ static bool ask_budget(struct step *s, struct hot *h, struct look *l, struct err
         return true;
     l->q.budget = &l->budget;
     l->q.cost = budget_cost(h);
-    return budget_ask(s, h, &l->budget, &l->q.has_claim, e);
+    if (!budget_ask(s, h, &l->budget, &l->q.has_claim, e))
+        return false;
+    l->q.by_parts = h->by_parts;        /* read with its claim */
+    return true;
 }
 
 static bool gather(struct step *s, struct hot *h, struct look *l, struct err *e)
@@ -221,8 +224,6 @@ bool holds_look(struct step *s, struct hot *h, bool *may_go, struct err *e)
     if (!gather(s, h, &l, e))
         return false;
     hold_evaluate(&l.q, &l.now);
-    for (size_t i = 0; i < l.now.count && h->by_parts; i++)
-        l.now.at[i].never_fits = false;     /* somebody has agreed already */
     *may_go = l.now.count == 0;
     if (!store(s, h, &l, &changed, &ended, e))
         return false;

@@ -250,6 +250,23 @@ static void what_is_larger_than_any_safe_budget_is_offered_in_levels(void **stat
     h = the_hold(&q);
     assert_true(h.never_fits);
     then_text(hold_control(mem, &h), "Dispatch in dependency levels");
+    q.by_parts = true;                          /* somebody has agreed already */
+    h = the_hold(&q);
+    assert_false(h.never_fits);
+    then_text(hold_control(mem, &h), "");
+}
+
+static void a_batch_under_way_says_the_same_as_one_that_has_not_begun(void **state)
+{
+    struct hold_question q = given_pull_request(1);
+    q.cost = 3751;
+    const struct budget budgets[] = { budget, { 0 } };
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        budget = budgets[i];
+        struct hold before = the_hold(&q), after = hold_of_budget(&budget, q.cost, false, q.now_ms);
+        then_text(hold_json(mem, &after), arena_z(mem, hold_json(mem, &before)));
+        then_text(hold_text(mem, &after), arena_z(mem, hold_text(mem, &before)));
+    }
 }
 
 static void while_nothing_is_known_little_is_safe_and_nothing_is_final(void **state)
@@ -394,6 +411,7 @@ int main(void)
         TEST(the_rate_limit_tells_its_numbers),
         TEST(who_has_the_budget_already_is_not_held_by_it),
         TEST(what_is_larger_than_any_safe_budget_is_offered_in_levels),
+        TEST(a_batch_under_way_says_the_same_as_one_that_has_not_begun),
         TEST(while_nothing_is_known_little_is_safe_and_nothing_is_final),
         TEST(told_to_wait_nothing_fits_until_then),
         TEST(several_are_all_shown_in_their_order),
