@@ -17,14 +17,15 @@ import { affected, apply_file, plan_file, repositoryFiles, type Affected, type P
 
 const tree = join(import.meta.dirname, '../..');
 
-function firstThatIs(...paths: (string | undefined)[]): string {
-    const found = paths.find((path) => path !== undefined && existsSync(path));
-    if (found === undefined) throw new Error(`none of ${paths.join(', ')} is there; ./dev build makes them`);
+/** The one that the environment names, and no other: an older build must not stand in for it. Else the first that is there. */
+function built(named: string | undefined, ...paths: string[]): string {
+    const candidates = named === undefined ? paths : [named];
+    const found = candidates.find((path) => existsSync(path));
+    if (found === undefined) throw new Error(`none of ${candidates.join(', ')} is there; ./dev build makes them`);
     return found;
 }
 
-export const program = () =>
-    firstThatIs(process.env['SIGNALBOX_BIN'], join(tree, 'build-test/src/signalbox'), join(tree, 'build/src/signalbox'));
+export const program = () => built(process.env['SIGNALBOX_BIN'], join(tree, 'build-test/src/signalbox'), join(tree, 'build/src/signalbox'));
 
 /* ---- the databases ---- */
 
@@ -53,7 +54,7 @@ class Rig {
 
     private async start(): Promise<void> {
         const at = ['build-test', 'build'].map((dir) => join(tree, dir, 'test/unit/db/pg-rig'));
-        this.child = spawn(firstThatIs(process.env['SIGNALBOX_PG_RIG'], ...at), { stdio: ['pipe', 'pipe', 'inherit'] });
+        this.child = spawn(built(process.env['SIGNALBOX_PG_RIG'], ...at), { stdio: ['pipe', 'pipe', 'inherit'] });
         this.lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
         await this.line();
     }
