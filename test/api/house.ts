@@ -230,6 +230,11 @@ export class House {
         return items;
     }
 
+    /** What came from outside; answers to calls of the server's own come when they come. */
+    async told(): Promise<Value[]> {
+        return (await this.all('/api/v1/facts')).filter((fact) => fact['kind'] !== 'answer');
+    }
+
     /** A repository at the forge that this server knows. */
     async repo(
         name: string,
