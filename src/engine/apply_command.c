@@ -125,21 +125,20 @@ static bool release(struct step *s, struct json cmd, const struct orderer *by, s
     str name = json_str(json_get(cmd, STR("kind")), s->mem);
     if (name.len && !hold_kind_read(name, &kind))
         return fail(e, ERR_INVALID, "no hold " PRI_STR, FMT_STR(name));
-    return find_batch(s, cmd, &h, e) && holds_lift(s, h, kind, by->actor, by->from, note, e);
+    return find_batch(s, cmd, &h, e) && holds_lift(s, h, kind, by, note, e);
 }
 
 static bool parts(struct step *s, struct json cmd, const struct orderer *by, str *note,
                   struct err *e)
 {
     struct hot *h;
-    return find_batch(s, cmd, &h, e) && holds_parts(s, h, by->actor, by->from, note, e);
+    return find_batch(s, cmd, &h, e) && holds_parts(s, h, by, note, e);
 }
 
 static bool resume(struct step *s, struct json cmd, const struct orderer *by, str *note,
                    struct err *e)
 {
-    return change_resume(s, json_i64_or(json_get(cmd, STR("change")), 0), by->actor, by->from,
-                         note, e);
+    return change_resume(s, json_i64_or(json_get(cmd, STR("change")), 0), by, note, e);
 }
 
 /* Keys of this repository only: whoever may write here need not be anybody elsewhere. */

@@ -50,30 +50,23 @@ static bool nothing_sent(const struct hot *h)
 
 /* ---- audit ----------------------------------------------------------------------------------- */
 
-static bool audit(struct step *s, const char *action, str actor, str from, str target_type,
-                  str target, str description, struct err *e)
+/* What happens by itself is ordered by nobody but us. */
+static const struct orderer by_itself = { .actor = STR_INIT("signalbox"),
+                                          .type = STR_INIT("system"),
+                                          .from = STR_INIT("signalbox") };
+
+static bool audit_batch(struct step *s, const struct hot *h, const char *action,
+                        const struct orderer *by, str description, struct err *e)
 {
-    bool ours = str_eq(from, STR("signalbox"));
-    struct orderer by = {
-        .actor = actor,
-        .type = ours ? STR("system") : str_eq(from, STR("api")) ? STR("token") : STR("user"),
-        .from = from,
-    };
-    return audit_order(s, &by, "dispatch", action, target_type, target, description, e);
+    return audit_order(s, by, "dispatch", action, STR("batch"), h->row.id, description, e);
 }
 
-static bool audit_batch(struct step *s, const struct hot *h, const char *action, str actor,
-                        str from, str description, struct err *e)
-{
-    return audit(s, action, actor, from, STR("batch"), h->row.id, description, e);
-}
-
-static bool audit_change(struct step *s, const struct change *c, const char *action, str actor,
-                         str from, str description, struct err *e)
+static bool audit_change(struct step *s, const struct change *c, const char *action,
+                         const struct orderer *by, str description, struct err *e)
 {
     str target = arena_print(s->mem, PRI_STR "/" PRI_STR "#" PRI_STR, FMT_STR(s->lane->repo.owner),
                              FMT_STR(s->lane->repo.name), FMT_STR(c->key));
-    return audit(s, action, actor, from, STR("change"), target, description, e);
+    return audit_order(s, by, "dispatch", action, STR("change"), target, description, e);
 }
 
 static str texts_of(struct step *s, const struct holds *h)
@@ -111,7 +104,7 @@ static bool breaker(struct step *s, const struct change *c, struct look *l, stru
     l->pause.paused_ms = tripped ? s->now_ms : 0;
     step_dirty(s, c->id);
     return pauses_save(s->db, c->id, &l->pause, e) &&
-           audit_change(s, c, tripped ? "dispatch.paused" : "dispatch.resumed", STR("signalbox"), STR("signalbox"),
+           audit_change(s, c, tripped ? "dispatch.paused" : "dispatch.resumed", &by_itself,
                         tripped ? hold_text(s->mem, &h)
                                 : STR("the settings of now would not have paused it"),
                         e);
@@ -212,8 +205,7 @@ static bool hold_batch(struct step *s, struct hot *h, const struct look *l, stru
     }
     batch_hold(h->b, s->now_ms, &d);
     return batch_carry_out(s, h, &d, e) &&
-           (!first || audit_batch(s, h, "dispatch.held", STR("signalbox"), STR("signalbox"),
-                                  texts_of(s, &l->now), e));
+           (!first || audit_batch(s, h, "dispatch.held", &by_itself, texts_of(s, &l->now), e));
 }
 
 bool holds_look(struct step *s, struct hot *h, bool *may_go, struct err *e)
@@ -234,7 +226,7 @@ bool holds_look(struct step *s, struct hot *h, bool *may_go, struct err *e)
     if (l.q.budget && !l.q.has_claim && l.q.cost > 0 && !budget_claim(s, h, l.q.cost, e))
         return false;
     return !ended.len ||
-           audit_batch(s, h, "dispatch.released", STR("signalbox"), STR("signalbox"),
+           audit_batch(s, h, "dispatch.released", &by_itself,
                        arena_print(s->mem, PRI_STR " ended by itself", FMT_STR(ended)), e);
 }
 
@@ -341,8 +333,8 @@ static str lift_note(struct step *s, const struct hot *h, const struct hold_rows
     return buf_str(&b);
 }
 
-bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, str actor, str from, str *note,
-                struct err *e)
+bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, const struct orderer *by,
+                str *note, struct err *e)
 {
     struct hold_rows rows;
     bool lifted[HOLD_KIND_COUNT] = { false };
@@ -355,7 +347,7 @@ bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, str actor, s
         if (!stands(&rows.at[i]) || (kind != HOLD_KIND_COUNT && kind != k) ||
             hold_rule(k)->release != RELEASE_BY_PERSON)
             continue;
-        if (!holds_lifted(s->db, h->row.seq, k, actor, from, s->now_ms, e))
+        if (!holds_lifted(s->db, h->row.seq, k, by->actor, by->from, s->now_ms, e))
             return false;
         lifted[k] = true;
         names = arena_print(s->mem, PRI_STR "%s%s", FMT_STR(names), names.len ? ", " : "",
@@ -364,9 +356,9 @@ bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, str actor, s
     if (!names.len)
         return nothing_to_lift(s, h, &rows, e);
     step_dirty(s, h->row.change_id);
-    if (!audit_batch(s, h, "dispatch.released", actor, from,
+    if (!audit_batch(s, h, "dispatch.released", by,
                      arena_print(s->mem, PRI_STR " lifted from " PRI_STR, FMT_STR(names),
-                                 FMT_STR(from)),
+                                 FMT_STR(by->from)),
                      e) ||
         !batch_try_start(s, h, e) || !holds_of(s->db, s->mem, h->row.seq, &rows, e))
         return false;
@@ -392,7 +384,8 @@ static bool may_go_in_parts(struct step *s, const struct hot *h, struct err *e)
                 FMT_STR(hold_way_out(s->mem, &limit->hold)));
 }
 
-bool holds_parts(struct step *s, struct hot *h, str actor, str from, str *note, struct err *e)
+bool holds_parts(struct step *s, struct hot *h, const struct orderer *by, str *note,
+                 struct err *e)
 {
     int64_t left;
     if (!budget_room(s, h, &left, e) || !may_go_in_parts(s, h, e) ||
@@ -402,14 +395,15 @@ bool holds_parts(struct step *s, struct hot *h, str actor, str from, str *note, 
     h->claim.wanted = 0;                /* it stands in line anew, as one that takes what there is */
     *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"byParts\":true}", FMT_STR(h->row.id));
     step_dirty(s, h->row.change_id);
-    return audit_batch(s, h, "dispatch.parts", actor, from,
+    return audit_batch(s, h, "dispatch.parts", by,
                        arena_print(s->mem, "may go in dependency levels, from " PRI_STR,
-                                   FMT_STR(from)),
+                                   FMT_STR(by->from)),
                        e) &&
            (h->b->state == BATCH_RUNNING ? budget_wanted(s, h, e) : batch_try_start(s, h, e));
 }
 
-bool change_resume(struct step *s, int64_t change_id, str actor, str from, str *note, struct err *e)
+bool change_resume(struct step *s, int64_t change_id, const struct orderer *by, str *note,
+                   struct err *e)
 {
     struct look l = { 0 };
     struct change c;
@@ -431,8 +425,8 @@ bool change_resume(struct step *s, int64_t change_id, str actor, str from, str *
     *note = arena_print(s->mem, "{\"pull\":%lld,\"head\":\"" PRI_STR "\"}", (long long)c.number,
                         FMT_STR(c.head_sha));
     return pauses_save(s->db, change_id, &l.pause, e) &&
-           audit_change(s, &c, "dispatch.resumed", actor, from,
-                        arena_print(s->mem, "dispatches resumed from " PRI_STR, FMT_STR(from)),
+           audit_change(s, &c, "dispatch.resumed", by,
+                        arena_print(s->mem, "dispatches resumed from " PRI_STR, FMT_STR(by->from)),
                         e) &&
            holds_look_again(s, change_id, e);
 }

@@ -206,6 +206,9 @@ bool batch_try_start(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 bool batch_reopen(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 bool lane_let_go(struct step *s, struct err *e) MUST_CHECK;
 
+/* Whoever orders something, and from where: "api", "checkbox", "comment"; "signalbox": by itself. */
+struct orderer { str actor, type /* "token", "user", "system" … */, from; };
+
 /* holds.c: what stands in the way of a whole batch (domain/hold.h) */
 /*
  * Looks at every reason again, stores what stands with its numbers, holds the batch or lets it start
@@ -219,15 +222,15 @@ bool holds_look(struct step *s, struct hot *h, bool *may_go, struct err *e) MUST
 bool holds_look_again(struct step *s, int64_t change_id, struct err *e) MUST_CHECK;
 /*
  * A person lifts what a person may lift (kind HOLD_KIND_COUNT: all of it). ERR_CONFLICT when nothing
- * stands that a person may lift. from: "checkbox", "comment", "api".
+ * stands that a person may lift.
  */
-bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, str actor, str from, str *note,
-                struct err *e) MUST_CHECK;
+bool holds_lift(struct step *s, struct hot *h, enum hold_kind kind, const struct orderer *by,
+                str *note, struct err *e) MUST_CHECK;
 /*
  * A person agrees that a batch larger than any safe budget goes in dependency levels. ERR_CONFLICT
  * when it need not.
  */
-bool holds_parts(struct step *s, struct hot *h, str actor, str from, str *note,
+bool holds_parts(struct step *s, struct hot *h, const struct orderer *by, str *note,
                  struct err *e) MUST_CHECK;
 /* It was merged: plans that are held need not go any more. */
 bool holds_supersede(struct step *s, int64_t change_id, str by, struct err *e) MUST_CHECK;
@@ -236,7 +239,7 @@ bool holds_refuse_again(struct step *s, const struct hot *h, struct err *e) MUST
 /* A pull request was pushed to: the rapid-push breaker may trip. */
 bool change_pushed(struct step *s, const struct change *c, struct err *e) MUST_CHECK;
 /* Ends the rapid-push pause of a pull request; its newest head goes on. */
-bool change_resume(struct step *s, int64_t change_id, str actor, str from, str *note,
+bool change_resume(struct step *s, int64_t change_id, const struct orderer *by, str *note,
                    struct err *e) MUST_CHECK;
 
 /* budget.c: the installation's quota, shared by all lanes of all servers */
@@ -275,8 +278,7 @@ bool budget_quota_read(struct step *s, enum forge_outcome outcome, struct json r
 /* Fact "budget": a grant for a batch, or in the scheduler's lane a reason to look. */
 bool apply_budget(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 
-/* apply_command.c: whoever orders something, and from where: "api", "checkbox", "comment" */
-struct orderer { str actor, type /* "token", "user" … */, from; };
+/* apply_command.c */
 struct orderer orderer_of(struct step *s, const struct fact *f, struct json cmd);
 /* The audit row that every order leaves: who, when, what, and from where. */
 bool audit_order(struct step *s, const struct orderer *by, const char *category,

@@ -574,6 +574,29 @@ static void an_order_of_a_person_is_not_held(void **state)
     world_stop(w);
 }
 
+/* What they are is not guessed from where they ordered it. */
+static void the_audit_says_what_they_are_who_lift_something(void **state)
+{
+    GIVEN(w);
+    bool refused;
+    world_settings(w, "{\"rapid_push_hold\":true,\"rapid_pushes\":1,\"threshold_hold\":true,\"threshold\":2}", NULL);
+    open_with(w, 3);
+    push(w, 1, 3);
+    push(w, 2, 3);
+    until(w, 2, STANDING);
+    world_command(w, "{\"command\":\"resume\",\"change\":1,\"actorType\":\"workflow\"}", &refused);
+    assert_false(refused);
+    str id = world_text(w, "select id from batch where state = 'held'");
+    world_command(w, arena_print(w->both->mem, "{\"command\":\"release\",\"batch\":\"" PRI_STR "\",\"actorType\":\"workflow\"}",
+                                 FMT_STR(id)).ptr, &refused);
+    assert_false(refused);
+    until(w, 3, GOING);
+    assert_int_equal(now_is(w, "select count(*) from audit where actor = 'tester' and actor_type = 'workflow' and "
+                               "metadata = '{\"from\":\"api\"}' and action in ('dispatch.resumed', 'dispatch.released')"), 2);
+    assert_int_equal(now_is(w, "select count(*) from audit where actor_type = 'token'"), 0);
+    world_stop(w);
+}
+
 /* One argument: only the tests whose names match it (* and ?). */
 int main(int argc, char **argv)
 {
@@ -605,6 +628,7 @@ int main(int argc, char **argv)
         BOTH(the_merge_of_a_held_pull_request_is_applied),
         BOTH(closing_ends_what_is_held),
         BOTH(an_order_of_a_person_is_not_held),
+        BOTH(the_audit_says_what_they_are_who_lift_something),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
