@@ -177,6 +177,8 @@ static void tell_likewise(struct telling *t, const struct stories *all, const st
                           FMT_STR(text_count(t->mem, one->count - 1, "other", "others")),
                           FMT_STR(plain_nodes(t, all->node + one->first + 1, one->count - 1,
                                               NAMES_TOLD)));
+    if (is_locked(t, all->node[one->first]))
+        r->change = unlock_way(t, all->node + one->first, one->count);
 }
 
 static void tell_more(struct telling *t, const struct stories *all, uint32_t from,

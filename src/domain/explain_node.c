@@ -166,17 +166,24 @@ static void say_ready(struct telling *t, uint32_t node)
     }
 }
 
-static str unlock_way(const struct telling *t, const struct node_view *v)
+str unlock_way(const struct telling *t, const uint32_t *at, uint32_t count)
 {
     str repo = t->c->repository;
-    if (!text_is_word(v->component, NAME_CHARS_MAX) || !text_is_word(v->stack, NAME_CHARS_MAX) ||
-        !text_is_word(repo, NAME_CHARS_MAX))
+    str ways = text_is_word(repo, NAME_CHARS_MAX)
+                   ? words_unlock(t->mem, t->b, repo, at, count, UNLOCKS_TOLD, "")
+                   : STR("");
+    if (!ways.len)
         return STR("it goes by itself when the lock is released or has expired; signalbox locks "
                    "lists it");
-    return arena_print(t->mem,
-                       "it goes by itself when the lock has expired, or at once after: signalbox "
-                       "unlock --repo " PRI_STR " --component " PRI_STR " --stack " PRI_STR,
-                       FMT_STR(repo), FMT_STR(v->component), FMT_STR(v->stack));
+    return arena_print(t->mem, "%s, or at once after: " PRI_STR,
+                       count == 1 ? "it goes by itself when the lock has expired"
+                                  : "each goes by itself when its lock has expired",
+                       FMT_STR(ways));
+}
+
+bool is_locked(const struct telling *t, uint32_t node)
+{
+    return t->b->node[node].state == NODE_BLOCKED && is_lock(&t->b->node[node]);
 }
 
 static void say_locked(struct telling *t, uint32_t node, struct numbers *n)
@@ -190,7 +197,7 @@ static void say_locked(struct telling *t, uint32_t node, struct numbers *n)
                                        FMT_STR(waits_behind(t, node))),
                            n);
     r->until_ms = v->lock_expires_ms;
-    r->change = unlock_way(t, v);
+    r->change = unlock_way(t, &node, 1);
     number_text(n, "actor", v->lock_actor);
     number_text(n, "message", v->lock_message);
     r->numbers = numbers_end(n);

@@ -13,6 +13,7 @@ enum {
     ROOTS_TOLD = 3,             /* that a node waits for */
     EVENTS_TOLD = 4,
     NAMES_TOLD = 3,
+    UNLOCKS_TOLD = 12,
     NOTE_CHARS_MAX = 300
 };
 
@@ -56,6 +57,9 @@ str  state_text(const struct telling *t, uint32_t node);
 /* A reason of one node: its text begins with the name. */
 struct reason *tell_about(struct telling *t, uint32_t node, enum reason_code code, str text,
                    struct numbers *n);
+/* Behind locks, and what would free them: a command each. */
+bool is_locked(const struct telling *t, uint32_t node);
+str  unlock_way(const struct telling *t, const uint32_t *at, uint32_t count);
 /* "; 12 wait behind it", or empty */
 str  behind_text(const struct telling *t, uint32_t node, const char *one, const char *many);
 /* explain_ended.c */

@@ -201,6 +201,27 @@ static void waits_for(struct telling *t, uint32_t node, struct above *a, int64_t
                            "skipped when one of them does not");
 }
 
+/* The others that it waits for, and of those that are locked, what would free them. */
+static void tell_more_roots(struct telling *t, const uint32_t *root, uint32_t count)
+{
+    uint32_t *locked = arena_make(t->mem, uint32_t, (size_t)count + 1), locked_count = 0;
+    struct numbers f;
+    struct reason *r = tell(t, REASON_MORE,
+                            arena_print(t->mem, "and " PRI_STR " that it waits for: " PRI_STR,
+                                        FMT_STR(text_count(t->mem, count, "more", "more")),
+                                        FMT_STR(plain_nodes(t, root, count, NAMES_TOLD))));
+    for (uint32_t i = 0; i < count; i++)
+        if (is_locked(t, root[i]))
+            locked[locked_count++] = root[i];
+    if (locked_count)
+        r->change = unlock_way(t, locked, locked_count);
+    numbers_begin(&f, t->mem);
+    number_put(&f, "more", count);
+    if (locked_count)
+        number_put(&f, "locked", locked_count);
+    r->numbers = numbers_end(&f);
+}
+
 void tell_waiting(struct telling *t, uint32_t node)
 {
     struct above a = find_above(t, node);
@@ -217,18 +238,8 @@ void tell_waiting(struct telling *t, uint32_t node)
     waits_for(t, node, &a, start_ms);
     for (uint32_t i = 0; i < a.root_count && i < ROOTS_TOLD; i++)
         tell_node(t, a.root[i]);
-    if (a.root_count > ROOTS_TOLD) {
-        uint32_t more = a.root_count - ROOTS_TOLD;
-        struct numbers f;
-        struct reason *r =
-            tell(t, REASON_MORE,
-                 arena_print(t->mem, "and " PRI_STR " that it waits for: " PRI_STR,
-                             FMT_STR(text_count(t->mem, more, "more", "more")),
-                             FMT_STR(plain_nodes(t, a.root + ROOTS_TOLD, more, NAMES_TOLD))));
-        numbers_begin(&f, t->mem);
-        number_put(&f, "more", more);
-        r->numbers = numbers_end(&f);
-    }
+    if (a.root_count > ROOTS_TOLD)
+        tell_more_roots(t, a.root + ROOTS_TOLD, a.root_count - ROOTS_TOLD);
 }
 
 /* ---- the place in the line of those that are ready ------------------------------------------- */

@@ -116,6 +116,13 @@ str  words_time(struct arena *mem, int64_t at_ms, int64_t as_of_ms);
 str  words_sha(struct arena *mem, str sha);                                 /* seven digits */
 /* escaped, without a full stop at its end */
 str  words_sentence(struct arena *mem, str hostile, size_t max_chars);
+/*
+ * What to type so that these locked nodes go, each has a lock of its own: "signalbox unlock …;
+ * signalbox unlock …; and 3 more". With a mark before and after each command there are commas
+ * between them. Empty when none of them has words for a shell.
+ */
+str  words_unlock(struct arena *mem, const struct batch_view *b, str repository,
+                  const uint32_t *at, uint32_t count, uint32_t max, const char *mark);
 /* what to do about a dispatchError; "" when unknown */
 const char *words_hint(str error_code);
 struct changes node_changes(const struct node_view *n);

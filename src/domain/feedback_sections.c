@@ -142,22 +142,20 @@ void section_failed(struct page *p, const struct summary *s, const struct page_l
 
 /* ---- what waits for what ---- */
 
-static str unlock_hint(struct arena *mem, const struct summary *s, const struct node_view *n,
+enum { UNLOCKS_TOLD = 3 };
+
+static str unlock_hint(struct arena *mem, const struct summary *s, const uint32_t *at,
                        uint32_t count)
 {
-    str repo = text_is_word(s->b->repository, NAME_CHARS_MAX)
-                   ? arena_print(mem, " --repo %s", arena_z(mem, s->b->repository))
-                   : STR("");
-    if (count != 1 || !text_is_word(n->component, NAME_CHARS_MAX) ||
-        !text_is_word(n->stack, NAME_CHARS_MAX))
-        return STR("To go on now, release the lock");
-    return arena_print(mem, "To go on now: `signalbox unlock%s --component %s --stack %s`", z(repo),
-                       arena_z(mem, n->component), arena_z(mem, n->stack));
+    str ways = words_unlock(mem, s->b, s->b->repository, at, count, UNLOCKS_TOLD, "`");
+    return ways.len ? arena_print(mem, "To go on now: %s", z(ways))
+                    : STR("To go on now, release the lock");
 }
 
-static str lock_words(struct arena *mem, const struct summary *s, const struct node_view *n,
+static str lock_words(struct arena *mem, const struct summary *s, const uint32_t *at,
                       uint32_t count)
 {
+    const struct node_view *n = &s->b->node[*at];
     if (n->blocked_by.len)
         return arena_print(mem, "%s for %s to end, then %s by %s.", count == 1 ? "waits" : "wait",
                            z(words_sentence(mem, n->blocked_by, NAME_CHARS_MAX)),
@@ -172,7 +170,7 @@ static str lock_words(struct arena *mem, const struct summary *s, const struct n
         message =
             arena_print(mem, ": “%s”", z(markdown_text(mem, n->lock_message, ERROR_CHARS_MAX)));
     return arena_print(mem, "%s locked%s%s%s. %s.", count == 1 ? "is" : "are", z(until), z(actor),
-                       z(message), z(unlock_hint(mem, s, n, count)));
+                       z(message), z(unlock_hint(mem, s, at, count)));
 }
 
 static str waiting_line(struct arena *mem, const struct summary *s, const struct stories *t,
@@ -187,7 +185,7 @@ static str waiting_line(struct arena *mem, const struct summary *s, const struct
     if (n->state == NODE_APPROVAL)
         return arena_print(mem, "- ✋ %s is waiting for approval.%s%s", z(names),
                            z(link_after(mem, "Review it", n->run_url)), z(behind));
-    return arena_print(mem, "- 🔒 %s %s%s", z(names), z(lock_words(mem, s, n, one->count)),
+    return arena_print(mem, "- 🔒 %s %s%s", z(names), z(lock_words(mem, s, at, one->count)),
                        z(behind));
 }
 

@@ -202,6 +202,28 @@ str words_sentence(struct arena *mem, str hostile, size_t max_chars)
     return markdown_text(mem, s, max_chars);
 }
 
+str words_unlock(struct arena *mem, const struct batch_view *b, str repository,
+                 const uint32_t *at, uint32_t count, uint32_t max, const char *mark)
+{
+    struct buf out;
+    uint32_t told = 0;
+    str repo = text_is_word(repository, NAME_CHARS_MAX)
+                   ? arena_print(mem, " --repo %s", arena_z(mem, repository))
+                   : STR("");
+    buf_init(&out, mem, SIZE_MAX);
+    for (uint32_t i = 0; i < count && told < max; i++) {
+        const struct node_view *n = &b->node[at[i]];
+        if (!text_is_word(n->component, NAME_CHARS_MAX) || !text_is_word(n->stack, NAME_CHARS_MAX))
+            continue;
+        buf_print(&out, "%s%ssignalbox unlock%s --component %s --stack %s%s",
+                  !told++ ? "" : *mark ? ", " : "; ", mark, z(repo), arena_z(mem, n->component),
+                  arena_z(mem, n->stack), mark);
+    }
+    if (told && told < count)
+        buf_print(&out, "%s and %s more", *mark ? "" : ";", z(text_number(mem, count - told)));
+    return buf_str(&out);
+}
+
 const char *words_hint(str code)
 {
     static const struct {

@@ -353,6 +353,28 @@ static void held_four_times(struct given *g, struct arena *mem)
                                "approvals");
 }
 static void held_by_size(struct given *g, struct arena *mem) { held(g, mem, &never_fits, 1); }
+/* A freeze: each of the first five has its own lock, and the last waits for all of them. */
+static void frozen(struct given *g, struct arena *mem)
+{
+    static const uint32_t all[] = { 0, 1, 2, 3, 4 };
+    struct given named;
+    chain(&named, mem, "merged");
+    given_batch(g, mem, 6, 1, "merged");
+    g->change = named.change;
+    g->batch[0].started_ms = NOON_MS - 30 * MINUTE_MS;
+    given_batches(g, 1);
+    for (uint32_t i = 0; i < 5; i++) {
+        g->node[i].state = NODE_BLOCKED;
+        g->node[i].changed_ms = NOON_MS - 6 * MINUTE_MS;
+        g->node[i].lock_message = STR("freeze");
+        g->node[i].lock_actor = STR("dana");
+        g->node[i].lock_expires_ms = NOON_MS + 90 * MINUTE_MS;
+    }
+    g->node[5].parents = all;
+    g->node[5].parent_count = 5;
+    g->node[5].changed_ms = NOON_MS - 30 * MINUTE_MS;
+}
+
 static void held_for_a_moment(struct given *g, struct arena *mem) { held(g, mem, NULL, 0); }
 
 static void app_gone(struct given *g, struct arena *mem)
@@ -485,6 +507,7 @@ static const struct { const char *name; void (*make)(struct given *, struct aren
     { "a plan behind one that runs longer than usual", waits_late, 1 },
     { "behind one that has never run before", waits_unlearned, 1 },
     { "behind a lock", waits_locked, 3 },
+    { "behind five locks", frozen, 5 },
     { "behind a live run of the same instance", waits_live_run, 2 },
     { "behind one that waits for budget", waits_budget, 1 },
     { "ready, no slot", slot, 0 },
@@ -525,6 +548,7 @@ static const struct { const char *name; void (*make)(struct given *, struct aren
     { "batch with a loop", a_loop, WHOLE },
     { "batch under way", waits_running, WHOLE },
     { "batch with one of each", busy, WHOLE },
+    { "batch behind a freeze", frozen, WHOLE },
     { "batch failed", failed, WHOLE },
     { "batch cancelled", cancelled_by_a_person, WHOLE },
     { "batch superseded", superseded, WHOLE },

@@ -576,6 +576,32 @@ static void a_table_cut_by_its_bytes_says_so(void **state)
     }
 }
 
+static void a_freeze_of_several_names_the_way_out_of_each(void **state)
+{
+    (void)state;
+    static const struct { const char *nodes, *way; bool odd; } rows[] = {
+        { "LS", "To go on now: `signalbox unlock --repo acme/infra --component network/vpc --stack plat-ue1-prod`.", false },
+        { "LL", "To go on now: `signalbox unlock --repo acme/infra --component iam/roles --stack plat-ue1-prod`, "
+                "`signalbox unlock --repo acme/infra --component network/vpc --stack plat-ue1-prod`.", false },
+        { "LLLLL", "--component iam/roles --stack plat-ue1-prod` and 2 more.", false },
+        { "LL", "To go on now, release the lock.", true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena *mem = fresh();
+        struct given g;
+        given_letters(&g, mem, rows[i].nodes, "merged");
+        for (uint32_t k = 0; k < g.count; k++) {
+            g.node[k].lock_message = STR("freeze");
+            if (rows[i].odd)
+                g.node[k].component = arena_print(mem, "a component; rm -rf %u", k);
+        }
+        str comment = feedback_comment(mem, &g.change);
+        if (!given_has(comment, rows[i].way))
+            fail_msg("%s: no \"%s\" in\n" PRI_STR, rows[i].nodes, rows[i].way, FMT_STR(comment));
+        arena_free(mem);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -597,6 +623,7 @@ int main(void)
         cmocka_unit_test(a_held_batch_is_never_approved),
         cmocka_unit_test(an_edit_is_urgent_when_the_tone_or_a_failure_changed),
         cmocka_unit_test(an_edit_is_urgent_when_what_is_told_of_a_node_changed),
+        cmocka_unit_test(a_freeze_of_several_names_the_way_out_of_each),
         cmocka_unit_test(edits_wait_longer_the_larger_the_batch),
         cmocka_unit_test(a_table_cut_by_its_bytes_says_so),
         cmocka_unit_test(everything_stays_within_its_length_at_fifty_thousand_nodes),
