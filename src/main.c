@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "runner/runner.h"
 #include "serve.h"
 
 int main(int argc, char **argv)
@@ -13,5 +14,7 @@ int main(int argc, char **argv)
         return serve_main(argc - 2, argv + 2);
     if (argc >= 2 && str_eq(str_of(argv[1]), STR("bootstrap")))
         return bootstrap_main(argc - 2, argv + 2);
+    if (argc >= 2 && str_eq(str_of(argv[1]), STR("runner")))
+        return runner_main(argc - 2, argv + 2);
     return cli_main(argc, argv);
 }

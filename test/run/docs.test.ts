@@ -26,6 +26,13 @@ describe('the page of settings', () => {
         assert.ok(table.size > 20);
         assert.deepEqual(documented('Of the server'), table);
     });
+    it('has every setting of the runner with its default', () => {
+        const rows = [...read('src/runner/settings.h').matchAll(/X\(\w+,\s+([A-Z_]+),\s+([A-Z]+),\s+"([^"]*)"/g)];
+        const table = new Map(rows.map(([, name, kind, init]) => [name!, kind === 'CHOICE' ? init!.split('|')[0]! : init!]));
+        const written = [...read('docs/runner.md').matchAll(/^\| `([A-Z_]+)` \| `?([^`|]*?)`? \|/gm)];
+        assert.ok(table.size > 40);
+        assert.deepEqual(new Map(written.map((row) => [row[1]!, row[2]!.trim()])), table);
+    });
     it('has every setting of a repository with its default', () => {
         const rows = [...read('src/domain/settings.h').matchAll(/X\((\w+),\s+(I64|BOOL),\s+(\d+),/g)];
         const table = new Map(rows.map((row) => [row[1]!, row[2] === 'I64' ? row[3]! : row[3] === '1' ? 'yes' : 'no']));
