@@ -8,15 +8,31 @@
 #include "base/clock.h"
 
 static _Atomic int64_t fault_left;
+static _Atomic(const char *) fault_words;
 
 void db_fault_after(int64_t nth)
 {
+    atomic_store(&fault_words, NULL);
     atomic_store(&fault_left, nth);
 }
 
-static bool fault_strikes(struct err *e)
+void db_fault_at(const char *words)
 {
-    if (atomic_load(&fault_left) <= 0 || atomic_fetch_sub(&fault_left, 1) != 1)
+    atomic_store(&fault_words, words);
+    atomic_store(&fault_left, 1);
+}
+
+bool db_fault_armed(void)
+{
+    return atomic_load(&fault_left) > 0;
+}
+
+static bool fault_strikes(const char *sql, struct err *e)
+{
+    if (atomic_load(&fault_left) <= 0)
+        return false;
+    const char *words = atomic_load(&fault_words);
+    if ((words && !strstr(sql, words)) || atomic_fetch_sub(&fault_left, 1) != 1)
         return false;
     fail(e, ERR_STORAGE, "the database failed because a test told it to: try again");
     return true;
@@ -105,7 +121,7 @@ static bool run(struct db *db, struct arena *mem, struct db_rows *rows, int64_t 
         *rows = (struct db_rows){ 0 };
     if (!unspoiled(db, e))
         return false;
-    if (!args_valid(args, count, e) || fault_strikes(e) ||
+    if (!args_valid(args, count, e) || fault_strikes(sql, e) ||
         (!db->in_transaction && !db->side->ready(db, e)) ||
         !db->side->run(db, mem, rows, changed, sql, args, count, e))
         return spoil(db, e);
@@ -148,7 +164,7 @@ static bool exec_many(struct db *db, struct err *e, const char *sql, const struc
 {
     if (!unspoiled(db, e))
         return false;
-    if (!args_valid(args, per_row * rows, e) || fault_strikes(e) ||
+    if (!args_valid(args, per_row * rows, e) || fault_strikes(sql, e) ||
         !db->side->run_many(db, sql, args, per_row, rows, e))
         return spoil(db, e);
     return true;
@@ -205,7 +221,7 @@ static void end_transaction(struct db *db)
 bool db_commit(struct db *db, struct err *e)
 {
     assert(db->in_transaction);
-    if (!unspoiled(db, e) || fault_strikes(e) || !db->side->control(db, "commit", e)) {
+    if (!unspoiled(db, e) || fault_strikes("commit", e) || !db->side->control(db, "commit", e)) {
         db_rollback(db);
         return false;
     }

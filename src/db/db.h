@@ -171,8 +171,13 @@ bool db_wait_notify(struct db *db, struct arena *mem, int wake_fd, int64_t timeo
 bool db_migrate(struct db *db, int64_t now_ms, struct err *e) MUST_CHECK;
 int  db_schema_version(void);                       /* the newest migration built in */
 
-/* Tests: the nth statement or commit from now on fails with ERR_STORAGE (0: off). Process-wide. */
+/*
+ * Tests, process-wide: one statement or commit fails with ERR_STORAGE, the nth from now on (0: none),
+ * or the next with these words (a literal), whatever else happens meanwhile. Armed: it is yet to come.
+ */
 void db_fault_after(int64_t nth);
+void db_fault_at(const char *words);
+bool db_fault_armed(void);
 
 static inline void scope_db(struct db **db) { db_close(*db); }
 

@@ -60,7 +60,13 @@ void server_start(void)
                               .heal_deliveries = true,
                               .bot_login = STR("signalbox[bot]")};
     narrate("the server starts");
-    if (!machine_start(&c, &e)) {
+    bool armed = db_fault_armed(), ok = machine_start(&c, &e);
+    if (!ok && armed && !db_fault_armed()) {
+        narrate("it cannot, and is started again: %s", e.text);
+        err_clear(&e);
+        ok = machine_start(&c, &e);
+    }
+    if (!ok) {
         fprintf(stderr, "%s\n", e.text);
         MUST(false, "the server starts", 0, 0);
     }

@@ -135,6 +135,8 @@ bool machine_start(const struct engine_config *c, struct err *e)
     machine.dead = false;
     due = (struct ticks_due){.purge_ms = machine.now_ms + 60000};
     bool ok = engine_start(c, &machine.engine, e);
+    if (!ok)
+        work = NULL;
     machine.fate = fate;
     return ok;
 }

@@ -387,6 +387,25 @@ static void a_restart_goes_on_where_it_was(void **state)
     world_stop(w);
 }
 
+/* Wherever the database fails while it starts: the next start finds everything, and goes on. */
+static void a_start_that_fails_is_done_again(void **state)
+{
+    GIVEN(w);
+    int faults = 0;
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    while (world_start_fails(w, faults + 1))
+        faults++;
+    assert_in_range(faults, 6, 80);
+    finish(w, "vpc", "success");
+    finish(w, "eks", "success");
+    finish(w, "dns", "success");
+    until(w, 1, "select count(*) from node where component = 'app' and state = 'queued'");
+    runs_are(w, 4);
+    assert_int_equal(w->dispatch_calls, 4);
+    world_stop(w);
+}
+
 static bool event_is_late(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     (void)mem;
@@ -889,6 +908,7 @@ int main(int argc, char **argv)
         BOTH(a_lock_that_expires_lets_go),
         BOTH(one_live_apply_per_instance),
         BOTH(a_restart_goes_on_where_it_was),
+        BOTH(a_start_that_fails_is_done_again),
         BOTH(an_event_without_an_upload_expires_after_a_restart),
         BOTH(a_merge_whose_tree_is_another_warns),
         BOTH(a_merge_whose_tree_is_the_same_does_not),

@@ -66,8 +66,10 @@ extern const char *const workflow_usual;
 /* engine, workspace ws_test, repository 1 acme/infra */
 void world_start(struct world *w, struct both *b);
 void world_stop(struct world *w);
-/* stops the engine without letting it finish, starts another */
+/* stops the engine without letting it finish, starts another: again when an armed fault forbade it */
 void world_crash(struct world *w);
+/* Stops the engine, or goes on after a start that failed: true when the next one does, at the nth statement. */
+bool world_start_fails(struct world *w, int64_t nth);
 
 /*
  * A webhook of GitHub's, as it would be stored. guid NULL: a new one. Waits until it was applied.
@@ -98,7 +100,7 @@ void world_run_webhook(struct world *w, int run, const char *status, const char 
                        int attempt);
 str  world_command(struct world *w, const char *json, bool *refused);
 
-/* Waits (at most 10 s) until the query gives this number; stops the test with what it gave. */
+/* Waits (at least 40 s) until the query gives this number; stops the test with what it gave. */
 #define until(w, want, sql) until_((w), (want), "" sql, __FILE__, __LINE__)
 void until_(struct world *w, int64_t want, const char *sql, const char *file, int line);
 int64_t now_is(struct world *w, const char *sql);
