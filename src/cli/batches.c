@@ -1,5 +1,6 @@
 /* batches, batch, cancel, retry, rerun, release, resume. */
 #include "base/buf.h"
+#include "base/rfc3339.h"
 #include "cli/inside.h"
 
 const struct option batches_options[] = {
@@ -168,6 +169,25 @@ static void show_holds(struct cli *c, struct json holds)
     }
 }
 
+/* "released by alice 3 min ago (threshold: would dispatch 247 stacks, the threshold is 50)" */
+static void show_released(struct cli *c, struct json released)
+{
+    struct json_iter it = json_iter(released);
+    struct json r;
+    str key;
+    while (json_next(&it, c->mem, &key, &r)) {
+        str by = safe_z(c, r, "by"), text = safe_z(c, r, "text");
+        int64_t at_ms = time_of(c, json_get(r, STR("at")));
+        if (c->plain)
+            put(c, "released." PRI_STR "\t" PRI_STR "\t" PRI_STR "\t" PRI_STR "\n",
+                FMT_STR(safe_z(c, r, "kind")), FMT_STR(by),
+                FMT_STR(at_ms ? rfc3339_write(c->mem, at_ms) : STR("")), FMT_STR(text));
+        else
+            put(c, "\nreleased by " PRI_STR " " PRI_STR " (" PRI_STR ")\n", FMT_STR(by),
+                FMT_STR(at_ms ? ago(c, at_ms) : STR("")), FMT_STR(text));
+    }
+}
+
 int verb_batch(struct cli *c)
 {
     struct reply r;
@@ -186,6 +206,7 @@ int verb_batch(struct cli *c)
     record_show(c, r.data, batch_record, COUNT(batch_record));
     show_counts(c, counts);
     show_holds(c, json_get(r.data, STR("holds")));
+    show_released(c, json_get(r.data, STR("released")));
     if (c->plain)
         return 0;
     if (!show_notable(c, id, counts))

@@ -28,6 +28,7 @@
     X(HELD_RAPID_PUSH,    "held_rapid_push",    "Held: too many pushes in quick succession.") \
     X(HELD_THRESHOLD,     "held_threshold",     "Held: more stacks than the threshold.") \
     X(HELD_RATE_LIMIT,    "held_rate_limit",    "Held: no room in the installation's budget.") \
+    X(RELEASED,           "released",           "A person lifted what held it.") \
     X(FORECAST,           "forecast",           "What the batch will cost when it goes.") \
     X(NOT_PLANNED,        "not_planned",        "A loop, or an upload that cannot be read.") \
     X(EMPTY,              "empty",              "Nothing in the batch can be dispatched.") \

@@ -131,11 +131,29 @@ static void tell_hold(struct telling *t, const struct hold *h)
     r->url = t->b->url;
 }
 
+/* Who let it go, and what had held it. */
+static void tell_released(struct telling *t)
+{
+    for (size_t i = 0; i < t->b->released_count; i++) {
+        const struct release_view *r = &t->b->released[i];
+        str by = text_plain(t->mem, r->by, NAME_CHARS_MAX);
+        struct reason *told = tell(t, REASON_RELEASED,
+                                   arena_print(t->mem, "released by " PRI_STR " at " PRI_STR
+                                               " (" PRI_STR ")",
+                                               FMT_STR(by), FMT_STR(plain_time(t, r->at_ms)),
+                                               FMT_STR(hold_named_text(t->mem, r->hold))));
+        told->since_ms = r->at_ms;
+        told->numbers = hold_json(t->mem, r->hold);
+        told->url = t->b->url;
+    }
+}
+
 static void tell_held(struct telling *t)
 {
     struct numbers n;
     for (size_t i = 0; i < t->b->hold_count; i++)
         tell_hold(t, &t->b->hold[i]);
+    tell_released(t);
     if (t->b->hold_count && t->b->forecast.len) {
         str cost = plain_note(t->mem, t->b->forecast);
         struct reason *r = about_batch(t, REASON_FORECAST,
@@ -373,6 +391,7 @@ static void tell_verdict(struct telling *t)
     number_text(&n, "verdict", str_of(t->b->verdict));
     number_states(&n, t);
     r->numbers = numbers_end(&n);
+    tell_released(t);
 }
 
 static void tell_inert(struct telling *t)
@@ -413,6 +432,7 @@ static void tell_open(struct telling *t)
     struct stories people =
         stories_of(t->mem, &t->s, STATE_BIT(NODE_APPROVAL) | STATE_BIT(NODE_BLOCKED));
     tell_progress(t);
+    tell_released(t);
     tell_stories(t, &people, "are locked or wait for a reviewer");
     tell_kind(t, is_put_back);
     tell_kind(t, is_ready);

@@ -141,6 +141,7 @@ static void body(struct page *p, const struct change_view *c, const struct summa
     page_line(p, feedback_marker(p->mem, c->number));
     head_lines(p, c, s);
     section_holds(p, s, c->wait != WAIT_CLOSED && str_eq(c->head_sha, s->b->head_sha));
+    section_released(p, s);
     if (c->notice)
         page_print(p, "\n%s", z(feedback_notice(p->mem, c->notice)));
     section_notes(p, s);

@@ -41,10 +41,14 @@ struct node_view {
 };
 
 struct hold;                            /* domain/hold.h */
+/* A hold that a person has lifted, with the numbers of then. */
+struct release_view { const struct hold *hold; str by; int64_t at_ms; };
+
 struct batch_view {
     str              id, url;           /* its page */
     str              repository;        /* owner/name, for commands to copy */
     const struct hold *hold; size_t hold_count;     /* what stands, in the order of the enum */
+    const struct release_view *released; size_t released_count;     /* in the order of the enum */
     str              forecast;          /* budget_forecast_text, or empty */
     enum change_kind kind;
     str              activity;          /* opened, synchronize, merged, published … */

@@ -159,6 +159,7 @@ static str summary_text(struct arena *mem, const struct summary *s, const struct
     page_init(&p, mem, l->bytes - TABLE_TAIL_BYTES);
     page_print(&p, "**%s**", z(words_verdict(mem, s)));
     section_holds(&p, s, false);
+    section_released(&p, s);
     section_notes(&p, s);
     section_failed(&p, s, l);
     section_waiting(&p, s, l);

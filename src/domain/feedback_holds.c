@@ -116,3 +116,17 @@ void section_holds(struct page *p, const struct summary *s, bool controls)
     if (controls && put_controls(p, s->b))
         page_line(p, STR("\n<sub>Tick to order it, once. It takes write access to this repository.</sub>"));
 }
+
+/* ---- who let it go --------------------------------------------------------------------------- */
+
+void section_released(struct page *p, const struct summary *s)
+{
+    const struct batch_view *b = s->b;
+    for (size_t i = 0; i < b->released_count; i++) {
+        const struct release_view *r = &b->released[i];
+        page_print(p, "%s- ☑️ Released by %s at %s (%s)", i ? "" : "\n",
+                   z(markdown_text(p->mem, r->by, NAME_CHARS_MAX)),
+                   z(words_time(p->mem, r->at_ms, b->as_of_ms)),
+                   z(hold_named_text(p->mem, r->hold)));
+    }
+}

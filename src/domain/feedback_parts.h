@@ -149,6 +149,8 @@ void section_running(struct page *p, const struct summary *s, const struct page_
 void section_notes(struct page *p, const struct summary *s);
 /* Why it is held, and the controls that let it go. */
 void section_holds(struct page *p, const struct summary *s, bool controls);
+/* Who let it go. */
+void section_released(struct page *p, const struct summary *s);
 /* The table by level; rows beyond the limit are counted with a link. */
 void section_table(struct page *p, const struct summary *s, uint32_t rows);
 str  table_cell_status(struct arena *mem, const struct summary *s, uint32_t node);

@@ -245,6 +245,17 @@ str hold_text(struct arena *mem, const struct hold *h)
     return STR("");
 }
 
+str hold_named_text(struct arena *mem, const struct hold *h)
+{
+    static const char *const name[HOLD_KIND_COUNT] = {
+        [HOLD_DRAFT] = "draft",
+        [HOLD_RAPID_PUSH] = "rapid pushes",
+        [HOLD_THRESHOLD] = "threshold",
+        [HOLD_RATE_LIMIT] = "rate limit",
+    };
+    return arena_print(mem, "%s: " PRI_STR, name[h->kind], FMT_STR(hold_text(mem, h)));
+}
+
 str hold_way_out(struct arena *mem, const struct hold *h)
 {
     switch (h->kind) {

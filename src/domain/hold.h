@@ -72,6 +72,8 @@ bool hold_read(struct arena *mem, str kind, str numbers, int64_t since_ms, struc
  * and what ends it: "somebody with write access dispatches anyway, or the threshold is raised".
  */
 str  hold_text(struct arena *mem, const struct hold *h);
+/* The same with its kind: "threshold: would dispatch 247 stacks, the threshold is 50". */
+str  hold_named_text(struct arena *mem, const struct hold *h);
 str  hold_way_out(struct arena *mem, const struct hold *h);
 /* The label of its control: "Dispatch all 247 stacks anyway"; empty when no person may lift it. */
 str  hold_control(struct arena *mem, const struct hold *h);

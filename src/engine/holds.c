@@ -428,5 +428,6 @@ bool change_resume(struct step *s, int64_t change_id, const struct orderer *by, 
            audit_change(s, &c, "dispatch.resumed", by,
                         arena_print(s->mem, "dispatches resumed from " PRI_STR, FMT_STR(by->from)),
                         e) &&
-           holds_look_again(s, change_id, e);
+           holds_look_again(s, change_id, e) &&
+           holds_resumed(s->db, change_id, by->actor, s->now_ms, e);
 }

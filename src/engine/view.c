@@ -234,23 +234,31 @@ static enum change_kind kind_of(str name)
     return CHANGE_PULL_REQUEST;
 }
 
-/* What holds it, or what is left of it. */
+/* What holds it, or what is left of it; and who lifted what had held it. */
 static bool view_holds(const struct view *v, const struct batch_whole *w, struct batch_view *out,
                        struct err *e)
 {
-    struct hold_rows rows;
+    struct hold_rows *rows = arena_make(v->mem, struct hold_rows, 1);
     struct hold *hold = arena_make(v->mem, struct hold, HOLD_KIND_COUNT);
-    if (w->b->state == BATCH_ENDED)
-        return true;
-    if (!holds_of(v->db, v->mem, w->row.seq, &rows, e))
+    struct release_view *released = arena_make(v->mem, struct release_view, HOLD_KIND_COUNT);
+    if (!holds_of(v->db, v->mem, w->row.seq, rows, e))
         return false;
-    for (size_t i = 0; i < rows.count; i++)
-        if (!rows.at[i].lifted_ms) {
-            hold[out->hold_count++] = rows.at[i].hold;
-            if (rows.at[i].hold.since_ms > out->as_of_ms)
-                out->as_of_ms = rows.at[i].hold.since_ms;
-        }
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct hold_row *r = &rows->at[i];
+        int64_t at_ms = r->lifted_ms ? r->lifted_ms : r->hold.since_ms;
+        bool stands = !r->lifted_ms && w->b->state != BATCH_ENDED;
+        if (stands)
+            hold[out->hold_count++] = r->hold;
+        else if (hold_row_released(r))
+            released[out->released_count++] =
+                (struct release_view){ .hold = &r->hold, .by = r->lifted_by, .at_ms = at_ms };
+        else
+            continue;
+        if (at_ms > out->as_of_ms)
+            out->as_of_ms = at_ms;
+    }
     out->hold = hold;
+    out->released = released;
     return true;
 }
 

@@ -29,6 +29,11 @@ bool holds_of(struct db *db, struct arena *mem, int64_t batch_seq, struct hold_r
     return true;
 }
 
+bool hold_row_released(const struct hold_row *r)
+{
+    return r->lifted_ms && r->lifted_by.len && !str_eq(r->lifted_by, STR("signalbox"));
+}
+
 bool holds_put(struct db *db, struct arena *mem, int64_t batch_seq, const struct hold *h,
                struct err *e)
 {
@@ -50,6 +55,14 @@ bool holds_lifted(struct db *db, int64_t batch_seq, enum hold_kind kind, str by,
                    "batch_seq = $1 and kind = $2 and lifted_ms is null",
                    ARGS(A(batch_seq), A(str_of(hold_rule(kind)->name)), A(now_ms), A(text(by)),
                         A(text(from))));
+}
+
+bool holds_resumed(struct db *db, int64_t change_id, str by, int64_t now_ms, struct err *e)
+{
+    return db_exec(db, e, NULL,
+                   "update hold set lifted_by = $2 where kind = 'rapid_push' and lifted_ms = $3 and "
+                   "batch_seq in (select seq from batch where change_id = $1)",
+                   ARGS(A(change_id), A(text(by)), A(now_ms)));
 }
 
 bool holds_by_parts(struct db *db, int64_t batch_seq, struct err *e)

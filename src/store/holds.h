@@ -12,6 +12,8 @@ struct hold_row {
     int64_t     lifted_ms;              /* 0: it stands */
     str         lifted_by, lifted_from; /* "signalbox", "signalbox": it ended by itself */
 };
+/* By a person: by a release, or because they resumed the pull request. */
+bool hold_row_released(const struct hold_row *r);
 struct hold_rows { struct hold_row at[HOLD_KIND_COUNT]; size_t count; };
 
 /* Of a batch, in the order of the kinds: what stands and what was lifted. */
@@ -22,6 +24,9 @@ bool holds_put(struct db *db, struct arena *mem, int64_t batch_seq, const struct
                struct err *e) MUST_CHECK;
 bool holds_lifted(struct db *db, int64_t batch_seq, enum hold_kind kind, str by, str from,
                   int64_t now_ms, struct err *e) MUST_CHECK;
+/* Holds for rapid pushes that ended just now, with the pause of this pull request: who ended it. */
+bool holds_resumed(struct db *db, int64_t change_id, str by, int64_t now_ms,
+                   struct err *e) MUST_CHECK;
 
 /* A person agreed that it goes in dependency levels. */
 bool holds_by_parts(struct db *db, int64_t batch_seq, struct err *e) MUST_CHECK;

@@ -99,18 +99,39 @@ static bool batch_counts(struct db *db, struct arena *mem, int64_t seq, struct j
     return true;
 }
 
+/* Who let it go, and what had held it. */
+static void batch_released(struct arena *mem, const struct hold_rows *rows, struct json_out *w)
+{
+    json_key(w, STR("released"));
+    json_begin_array(w);
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct hold_row *r = &rows->at[i];
+        if (!hold_row_released(r))
+            continue;
+        json_begin_object(w);
+        json_field_str(w, STR("kind"), str_of(hold_rule(r->hold.kind)->name));
+        json_field_str(w, STR("text"), hold_named_text(mem, &r->hold));
+        json_field_str(w, STR("by"), r->lifted_by);
+        json_field_time(w, STR("at"), r->lifted_ms);
+        json_field_raw(w, STR("numbers"), hold_json(mem, &r->hold));
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
 /* What stands in its way, with the words that check and comment use. */
 static bool batch_holds(struct db *db, struct arena *mem, int64_t seq, bool ended,
                         struct json_out *w, struct err *e)
 {
     struct hold_rows rows = { 0 };
-    if (!ended && !holds_of(db, mem, seq, &rows, e))
+    if (!holds_of(db, mem, seq, &rows, e))
         return false;
+    batch_released(mem, &rows, w);
     json_key(w, STR("holds"));
     json_begin_array(w);
     for (size_t i = 0; i < rows.count; i++) {
         const struct hold *h = &rows.at[i].hold;
-        if (rows.at[i].lifted_ms)
+        if (ended || rows.at[i].lifted_ms)
             continue;
         json_begin_object(w);
         json_field_str(w, STR("kind"), str_of(hold_rule(h->kind)->name));

@@ -64,6 +64,14 @@ for (const database of [sqlite, postgres])
                 const released = await audit(box, (one) => one.target.id === batch && one.actor.id === 'ana');
                 assert.equal(released.length, 1, JSON.stringify(released));
                 assert.match(JSON.stringify(released[0]), /checkbox/);
+                await box.commented(1, /Released by ana at \d\d:\d\d UTC \(threshold: would dispatch 247 stacks, the threshold is 50\)/);
+                const { released: of } = await box.get<{ released: { kind: string; by: string; at: string }[] }>(`/api/v1/batches/${batch}`);
+                assert.deepEqual(
+                    of.map(({ kind, by, at }) => [kind, by, Date.parse(at) > 0]),
+                    [['threshold', 'ana', true]],
+                );
+                const { reasons } = await box.get<{ reasons: { code: string; text: string }[] }>(`/api/v1/batches/${batch}/explain`);
+                assert.match(reasons.find((one) => one.code === 'released')?.text ?? '', /^released by ana at .* \(threshold: would dispatch 247/);
                 await box.clean({ intents: 247 });
             }));
     });

@@ -105,6 +105,14 @@ static const struct flow {
      "batch\tb2\nrepository\t\nchange\t\ntitle\t\nauthor\t\nurl\t\nevent\t\nactivity\t\nhead\t\nstate\theld\n"
      "verdict\t\nerror\t\nactor\t\nreplaced by\t\ncreated\t\nstarted\t\nended\t\n"
      "hold.threshold\twould dispatch 247 stacks, the threshold is 50\nhold.draft\ta\ufffddraft\n"},
+    {{"batch", "b3"},
+     {{"GET /api/v1/batches/b3",
+       "{\"id\":\"b3\",\"state\":\"running\",\"holds\":[],\"released\":[{\"kind\":\"threshold\",\"text\":\"threshold: "
+       "would dispatch 247 stacks, the threshold is 50\",\"by\":\"al\\u001bice\",\"at\":\"2026-11-21T14:02:00Z\"}]}",
+       0, NULL}},
+     "batch\tb3\nrepository\t\nchange\t\ntitle\t\nauthor\t\nurl\t\nevent\t\nactivity\t\nhead\t\nstate\trunning\n"
+     "verdict\t\nerror\t\nactor\t\nreplaced by\t\ncreated\t\nstarted\t\nended\t\n"
+     "released.threshold\tal\ufffdice\t2026-11-21T14:02:00Z\tthreshold: would dispatch 247 stacks, the threshold is 50\n"},
     {{"rerun", "b1", "4"}, {{"POST /api/v1/batches/b1/nodes/4/rerun", "{}", 0, NULL}}, ""},
     {{"rerun", "b1", "-c", "vpc", "-s", "prod", "-f", "p.yaml"},
      {{"POST /api/v1/batches/b1/rerun "

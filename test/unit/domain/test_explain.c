@@ -502,6 +502,31 @@ static void newer_head_waits(struct given *g, struct arena *mem)
     g->change.head_sha = STR("ffffffff00000000ffffffff00000000ffffffff");
 }
 
+/* The first three were lifted. */
+static const struct release_view three_released[] = {
+    { &four_holds[0], STR_INIT("alice"), NOON_MS - 8 * MINUTE_MS },
+    { &four_holds[1], STR_INIT("al\xc2\xad" "ice \x1b[31m"), NOON_MS - 7 * MINUTE_MS },
+    { &four_holds[2], STR_INIT("alice"), NOON_MS - 24 * HOUR_MS },
+};
+static void released(struct given *g, struct arena *mem)
+{
+    waits_running(g, mem);
+    g->batch[0].released = three_released;
+    g->batch[0].released_count = 3;
+}
+static void released_and_held(struct given *g, struct arena *mem)
+{
+    held(g, mem, &four_holds[3], 1);
+    g->batch[0].released = three_released;
+    g->batch[0].released_count = 1;
+}
+static void released_and_over(struct given *g, struct arena *mem)
+{
+    all_succeeded(g, mem);
+    g->batch[0].released = three_released;
+    g->batch[0].released_count = 1;
+}
+
 static const struct { const char *name; void (*make)(struct given *, struct arena *); int what; } worlds[] = {
     { "a node behind a running one, two between", waits_running, 3 },
     { "a plan behind one that runs longer than usual", waits_late, 1 },
@@ -547,6 +572,9 @@ static const struct { const char *name; void (*make)(struct given *, struct aren
     { "batch of a repository without the App", app_gone, WHOLE },
     { "batch with a loop", a_loop, WHOLE },
     { "batch under way", waits_running, WHOLE },
+    { "batch under way, released by people", released, WHOLE },
+    { "batch released by a person, and held", released_and_held, WHOLE },
+    { "batch released by a person, and over", released_and_over, WHOLE },
     { "batch with one of each", busy, WHOLE },
     { "batch behind a freeze", frozen, WHOLE },
     { "batch failed", failed, WHOLE },

@@ -218,6 +218,22 @@ static void held_by_the_threshold(struct given *g, struct arena *mem)
                                "approvals");
 }
 
+static void released_by_a_person(struct given *g, struct arena *mem)
+{
+    static const struct hold was[] = {
+        { .kind = HOLD_DRAFT, .since_ms = NOON_MS },
+        { .kind = HOLD_THRESHOLD, .since_ms = NOON_MS, .dispatches = 247, .threshold = 50 },
+    };
+    static const struct release_view by[] = {
+        { &was[0], STR_INIT("@alice"), NOON_MS + 2 * MINUTE_MS },
+        { &was[1], STR_INIT("bob"), NOON_MS + 4 * MINUTE_MS },
+    };
+    given_batch(g, mem, 8, 2, "opened");
+    given_progress(g, 3, 2);
+    g->batch[0].released = by;
+    g->batch[0].released_count = 2;
+}
+
 static void paused_by_pushes(struct given *g, struct arena *mem)
 {
     held(g, mem, 8, &(struct hold){ .kind = HOLD_RAPID_PUSH, .since_ms = NOON_MS, .pushes = 4,
@@ -286,6 +302,7 @@ static const struct { const char *file; void (*make)(struct given *, struct aren
     { "only-removed", only_removed },
     { "cancelled", cancelled },
     { "held-threshold", held_by_the_threshold },
+    { "released", released_by_a_person },
     { "held-rapid-push", paused_by_pushes },
     { "held-draft", a_draft },
     { "held-rate-limit", held_by_the_rate_limit },

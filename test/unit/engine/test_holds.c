@@ -240,6 +240,10 @@ static void more_than_the_threshold_is_held_whole_and_released_whole(void **stat
     until(w, 1, "select count(*) from audit where action = 'dispatch.released' and actor = 'tester' and actor_type = 'token' "
                 "and metadata = '{\"from\":\"api\"}' and target_type = 'batch'");
     then_refused(w, "release", "running", "nothing holds this batch");
+    until(w, 0, CALM);
+    assert_non_null(strstr(w->last_comment, "☑️ Released by tester at "));
+    assert_non_null(strstr(w->last_comment, " (threshold: would dispatch 51 stacks, the threshold is 50)"));
+    assert_non_null(strstr(w->last_check, "Released by tester at "));
     world_stop(w);
 }
 
@@ -334,6 +338,7 @@ static void the_fourth_push_pauses_and_only_the_newest_head_resumes(void **state
     until(w, 1, "select count(*) from run where sha = 'head6'");
     until(w, 1, "select count(*) from audit where action = 'dispatch.paused' and target = 'acme/infra#7'");
     until(w, 1, "select count(*) from audit where action = 'dispatch.resumed' and actor = 'tester'");
+    until(w, 1, "select count(*) from hold where kind = 'rapid_push' and lifted_by = 'tester' and lifted_from = 'signalbox'");
     for (int i = 7; i <= 9; i++)                        /* the clock has been set back … */
         push_runs(w, i, i - 1);
     push(w, 10, 1);                                     /* … and a fresh burst trips it again */
