@@ -10,8 +10,8 @@
 #include "store/tokens.h"
 #include "store/uploads_chunks.h"
 
-static struct audit_entry audit_of(struct call *c, int64_t repository_id, str action,
-                                   str target_type, str target)
+struct audit_entry audit_of(struct call *c, int64_t repository_id, str action, str target_type,
+                            str target)
 {
     return (struct audit_entry){.workspace_id = c->who.workspace_id,
                                 .repository_id = repository_id,
@@ -22,7 +22,7 @@ static struct audit_entry audit_of(struct call *c, int64_t repository_id, str ac
                                 .target = target};
 }
 
-static bool find_repository(struct call *c, struct repository *r)
+bool call_path_repository(struct call *c, struct repository *r)
 {
     struct db *db = call_read(c);
     if (!db)
@@ -102,7 +102,7 @@ enum outcome api_settings_get(struct call *c)
 {
     struct repository r;
     struct repo_settings s;
-    if (!find_repository(c, &r) || !settings_of(c->mem, r.settings, &s, &c->err) ||
+    if (!call_path_repository(c, &r) || !settings_of(c->mem, r.settings, &s, &c->err) ||
         !add_file(c->mem, r.file_settings, &s, &c->err))
         return FAILED;
     json_put_raw(&c->data, settings_json(c->mem, &s));
@@ -137,7 +137,7 @@ static bool settings_body(struct db *db, struct arena *mem, void *arg, struct er
 enum outcome api_settings_set(struct call *c)
 {
     struct settings_call x = { .call = c };
-    if (!find_repository(c, &x.repo) ||
+    if (!call_path_repository(c, &x.repo) ||
         !engine_write_wait(c->api->config.engine, settings_body, &x, &c->err))
         return FAILED;
     engine_settings_changed(c->api->config.engine, x.repo.id);
@@ -179,7 +179,7 @@ enum outcome api_permission_add(struct call *c)
     if (!only_known(c, known) || !read_text(c, "name", true, 100, &x.row.name) ||
         !read_pattern(c, "workflow", &x.row.workflow) ||
         !read_pattern(c, "branch", &x.row.branch) ||
-        !read_pattern(c, "environment", &x.row.environment) || !find_repository(c, &x.repo) ||
+        !read_pattern(c, "environment", &x.row.environment) || !call_path_repository(c, &x.repo) ||
         !engine_write_wait(c->api->config.engine, permission_add_body, &x, &c->err))
         return FAILED;
     c->status = 201;
@@ -206,7 +206,7 @@ static bool permission_remove_body(struct db *db, struct arena *mem, void *arg, 
 enum outcome api_permission_remove(struct call *c)
 {
     struct permission_call x = { .call = c };
-    if (!find_repository(c, &x.repo))
+    if (!call_path_repository(c, &x.repo))
         return FAILED;
     if (str_to_i64(c->path[1], 1, INT64_MAX, &x.id) &&
         !engine_write_wait(c->api->config.engine, permission_remove_body, &x, &c->err))

@@ -13,6 +13,7 @@
 
 #include "api/api.h"
 #include "base/secret.h"
+#include "store/audit.h"
 #include "store/query.h"
 #include "store/repositories.h"
 
@@ -39,7 +40,7 @@ struct route {
 };
 extern const struct route routes[];
 extern const size_t route_count;
-enum { ROUTES_MAX = 80, PATH_PARTS_MAX = 4 };
+enum { ROUTES_MAX = 104, PATH_PARTS_MAX = 4 };
 /* Bodies: uploads and execution records are bounded by configuration. */
 enum { BODY_DEFAULT = 1 << 20, BODY_WEBHOOK = 25 << 20, BODY_UPLOAD = 1 };
 
@@ -105,6 +106,19 @@ bool call_permitted(struct call *c, struct db *db, int64_t repository_id) MUST_C
 str  call_session_json(struct call *c);
 int64_t call_forge_run(const struct call *c);
 
+/* admin.c */
+/* What the caller changed, for audit_add in the same transaction. */
+struct audit_entry audit_of(struct call *c, int64_t repository_id, str action, str target_type,
+                            str target);
+/* The repository of the first part of the path. */
+bool call_path_repository(struct call *c, struct repository *r) MUST_CHECK;
+
+/* secrets.c */
+/* The one row of a list below a repository that has this name; ERR_NOT_FOUND. */
+bool call_show_named(struct call *c, query_list *list, int64_t repository_id,
+                     str name) MUST_CHECK;
+bool call_name_ok(struct call *c, str name) MUST_CHECK;
+
 /* read.c: small readers of request parts; fail with ERR_INVALID and the name of the part. */
 bool read_text(struct call *c, const char *name, bool required, size_t max, str *out) MUST_CHECK;
 bool text_clean(struct call *c, const char *name, str s) MUST_CHECK;    /* no control characters */
@@ -130,9 +144,10 @@ struct db *call_read(struct call *c) MUST_CHECK;
 handler api_exchange, api_affected, api_instances, api_report, api_report_old, api_lock, api_unlock,
     api_exec, api_exec_data, api_exec_read, api_webhook, api_health, api_ready, api_metrics,
     api_list, api_one, api_cancel, api_retry, api_release, api_parts, api_resume, api_rerun, api_rerun_instance, api_dispatch,
-    api_settings_get, api_settings_set, api_permission_add, api_permission_remove, api_permissions,
+    api_settings_get, api_settings_set, api_permission_add, api_permission_remove, api_list_of_repository,
     api_import, api_token_create, api_token_revoke, api_replay, api_setup, api_setup_callback,
-    api_explain_batch, api_explain_node, api_explain_pull;
+    api_secret_put, api_secret_remove, api_action_get, api_action_put, api_action_remove,
+    api_runner_put, api_runner_remove, api_explain_batch, api_explain_node, api_explain_pull;
 
 /* --- the inside of struct api --- */
 

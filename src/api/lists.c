@@ -114,7 +114,8 @@ enum outcome api_list(struct call *c)
     return ok ? ANSWERED : FAILED;
 }
 
-enum outcome api_permissions(struct call *c)
+/* A list below one repository. */
+enum outcome api_list_of_repository(struct call *c)
 {
     struct query q = query_of(c);
     struct repository r;
@@ -126,7 +127,7 @@ enum outcome api_permissions(struct call *c)
     bool ok = call_find_repository(c, db, c->path[0], &r);
     if (ok) {
         q.repository_id = r.id;
-        ok = page(c, query_permissions, db, &q);
+        ok = page(c, c->route->list, db, &q);
     }
     engine_read_done(c->api->config.engine, db);
     return ok ? ANSWERED : FAILED;

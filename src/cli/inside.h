@@ -49,7 +49,8 @@ extern const struct option common_options[];
 extern const struct option lock_options[], unlock_options[], locks_options[], batches_options[],
     batch_options[], watch_options[], rerun_options[], dispatch_options[], runs_options[],
     instances_options[], uploads_options[], page_options[], permissions_options[], add_options[],
-    token_options[], explain_options[], release_options[], resume_options[];
+    token_options[], explain_options[], release_options[], resume_options[], secrets_set_options[],
+    of_repo_options[], of_repo_list_options[], runners_set_options[], actions_set_options[];
 int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli *c),
     verb_batches(struct cli *c), verb_batch(struct cli *c), verb_cancel(struct cli *c),
     verb_retry(struct cli *c), verb_release(struct cli *c),
@@ -60,6 +61,10 @@ int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli 
     verb_repo_add(struct cli *c), verb_token_create(struct cli *c), verb_token_list(struct cli *c),
     verb_token_revoke(struct cli *c), verb_doctor(struct cli *c), verb_help(struct cli *c),
     verb_version(struct cli *c), verb_completion(struct cli *c), verb_explain(struct cli *c), verb_budget(struct cli *c);
+int verb_secrets_set(struct cli *c), verb_secrets_list(struct cli *c), verb_secrets_rm(struct cli *c),
+    verb_runners_set(struct cli *c), verb_runners_list(struct cli *c), verb_runners_rm(struct cli *c),
+    verb_actions_set(struct cli *c), verb_actions_list(struct cli *c),
+    verb_actions_show(struct cli *c), verb_actions_rm(struct cli *c);
 
 /* Two words of the greatest length that the system lets through, every byte escaped. */
 enum { WORDS_MAX = 200, ASK_BYTES_MAX = 4 << 20 };
@@ -144,6 +149,8 @@ bool repo_id(struct cli *c, str text, int64_t *id);
 /* "owner/name#12", "#12" of the repository that is meant, "https://…/owner/name/pull/12" */
 bool pull_read(struct cli *c, str text, int64_t *repository_id, str *number);
 bool name_ok(str s);
+/* The address of a thing of this kind below the repository that is meant; STR_NONE: of the list. */
+bool below_repo(struct cli *c, const char *kind, str name, str *path);
 
 /* show.c */
 enum cell {

@@ -103,6 +103,7 @@ for (const kind of databases)
             await tourOfTheCli(house, repo, session);
             await tourOfBatches(house, repo);
             await tourOfTheHouse(house, repo);
+            await tourOfActions(house, repo);
             const missed = operations.map((one) => one.id).filter((id) => !house.seen.has(id));
             assert.deepEqual(missed, []);
         });
@@ -275,4 +276,20 @@ async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
     // The App is configured, so there is nothing to set up; the real thing is in secrets.test.ts.
     await house.call('GET', '/setup');
     await house.call('GET', '/setup/callback?code=x&state=y');
+}
+
+async function tourOfActions(house: House, repo: Repo): Promise<void> {
+    const at = `/api/v1/repositories/${repo.lane}`;
+    const things: [string, Value][] = [
+        ['secrets', { value: 'a-toured-secret' }],
+        ['runners', { endpoint: 'https://runner.example.com/dispatch', tokenSecret: 'tour' }],
+        ['actions', { trigger: { type: 'noop' } }],
+    ];
+    for (const [kind, body] of things) {
+        await house.ok('PUT', `${at}/${kind}/tour`, body);
+        const { data } = await house.ok('GET', `${at}/${kind}`);
+        assert.equal((data['items'] as Value[]).length, 1);
+    }
+    await house.ok('GET', `${at}/actions/tour`);
+    for (const [kind] of things) await house.ok('DELETE', `${at}/${kind}/tour`);
 }
