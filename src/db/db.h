@@ -166,6 +166,8 @@ bool db_wait_notify(struct db *db, struct arena *mem, int wake_fd, int64_t timeo
  *     {text}    text that sorts by bytes                       text | text collate "C"
  *     {blob}    bytes                                          blob | bytea
  *     {strict}  after the closing parenthesis of a table       strict | nothing
+ *     {lean}    the same, its rows in the primary key's tree   strict, without rowid | nothing
+ *     {embedded} before a statement in one line                nothing | leaves the line out
  * Files are named 0001_words.sql.
  */
 bool db_migrate(struct db *db, int64_t now_ms, struct err *e) MUST_CHECK;

@@ -10,11 +10,16 @@
  * less than 128 KiB at once. */
 enum { HELD_BYTES_MAX = 124 << 10 };
 
+/* How far the file is made longer ahead of the log: as much as there is, between these. */
+enum { AHEAD_BYTES_LEAST = 64 << 10, AHEAD_BYTES_MOST = 1 << 20, ZEROS_BYTES = 64 << 10 };
+
 struct log_file {
     sqlite3_file  base;         /* first: SQLite's handle is ours */
     char         *held;
     sqlite3_int64 at;           /* where in the file the held bytes begin */
     int           len;
+    sqlite3_int64 end;          /* of what was written to the file */
+    sqlite3_int64 ready;        /* up to here it is longer than the log, as far as it can be */
     alignas(void *) char real[];        /* SQLite aligns files to 8 bytes */
 };
 
@@ -24,13 +29,45 @@ static sqlite3_vfs ours;
 static struct log_file *log_of(sqlite3_file *f) { return (struct log_file *)f; }
 static sqlite3_file *real_of(sqlite3_file *f) { return (sqlite3_file *)log_of(f)->real; }
 
+static int put(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
+{
+    struct log_file *l = log_of(f);
+    if (at + n > l->end)
+        l->end = at + n;
+    return real_of(f)->pMethods->xWrite(real_of(f), from, n, at);
+}
+
 /* What could not be written belongs to a transaction that fails with it: it is not tried again. */
 static int let_go(sqlite3_file *f)
 {
     struct log_file *l = log_of(f);
     int n = l->len;
     l->len = 0;
-    return n ? real_of(f)->pMethods->xWrite(real_of(f), l->held, n, l->at) : SQLITE_OK;
+    return n ? put(f, l->held, n, l->at) : SQLITE_OK;
+}
+
+/*
+ * Zeros behind the log: a flush into what is there already costs half of one that makes the file
+ * longer, since the file's length and blocks need not be written with it. Nobody takes zeros for a
+ * frame (a frame has a page number and the log's salt). A disk that has no room for them is no
+ * failure: the log goes on as if there were none.
+ */
+static void fill_ahead(sqlite3_file *f)
+{
+    static const char zeros[ZEROS_BYTES];
+    struct log_file *l = log_of(f);
+    sqlite3_int64 at = 0, more = l->end;
+    if (l->end <= l->ready || real_of(f)->pMethods->xFileSize(real_of(f), &at) != SQLITE_OK)
+        return;
+    more = more < AHEAD_BYTES_LEAST ? AHEAD_BYTES_LEAST : more;
+    more = more > AHEAD_BYTES_MOST ? AHEAD_BYTES_MOST : more;
+    l->ready = at > l->end ? at : l->end + more;
+    for (; at < l->ready; at += ZEROS_BYTES) {
+        sqlite3_int64 left = l->ready - at;
+        int n = left < ZEROS_BYTES ? (int)left : ZEROS_BYTES;
+        if (real_of(f)->pMethods->xWrite(real_of(f), zeros, n, at) != SQLITE_OK)
+            return;
+    }
 }
 
 static int log_close(sqlite3_file *f)
@@ -63,7 +100,7 @@ static int log_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
     if (!l->held)
         l->held = malloc(HELD_BYTES_MAX);
     if (!l->held || n > HELD_BYTES_MAX)
-        return real_of(f)->pMethods->xWrite(real_of(f), from, n, at);
+        return put(f, from, n, at);
     if (!l->len)
         l->at = at;
     memcpy(l->held + l->len, from, (size_t)n);
@@ -74,12 +111,15 @@ static int log_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 static int log_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
     int rc = let_go(f);
+    log_of(f)->end = log_of(f)->ready = 0;
     return rc ? rc : real_of(f)->pMethods->xTruncate(real_of(f), size);
 }
 
 static int log_sync(sqlite3_file *f, int flags)
 {
     int rc = let_go(f);
+    if (!rc)
+        fill_ahead(f);
     return rc ? rc : real_of(f)->pMethods->xSync(real_of(f), flags);
 }
 

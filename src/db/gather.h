@@ -2,7 +2,8 @@
  * gather: SQLite writes its log frame by frame, and each frame in two pieces. This VFS holds what is
  * written to the log one after the other and hands it to the kernel in one piece: before the log is
  * flushed, read elsewhere, cut or measured. So a commit is in the file before its fsync, as it was
- * without; only system calls go away (docs/architecture.md §6).
+ * without; only system calls go away (docs/architecture.md §6). The file is kept longer than the
+ * log, with zeros behind its end, so that a flush seldom has to write its length, too.
  */
 #ifndef SIGNALBOX_DB_GATHER_H
 #define SIGNALBOX_DB_GATHER_H

@@ -54,6 +54,8 @@ static str word_of(enum db_kind kind, str word)
         { STR_INIT("text"), STR_INIT("text"), STR_INIT("text collate \"C\"") },
         { STR_INIT("blob"), STR_INIT("blob"), STR_INIT("bytea") },
         { STR_INIT("strict"), STR_INIT("strict"), STR_INIT("") },
+        { STR_INIT("lean"), STR_INIT("strict, without rowid"), STR_INIT("") },
+        { STR_INIT("embedded"), STR_INIT(""), STR_INIT("-- ") },
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)

@@ -2,6 +2,8 @@
 
 #include "store/rows.h"
 
+enum { PURGED_AT_ONCE = 1000 };
+
 bool facts_add(struct db *db, struct arena *mem, const struct fact *f, int64_t *id, struct err *e)
 {
     bool applied = f->note.len > 0;
@@ -73,8 +75,16 @@ bool facts_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *coun
     return true;
 }
 
+/* Ids rise with time, so that the oldest are the first: no index of times has to be kept. */
 bool facts_purge(struct db *db, int64_t before_ms, struct err *e)
 {
-    return db_exec(db, e, NULL, "delete from fact where received_ms < $1 and state <> 0",
-                   ARGS(A(before_ms)));
+    int64_t gone = 0;
+    do {
+        if (!db_exec(db, e, &gone,
+                     "delete from fact where received_ms < $1 and id in (select id from fact where "
+                     "state <> 0 order by id limit $2)",
+                     ARGS(A(before_ms), A((int64_t)PURGED_AT_ONCE))))
+            return false;
+    } while (gone == PURGED_AT_ONCE);
+    return true;
 }

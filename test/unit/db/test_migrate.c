@@ -213,7 +213,22 @@ static void ours_apply_and_mean_the_same_on_both(void **state)
 
 extern const struct embedded db_migrations[];
 
-/* 0004 moves the rows of two tables: nothing is lost, and the audit keeps its order. */
+static void the_old_lock_is_there(struct both *b)
+{
+    assert_int_equal(number(b,
+                            "select count(*) from lock where id = 'lock_1' and key = 'K' and "
+                            "folded = 'k' and message = 'mine' and properties = '{\"a\":1}' and "
+                            "actor = 'ada' and token = 7 and session_repository = 5 and "
+                            "session_ref = 'refs/x' and created_ms = 10 and updated_ms = 11 and "
+                            "expires_ms = 12 and deleted_ms is null",
+                            NO_ARGS),
+                     1);
+}
+
+/*
+ * 0004 moves the rows of two tables, 0005 those of one: nothing is lost, and the audit keeps its
+ * order.
+ */
 static void locks_and_audit_of_an_older_house_are_kept(void **state)
 {
     struct both *b = *state;
@@ -235,15 +250,9 @@ static void locks_and_audit_of_an_older_house_are_kept(void **state)
             ARGS(A(arena_print(b->mem, "aud_%d", (int)(9 - i))), A(i), A(100 - i)));
     run(b, "delete from audit where repository_id = 2", NO_ARGS);
     given(b, db_migrations, 4);
-
-    assert_int_equal(number(b,
-                            "select count(*) from lock where id = 'lock_1' and key = 'K' and "
-                            "folded = 'k' and message = 'mine' and properties = '{\"a\":1}' and "
-                            "actor = 'ada' and token = 7 and session_repository = 5 and "
-                            "session_ref = 'refs/x' and created_ms = 10 and updated_ms = 11 and "
-                            "expires_ms = 12 and deleted_ms is null",
-                            NO_ARGS),
-                     1);
+    the_old_lock_is_there(b);
+    given(b, db_migrations, 5);
+    the_old_lock_is_there(b);
     run(b,
         "insert into audit (id, workspace_id, at_ms, category, action, actor_type, actor) values "
         "('aud_new', 'ws_a', 1, 'lock', 'lock.deleted', 'token', 'ada')",

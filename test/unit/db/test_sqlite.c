@@ -303,7 +303,7 @@ static void a_log_of_new_pages_is_copied_back_soon_one_of_old_pages_late(void **
     items(b);
     for (int i = 0; i < 8; i++)
         write_large(b, true, i);
-    assert_in_range(log_frames(b), 700, 1300);
+    assert_in_range(log_frames(b), 700, 1600);
     for (int i = 0; i < 7; i++)
         write_large(b, false, i);
     assert_in_range(log_frames(b), 1800, 4500);
