@@ -226,7 +226,7 @@ static void the_old_lock_is_there(struct both *b)
 }
 
 /*
- * 0004 moves the rows of two tables, 0005 those of one: nothing is lost, and the audit keeps its
+ * 0004 moves the rows of two tables, 0006 those of one: nothing is lost, and the audit keeps its
  * order.
  */
 static void locks_and_audit_of_an_older_house_are_kept(void **state)
@@ -251,7 +251,7 @@ static void locks_and_audit_of_an_older_house_are_kept(void **state)
     run(b, "delete from audit where repository_id = 2", NO_ARGS);
     given(b, db_migrations, 4);
     the_old_lock_is_there(b);
-    given(b, db_migrations, 5);
+    given(b, db_migrations, 6);
     the_old_lock_is_there(b);
     run(b,
         "insert into audit (id, workspace_id, at_ms, category, action, actor_type, actor) values "
