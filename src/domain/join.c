@@ -312,3 +312,10 @@ struct join join_upload(const struct known_change *c, const struct upload_facts 
     }
     return none("manual and drift batches take no uploads");
 }
+
+int64_t join_ask_again_ms(int64_t asked)
+{
+    static const int64_t minutes[] = { 1, 2, 5, 15, 60 };
+    enum { LAST = sizeof minutes / sizeof minutes[0] };
+    return minutes[asked < 1 ? 0 : asked > LAST ? LAST - 1 : asked - 1] * 60 * 1000;
+}

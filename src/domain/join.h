@@ -75,6 +75,12 @@ struct join join_upload(const struct known_change *c, const struct upload_facts 
                         const struct earlier_upload *earlier, size_t earlier_count, bool asked);
 
 /*
+ * The forge was asked so often about the event that an upload lacks, without learning of it: how
+ * long to wait before the next time. asked ≥ 1.
+ */
+int64_t join_ask_again_ms(int64_t asked);
+
+/*
  * published and released of one release are one batch: the first that has workflows wins (§8.2, §24
  * no. 28).
  */

@@ -157,18 +157,36 @@ static bool join_again(struct step *s, const struct change *c, str activity, con
            batch_make(s, c, &ev, u->id, true, &batch_id, note, e);
 }
 
+/*
+ * Releases and queue heads cannot be asked for by number: their upload waits for the webhook
+ * (failed deliveries are healed).
+ */
+static bool can_be_asked(const struct session_facts *session)
+{
+    return !str_starts(session->ref, STR("refs/tags/")) &&
+           !str_eq(session->event_name, STR("merge_group"));
+}
+
+/* When it is looked at next; not after its end. */
+static bool asked_once_more(struct step *s, const struct upload *u, bool counts, str why,
+                            struct err *e)
+{
+    int64_t asked = u->asked + counts,
+            at_ms = s->now_ms + join_ask_again_ms(counts ? asked : INT64_MAX),
+            end_ms = u->received_ms + JOIN_UPLOAD_EXPIRES_MS + 1;
+    return uploads_asked(s->db, u->id, asked, at_ms < end_ms ? at_ms : end_ms, why, e);
+}
+
 static bool ask_forge(struct step *s, const struct upload *u, const struct session_facts *session,
-                      const struct change *c, struct err *e)
+                      const struct change *c, str why, struct err *e)
 {
     int64_t number = join_pull_number(session->ref);
+    bool can = can_be_asked(session);
     if (!number && str_eq(c->kind, STR("pull_request")))
         number = c->number;
-    /*
-     * Releases and queue heads cannot be asked for by number: their upload waits for the webhook
-     * (failed deliveries are healed).
-     */
-    if (str_starts(session->ref, STR("refs/tags/")) ||
-        str_eq(session->event_name, STR("merge_group")))
+    if (!asked_once_more(s, u, can, why, e))
+        return false;
+    if (!can)
         return true;
     if (number)
         return step_effect(s, "read_pull", arena_print(s->mem, "%lld", (long long)number),
@@ -218,12 +236,12 @@ bool apply_upload(struct step *s, str upload_id, bool asked, str *note, struct e
         return join_again(s, &c, j.activity, &u, note, e);
     case JOIN_ASK:
         *note = str_of(j.why);
-        return ask_forge(s, &u, &session, &c, e);
+        return ask_forge(s, &u, &session, &c, *note, e);
     case JOIN_WAIT:
         *note = str_of(j.why);
         step_wake_at(s, u.received_ms + UNMATCHED_UPLOAD_MS);
-        if (!asked && s->now_ms - u.received_ms >= UNMATCHED_UPLOAD_MS)
-            return ask_forge(s, &u, &session, &c, e);
+        if (!asked && s->now_ms >= u.ask_ms && s->now_ms - u.received_ms >= UNMATCHED_UPLOAD_MS)
+            return ask_forge(s, &u, &session, &c, *note, e);
         return true;
     case JOIN_NONE:
         break;
@@ -237,8 +255,8 @@ bool uploads_sweep(struct step *s, struct err *e)
     struct upload *u;
     size_t count;
     str note;
-    if (!uploads_unjoined(s->db, s->mem, s->lane->id, s->now_ms - UNMATCHED_UPLOAD_MS, &u, &count,
-                          e))
+    if (!uploads_unjoined(s->db, s->mem, s->lane->id, s->now_ms - UNMATCHED_UPLOAD_MS, s->now_ms,
+                          &u, &count, e))
         return false;
     for (size_t i = 0; i < count; i++) {
         if (s->now_ms - u[i].received_ms > JOIN_UPLOAD_EXPIRES_MS) {

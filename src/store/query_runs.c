@@ -153,11 +153,12 @@ bool query_uploads(struct db *db, struct arena *mem, const struct query *q, stru
 {
     static const char *const names[] = {"id",      "repositoryId", "repository", "headSha",
                                         "baseSha", "state",        "instances",  "affected",
-                                        "session", "changeId",     "note"};
+                                        "session", "changeId",     "note",       "asked"};
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
                   "select u.id, u.repository_id, r.owner || '/' || r.name, u.head_sha, u.base_sha, "
-                  "u.state, u.instances, u.affected, u.session, u.change_id, u.note, u.received_ms "
+                  "u.state, u.instances, u.affected, u.session, u.change_id, u.note, u.asked, "
+                  "case when u.state = 'complete' and u.ask_ms > 0 then u.ask_ms end, u.received_ms "
                   "from upload u join repository r on r.id = +u.repository_id"
                   " where r.workspace_id = $1 and ($2 = 0 or +u.repository_id = $2) and u.id < $3 "
                   "and ($4 = '' or u.head_sha = $4)"
@@ -169,10 +170,12 @@ bool query_uploads(struct db *db, struct arena *mem, const struct query *q, stru
     for (size_t i = 0; i < n; i++) {
         json_begin_object(w);
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
-            (k == 8                                 ? query_json
-             : k == 1 || k == 6 || k == 7 || k == 9 ? query_i64
-                                                    : query_str)(w, names[k], db_at(&r, i, k));
-        query_time(w, "receivedAt", db_at(&r, i, 11));
+            (k == 8                                            ? query_json
+             : k == 1 || k == 6 || k == 7 || k == 9 || k == 11 ? query_i64
+                                                               : query_str)(w, names[k],
+                                                                            db_at(&r, i, k));
+        query_time(w, "askAt", db_at(&r, i, 12));
+        query_time(w, "receivedAt", db_at(&r, i, 13));
         json_end_object(w);
     }
     return true;

@@ -339,12 +339,22 @@ static void of_many_events_the_newest_are_looked_at(void **state)
     assert_true(j.events == (uint64_t)1 << 63);
 }
 
+static void the_forge_is_asked_less_and_less_often(void **state)
+{
+    static const struct { int64_t asked, minutes; } rows[] = {
+        { 1, 1 }, { 2, 2 }, { 3, 5 }, { 4, 15 }, { 5, 60 }, { 6, 60 }, { INT64_MAX, 60 }, { 0, 1 }, { -1, 1 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(join_ask_again_ms(rows[i].asked), rows[i].minutes * 60 * 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(pull_refs), TEST(queue_branches), TEST(tags), TEST(kinds_have_names), TEST(uploads_of_pull_requests),
         TEST(uploads_of_merge_groups_and_releases), TEST(rules_hold_for_every_combination),
-        TEST(of_many_events_the_newest_are_looked_at),
+        TEST(of_many_events_the_newest_are_looked_at), TEST(the_forge_is_asked_less_and_less_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

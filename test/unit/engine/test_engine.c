@@ -414,6 +414,46 @@ static bool event_is_late(struct db *db, struct arena *mem, void *arg, struct er
 }
 
 /* Nothing but the event is open then: no fact, no effect, no batch. */
+static bool upload_is_older(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    return db_exec(db, e, NULL, "update upload set received_ms = received_ms - $1",
+                   ARGS(A(*(int64_t *)arg)));
+}
+
+static bool upload_is_due(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    (void)arg;
+    return db_exec(db, e, NULL, "update upload set ask_ms = 1", NO_ARGS);
+}
+
+/* Its webhook is lost, and the forge does not know the pull request either. */
+static void an_upload_without_an_event_asks_less_and_less_often(void **state)
+{
+    GIVEN(w);
+    static const int64_t minutes[] = { 1, 2, 5, 15, 60, 60 };
+    struct err e = { 0 };
+    int64_t half_a_minute_ms = 30000, day_ms = 24 * 3600 * 1000;
+    world_upload(w, "upl_1", "aaaa111", pull_session, chain);
+    assert_true(engine_write_wait(w->engine, upload_is_older, &half_a_minute_ms, &e));
+    for (size_t i = 0; i < sizeof minutes / sizeof *minutes; i++) {
+        /* once, however often it is swept; and until the answer has come the next one would be the same */
+        until(w, (int64_t)i + 1, "select count(*) from effect where kind = 'read_pull' and state = 1");
+        until(w, (int64_t)i + 1, "select asked from upload");
+        assert_int_equal(now_is(w, "select ask_ms - (select max(created_ms) from effect where kind = 'read_pull') from upload"),
+                         minutes[i] * 60 * 1000);
+        assert_true(str_eq(world_text(w, "select state || ': ' || note from upload"),
+                           STR("complete: no pull request, merge group or release is known for this commit yet")));
+        assert_true(engine_write_wait(w->engine, upload_is_due, NULL, &e));
+    }
+    until(w, 7, "select asked from upload");
+    assert_true(engine_write_wait(w->engine, upload_is_older, &day_ms, &e));
+    assert_true(engine_write_wait(w->engine, upload_is_due, NULL, &e));
+    until(w, 1, "select count(*) from upload where state = 'expired'");
+    world_stop(w);
+}
+
 static void an_event_without_an_upload_expires_after_a_restart(void **state)
 {
     GIVEN(w);
@@ -909,6 +949,7 @@ int main(int argc, char **argv)
         BOTH(one_live_apply_per_instance),
         BOTH(a_restart_goes_on_where_it_was),
         BOTH(a_start_that_fails_is_done_again),
+        BOTH(an_upload_without_an_event_asks_less_and_less_often),
         BOTH(an_event_without_an_upload_expires_after_a_restart),
         BOTH(a_merge_whose_tree_is_another_warns),
         BOTH(a_merge_whose_tree_is_the_same_does_not),
