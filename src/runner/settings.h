@@ -34,7 +34,7 @@
     X(clone_timeout,       CLONE_TIMEOUT,              DURATION, "5m", 1000, 3600000, "How long cloning may take.") \
     X(drain_timeout,       DRAIN_TIMEOUT,              DURATION, "10m", 0, 86400000, "How long runs may go on after SIGTERM before they are stopped.") \
     X(log_max,             LOG_MAX,                    SIZE,     "10M", 65536, 1073741824, "Largest log of one run; past it its beginning and its end are kept.") \
-    X(memory_max,          MEMORY_MAX,                 SIZE,     "0", 0, 1125899906842624, "Address space of each process of a run; 0: no limit.") \
+    X(memory_max,          MEMORY_MAX,                 SIZE,     "0", 0, 1125899906842624, "Memory that each process of a run may have for its data; 0: no limit.") \
     X(processes_max,       PROCESSES_MAX,              NUMBER,   "0", 0, 1000000, "Processes of the runner's user while a run lasts; 0: no limit.") \
     X(file_size_max,       FILE_SIZE_MAX,              SIZE,     "0", 0, 1125899906842624, "Largest file that a run may write; 0: no limit.") \
     X(vars_mode,           VARS_MODE,                  CHOICE,   "env|flag|both", 0, 0, "How variables reach the workflow: env (ATMOS_RUNNER_VAR_name and a file), flag (--vars, which the real CLI does not have), both.") \
