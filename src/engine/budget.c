@@ -233,6 +233,11 @@ bool budget_wanted(struct step *s, struct hot *h, struct err *e)
            (!first || wake_scheduler(s, s->lane->repo.installation_id, e));
 }
 
+bool budget_shown(struct step *s, struct err *e)
+{
+    return wake_scheduler(s, s->lane->repo.installation_id, e);
+}
+
 void budget_spent(struct hot *h)
 {
     if (h->claim.left_over > 0)
@@ -438,26 +443,32 @@ static bool read_quota_at(struct step *s, int64_t installation_id, int64_t at_ms
                        STR("{}"), at_ms, e);
 }
 
+/* The batch's lane looks at it again; so many calls are its own now. */
+static bool tell_lane(struct step *s, int64_t repository_id, int64_t batch_seq, int64_t calls,
+                      struct err *e)
+{
+    enum fact_fate fate;
+    int64_t id;
+    push_i64(s->mem, &s->poke, &s->poke_count, &s->poke_cap, repository_id);
+    return engine_store_fact(
+        s->en, s->db, s->mem,
+        &(struct fact_new){ .lane = repository_id,
+                            .kind = "budget",
+                            .key = STR_NONE,
+                            .body = arena_print(s->mem, "{\"batch\":%lld,\"calls\":%lld}",
+                                                (long long)batch_seq, (long long)calls),
+                            .actor = STR("signalbox"),
+                            .trace = STR("") },
+        &fate, &id, e);
+}
+
 /* The claim, and a word to the batch's lane, in the transaction that read the budget. */
 static bool grant(struct step *s, int64_t installation_id, const struct claim_waiting *w,
                   int64_t calls, struct err *e)
 {
-    enum fact_fate fate;
-    int64_t id;
-    push_i64(s->mem, &s->poke, &s->poke_count, &s->poke_cap, w->held.repository_id);
     return claims_add(s->db, w->held.batch_seq, installation_id, calls, calls,
                       w->held.cost - calls, s->now_ms, e) &&
-           engine_store_fact(
-               s->en, s->db, s->mem,
-               &(struct fact_new){ .lane = w->held.repository_id,
-                                   .kind = "budget",
-                                   .key = STR_NONE,
-                                   .body = arena_print(
-                                       s->mem, "{\"batch\":%lld,\"calls\":%lld}",
-                                       (long long)w->held.batch_seq, (long long)calls),
-                                   .actor = STR("signalbox"),
-                                   .trace = STR("") },
-               &fate, &id, e);
+           tell_lane(s, w->held.repository_id, w->held.batch_seq, calls, e);
 }
 
 static int by_seq(const void *a, const void *b)
@@ -502,27 +513,33 @@ static bool fresh(const struct step *s, const struct budget *b)
             (!b->known && b->observed_ms > s->now_ms - UNKNOWN_AGAIN_MS));
 }
 
-bool budget_schedule(struct step *s, struct err *e)
+/* just_read: the forge has told what there is, in this step. */
+static bool schedule(struct step *s, bool just_read, struct err *e)
 {
     int64_t installation_id = -s->lane->id, wake_ms;
     struct claim_waiting *w;
+    struct claim_beside *beside;
     struct budget b;
-    size_t count, granted = 0;
+    size_t count, beside_count, granted = 0;
     if (!budget_read(s, installation_id, &b, e) ||
-        !claims_waiting(s->db, s->mem, installation_id, &w, &count, e))
+        !claims_waiting(s->db, s->mem, installation_id, &w, &count, e) ||
+        !claims_beside(s->db, s->mem, installation_id, &beside, &beside_count, e))
         return false;
-    if (count == 0)
-        return true;
     bool current = fresh(s, &b);
-    if (current && !share(s, installation_id, &b, w, count, &granted, e))
+    if (count && current && !share(s, installation_id, &b, w, count, &granted, e))
         return false;
-    if (granted == count)
+    for (size_t i = 0; i < beside_count && just_read; i++)
+        if (!tell_lane(s, beside[i].repository_id, beside[i].batch_seq, 0, e))
+            return false;
+    if (granted == count && !beside_count)
         return true;
     wake_ms = budget_wake_ms(&b, s->now_ms);
     if (!b.known && current && (!wake_ms || wake_ms > s->now_ms + UNKNOWN_AGAIN_MS))
         wake_ms = s->now_ms + UNKNOWN_AGAIN_MS;
     return read_quota_at(s, installation_id, wake_ms ? after(installation_id, wake_ms) : 0, e);
 }
+
+bool budget_schedule(struct step *s, struct err *e) { return schedule(s, false, e); }
 
 bool budget_quota_read(struct step *s, enum forge_outcome outcome, struct json result,
                        struct err *e)
@@ -546,7 +563,7 @@ bool budget_quota_read(struct step *s, enum forge_outcome outcome, struct json r
     if (!json_parse(s->mem, buf_str(&buf), 0, &quota, e))
         return false;
     note_quota(s, n, quota);
-    return budget_schedule(s, e);
+    return schedule(s, true, e);
 }
 
 bool apply_budget(struct step *s, struct json body, str *note, struct err *e)
@@ -560,7 +577,9 @@ bool apply_budget(struct step *s, struct json body, str *note, struct err *e)
         s->schedule = true;
         return true;
     }
-    *note = arena_print(s->mem, "%lld calls", (long long)json_i64_or(json_get(body, STR("calls")), 0));
+    int64_t calls = json_i64_or(json_get(body, STR("calls")), 0);
+    *note = calls ? arena_print(s->mem, "%lld calls", (long long)calls)
+                  : STR("the quota was read: new figures");
     if (!hot_get(s, seq, &h, e) || !budget_ask(s, h, &b, &has, e))
         return false;
     s->step_recheck = true;

@@ -191,12 +191,13 @@ static bool store(struct step *s, const struct hot *h, struct look *l, bool *cha
     return true;
 }
 
-static bool hold_batch(struct step *s, struct hot *h, const struct look *l, struct err *e)
+static bool hold_batch(struct step *s, struct hot *h, struct look *l, struct err *e)
 {
     struct decisions d = { .mem = s->mem };
-    bool first = h->b->state != BATCH_HELD;
+    bool first = h->b->state != BATCH_HELD, alone = l->now.at[0].kind == HOLD_RATE_LIMIT;
+    bool shown = hold_of(&l->now, HOLD_RATE_LIMIT), was_shown = stands(row_of(&l->rows, HOLD_RATE_LIMIT));
     /* In line for budget stands only what nothing else holds. */
-    if (l->now.at[0].kind == HOLD_RATE_LIMIT && !budget_wanted(s, h, e))
+    if (alone ? !budget_wanted(s, h, e) : shown && !was_shown && !budget_shown(s, e))
         return false;
     if (first) {
         step_urgent(s, h->row.change_id);

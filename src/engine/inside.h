@@ -257,6 +257,8 @@ bool budget_ask(struct step *s, struct hot *h, struct budget *out, bool *has_cla
 bool budget_claim(struct step *s, struct hot *h, int64_t calls, struct err *e) MUST_CHECK;
 /* The batch waits for budget: the scheduler of its installation is told. */
 bool budget_wanted(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
+/* It does not wait in line, but shows the quota's figures: the scheduler sees to it that they are new. */
+bool budget_shown(struct step *s, struct err *e) MUST_CHECK;
 /* An answer of the forge, as the fact tells it. Written by budget_end_step, once. */
 void budget_heard(struct step *s, struct json answer);
 /* A dispatch of the batch was answered: a call of its claim is spent. */

@@ -192,6 +192,27 @@ bool claims_waiting(struct db *db, struct arena *mem, int64_t installation_id,
     return true;
 }
 
+bool claims_beside(struct db *db, struct arena *mem, int64_t installation_id,
+                   struct claim_beside **out, size_t *count, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+                  "select b.seq, b.repository_id from hold l join batch b on b.seq = l.batch_seq "
+                  "join repository r on r.id = b.repository_id left join installation i on i.id = "
+                  "r.installation_id where l.kind = 'rate_limit' and l.lifted_ms is null and "
+                  "r.installation_id = $1 and b.state = 'held' and r.removed_ms is null and "
+                  "coalesce(i.suspended, 0) = 0 and i.deleted_ms is null and exists (select 1 from "
+                  "hold h where h.batch_seq = b.seq and h.lifted_ms is null and h.kind <> "
+                  "'rate_limit') order by b.seq",
+                  ARGS(A(installation_id))))
+        return false;
+    *out = arena_make(mem, struct claim_beside, r.count + 1);
+    *count = r.count;
+    for (size_t i = 0; i < r.count; i++)
+        (*out)[i] = (struct claim_beside){ row_i64(&r, i, 0), row_i64(&r, i, 1) };
+    return true;
+}
+
 bool claims_others_wait(struct db *db, struct arena *mem, int64_t installation_id,
                         int64_t batch_seq, bool *wait, struct err *e)
 {

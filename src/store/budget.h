@@ -64,6 +64,13 @@ struct claim_waiting {
 };
 bool claims_waiting(struct db *db, struct arena *mem, int64_t installation_id,
                     struct claim_waiting **out, size_t *count, struct err *e) MUST_CHECK;
+/*
+ * Held batches for which the rate limit stands beside another reason: they are in no line, but their
+ * figures are of the quota.
+ */
+struct claim_beside { int64_t batch_seq, repository_id; };
+bool claims_beside(struct db *db, struct arena *mem, int64_t installation_id,
+                   struct claim_beside **out, size_t *count, struct err *e) MUST_CHECK;
 /* Does any batch but this one wait? */
 bool claims_others_wait(struct db *db, struct arena *mem, int64_t installation_id,
                         int64_t batch_seq, bool *wait, struct err *e) MUST_CHECK;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/scope.h"
+#include "domain/hold.h"
 
 /* ---- time: the machine's, and what the test adds to it ---------------------------------------- */
 
@@ -238,6 +239,60 @@ static void what_does_not_fit_is_held_whole_and_goes_by_itself_at_the_reset(void
     until(w, 0, STANDING);
     assert_text(world_text(w, "select lifted_by from hold"), "signalbox");
     then_nothing_went_wrong(w, 60);
+    world_stop(w);
+}
+
+#define LIMITED "kind = 'rate_limit' and lifted_ms is null"
+
+/* What the row says, check and comment say, too. */
+static void then_told(struct world *w)
+{
+    struct hold h;
+    until(w, 0, "select count(*) from effect where state = 0 and kind <> 'read_quota'");
+    assert_true(hold_read(w->both->mem, STR("rate_limit"), world_text(w, "select numbers from hold where " LIMITED),
+                          now_is(w, "select since_ms from hold where " LIMITED), &h));
+    const char *text = arena_print(w->both->mem, PRI_STR, FMT_STR(hold_text(w->both->mem, &h))).ptr;
+    assert_non_null(strstr(w->last_comment, text));
+    assert_non_null(strstr(w->last_check, text));
+}
+
+/* It is in no line, because a person has to let it go first; and yet nobody is told old figures. */
+static void a_rate_limit_beside_another_hold_follows_the_quota(void **state)
+{
+    GIVEN(w, 100, 40);
+    world_settings(w, "{\"threshold_hold\":true,\"threshold\":2}", NULL);
+    open_pull(w, 7, 90);                                /* more than the 75 that could ever be safe */
+    until(w, 1, STANDING);
+    until(w, 1, "select count(*) from effect where kind = 'read_quota' and state = 0");
+    then_told(w);
+    for (int window = 0; window < 2; window++) {
+        int64_t reset_ms = forge.reset_ms;
+        the_window_ends();
+        until_(w, 1, arena_print(w->both->mem, "select count(*) from hold where " LIMITED " and until_ms > %lld",
+                                 (long long)reset_ms).ptr, __FILE__, __LINE__);
+        then_told(w);
+        until(w, 1, "select count(*) from effect where kind = 'read_quota' and state = 0");
+    }
+    assert_int_equal(now_is(w, "select count(*) from claim where wanted > 0"), 0);
+    assert_int_equal(forge.quota_reads, 2);             /* once a window */
+    assert_int_equal(forge.dispatches, 0);
+    world_stop(w);
+}
+
+static void a_rate_limit_beside_another_hold_ends_with_the_window(void **state)
+{
+    GIVEN(w, 1000, 20);
+    world_settings(w, "{\"threshold_hold\":true,\"threshold\":2}", NULL);
+    open_pull(w, 7, 60);
+    until(w, 1, STANDING);
+    until(w, 1, "select count(*) from effect where kind = 'read_quota' and state = 0");
+    the_window_ends();
+    until(w, 0, STANDING);
+    until(w, 0, "select count(*) from effect where state = 0 and kind <> 'read_quota'");
+    assert_null(strstr(w->last_comment, "safe budget"));
+    assert_non_null(strstr(w->last_comment, "the threshold is 2"));
+    assert_int_equal(now_is(w, HELD), 1);
+    then_nothing_went_wrong(w, 0);
     world_stop(w);
 }
 
@@ -541,6 +596,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         BOTH(what_fits_goes_and_its_claim_is_spent),
         BOTH(what_does_not_fit_is_held_whole_and_goes_by_itself_at_the_reset),
+        BOTH(a_rate_limit_beside_another_hold_follows_the_quota),
+        BOTH(a_rate_limit_beside_another_hold_ends_with_the_window),
         BOTH(what_is_cancelled_gives_its_claim_to_those_that_wait),
         BOTH(one_that_never_fits_goes_by_parts_when_somebody_agreed),
         BOTH(a_batch_that_is_limited_on_its_way_waits_and_goes_on),
