@@ -135,6 +135,11 @@ struct pace_call pace_left(struct pace *p, enum call_class c, int64_t now_ms);
 void pace_answered(struct pace *p, struct pace_call c, bool refused, int64_t now_ms);
 void pace_not_sent(struct pace *p, struct pace_call c);     /* it did not reach the forge */
 /*
+ * An earlier life made so many calls within the last window, and when is not known: they count as
+ * answered just now. (Of an hour's content nothing is remembered.)
+ */
+void pace_recall(struct pace *p, enum call_class c, int64_t calls, int64_t now_ms);
+/*
  * So many draw on the limits, each its part. More: at once. Fewer: when a window has passed since,
  * for what the others sent still counts.
  */

@@ -76,12 +76,11 @@ static void tally_forget(struct tally *t, int64_t now_ms)
 static int64_t tally_used(const struct tally *t) { return t->out + t->sum; }
 
 /* Remembered a little too long rather than too short. */
-static void tally_answered(struct tally *t, int64_t amount, int64_t now_ms)
+static void tally_add(struct tally *t, int64_t amount, int64_t now_ms)
 {
     int64_t at_ms = (now_ms + t->grain_ms - 1) / t->grain_ms * t->grain_ms;
     uint32_t last = (t->first + t->count + RING - 1) % RING;
     tally_forget(t, now_ms);
-    t->out -= amount;
     t->sum += amount;
     if (t->count && t->spent[last].at_ms == at_ms) {
         t->spent[last].amount += amount;
@@ -90,6 +89,12 @@ static void tally_answered(struct tally *t, int64_t amount, int64_t now_ms)
     assert(t->count < RING);
     t->spent[(t->first + t->count) % RING].at_ms = at_ms;
     t->spent[(t->first + t->count++) % RING].amount = amount;
+}
+
+static void tally_answered(struct tally *t, int64_t amount, int64_t now_ms)
+{
+    t->out -= amount;
+    tally_add(t, amount, now_ms);
 }
 
 /* When something comes back. */
@@ -264,6 +269,17 @@ void pace_not_sent(struct pace *p, struct pace_call c)
         p->minute[kind].out--;
         p->hour[kind].out--;
     }
+}
+
+void pace_recall(struct pace *p, enum call_class c, int64_t calls, int64_t their_now_ms)
+{
+    int64_t now_ms = pace_now_ms(p, their_now_ms);
+    if (calls <= 0)
+        return;
+    calls = sooner(calls, INT32_MAX);
+    tally_add(&p->points, calls * cost_of(c), now_ms);
+    if (kind_of(c) < KINDS)
+        tally_add(&p->minute[kind_of(c)], calls, now_ms);
 }
 
 void pace_divide(struct pace *p, int64_t parts, int64_t their_now_ms)

@@ -388,6 +388,7 @@ static bool start_body(struct db *db, struct arena *mem, void *arg, struct err *
     return lanes_ensure(db, 0, e) &&
            servers_seen(db, en->server_id, STR(SIGNALBOX_VERSION), engine_now_ms(en), e) &&
            ticks_told(en, db, mem, engine_now_ms(en), e) &&
+           ticks_recalled(en, db, mem, engine_now_ms(en), e) &&
            (db_kind(db) != DB_SQLITE || lanes_take_all(db, mem, en->server_id, e));
 }
 

@@ -17,7 +17,8 @@ enum {
     PURGE_TICK_MS = 60 * 1000,
     SERVER_ALIVE_MS = 5000,
     CLAIM_MAX = 64,
-    LISTEN_MS = 1000
+    LISTEN_MS = 1000,
+    RECALLED_MS = 60 * 1000         /* the window of the forge's pace */
 };
 static const int64_t FACTS_KEPT_MS = 30LL * 24 * 3600 * 1000;       /* docs/architecture.md §5 */
 static const int64_t EFFECTS_KEPT_MS = 7LL * 24 * 3600 * 1000;
@@ -70,6 +71,39 @@ bool ticks_told(struct engine *en, struct db *db, struct arena *mem, int64_t now
         return false;
     for (size_t i = 0; i < count; i++)
         en->config.forge->told(en->config.forge->self, wait[i].installation_id, wait[i].until_ms);
+    return true;
+}
+
+/* Comments may be new ones: for a minute all are taken for such. The rest reads. */
+static enum call_class class_of(str effect_kind)
+{
+    static const struct { const char *kind; enum call_class c; } known[] = {
+        { "dispatch", CALL_CHANGE }, { "cancel_run", CALL_CHANGE }, { "check", CALL_CHANGE },
+        { "redeliver", CALL_CHANGE }, { "comment", CALL_CONTENT },  { "reply", CALL_CONTENT },
+        { "result", CALL_LAST_WORD }, { "review", CALL_LAST_WORD },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (str_eq(effect_kind, str_of(known[i].kind)))
+            return known[i].c;
+    return CALL_READ;
+}
+
+bool ticks_recalled(struct engine *en, struct db *db, struct arena *mem, int64_t now_ms,
+                    struct err *e)
+{
+    struct effects_sent *sent;
+    size_t count;
+    const struct forge_port *forge = en->config.forge;
+    if (!forge || !forge->recall)
+        return true;
+    if (!effects_sent_since(db, mem, now_ms - RECALLED_MS, now_ms, &sent, &count, e))
+        return false;
+    for (size_t i = 0; i < count;) {
+        int64_t calls[CALL_CLASS_COUNT] = { 0 }, installation_id = sent[i].installation_id;
+        for (; i < count && sent[i].installation_id == installation_id; i++)
+            calls[class_of(sent[i].kind)] += sent[i].calls;
+        forge->recall(forge->self, installation_id, calls);
+    }
     return true;
 }
 

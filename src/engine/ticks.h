@@ -21,5 +21,8 @@ void ticks_stop(struct engine *en);
 /* The port learns what other servers, or an earlier life of this one, were told to wait for. */
 bool ticks_told(struct engine *en, struct db *db, struct arena *mem, int64_t now_ms,
                 struct err *e) MUST_CHECK;
+/* The port learns what was sent in the last minute before the start. */
+bool ticks_recalled(struct engine *en, struct db *db, struct arena *mem, int64_t now_ms,
+                    struct err *e) MUST_CHECK;
 
 #endif

@@ -188,6 +188,8 @@ struct forge_port {
     void (*divide)(void *self, int64_t servers);
     /* Another server, or an earlier life of this one, was told to wait. Never shortens. Or NULL. */
     void (*told)(void *self, int64_t installation_id, int64_t until_ms);
+    /* Within the last minute an earlier life of this server made so many calls of each class. Or NULL. */
+    void (*recall)(void *self, int64_t installation_id, const int64_t calls[CALL_CLASS_COUNT]);
 };
 
 /* ---- GitHub ------------------------------------------------------------------------------ */

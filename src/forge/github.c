@@ -92,10 +92,19 @@ static void github_told(void *self, int64_t installation_id, int64_t until_ms)
     limit_post(self, installation_id, until_ms);
 }
 
+static void github_recall(void *self, int64_t installation_id,
+                          const int64_t calls[CALL_CLASS_COUNT])
+{
+    pace_post(self, installation_id, calls);
+}
+
 struct forge_port github_port(struct github *g)
 {
-    return (struct forge_port){
-        .self = g, .call = github_call, .divide = github_divide, .told = github_told };
+    return (struct forge_port){ .self = g,
+                                .call = github_call,
+                                .divide = github_divide,
+                                .told = github_told,
+                                .recall = github_recall };
 }
 
 /* ---- its life ---- */

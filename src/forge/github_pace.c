@@ -155,3 +155,29 @@ void pace_wait(struct github *g, int64_t at_ms)
     g->alarm_ms = at_ms;
     http_client_alarm(g->client, clock_mono_ms() + (at_ms - g->steady_ms(g->now_self)), rang, g);
 }
+
+/* ---- an earlier life ---- */
+
+struct memory { struct github *g; int64_t installation_id, calls[CALL_CLASS_COUNT]; };
+
+static void remembered(void *ctx, const struct http_answer *a)
+{
+    struct memory *m = ctx;
+    struct github *g = m->g;
+    struct party *p = party_of(g, m->installation_id);
+    for (int c = 0; c < CALL_CLASS_COUNT; c++)
+        pace_recall(pace_of(g, p), (enum call_class)c, m->calls[c], g->steady_ms(g->now_self));
+    free(m);
+}
+
+void pace_post(struct github *g, int64_t installation_id, const int64_t calls[CALL_CLASS_COUNT])
+{
+    struct memory *m = malloc(sizeof *m);
+    if (!m)
+        abort();
+    *m = (struct memory){ .g = g, .installation_id = installation_id };
+    for (int c = 0; c < CALL_CLASS_COUNT; c++)
+        m->calls[c] = calls[c];
+    if (!client_post(g, remembered, m))
+        free(m);
+}

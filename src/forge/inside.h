@@ -206,6 +206,8 @@ void pace_leaves(struct job *j, struct party *p);
 void pace_returns(struct job *j, struct party *p, bool reached, bool refused);
 int64_t pace_percent(struct party *p, int64_t steady_ms);       /* of a party that has sent */
 void pace_wait(struct github *g, int64_t at_ms);
+/* What an earlier life did. From any thread. */
+void pace_post(struct github *g, int64_t installation_id, const int64_t calls[CALL_CLASS_COUNT]);
 
 /* ---- github_auth.c ---- */
 /* Gives the request its authorization and sends it, perhaps after a token was fetched. */

@@ -98,6 +98,28 @@ bool effects_restart(struct db *db, int64_t id, int64_t now_ms, struct err *e)
         ARGS(A(id), A(now_ms)));
 }
 
+bool effects_sent_since(struct db *db, struct arena *mem, int64_t since_ms, int64_t now_ms,
+                        struct effects_sent **out, size_t *count, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+                  "select r.installation_id, f.kind, sum(f.calls) from (select lane, kind, case when "
+                  "attempts > 3 then 3 when attempts < 1 then 1 else attempts end as calls from "
+                  "effect where state <> 0 and done_ms >= $1 union all select lane, kind, 1 from "
+                  "effect where state = 0 and created_ms >= $1 and not_before_ms <= $2) f join "
+                  "repository r on r.id = f.lane where r.installation_id is not null group by "
+                  "r.installation_id, f.kind order by r.installation_id, f.kind",
+                  ARGS(A(since_ms), A(now_ms))))
+        return false;
+    *out = arena_make(mem, struct effects_sent, r.count + 1);
+    *count = r.count;
+    for (size_t i = 0; i < r.count; i++)
+        (*out)[i] = (struct effects_sent){ .installation_id = row_i64(&r, i, 0),
+                                           .kind = row_str(&r, i, 1),
+                                           .calls = row_i64(&r, i, 2) };
+    return true;
+}
+
 bool effects_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *count, struct err *e)
 {
     struct db_rows r;

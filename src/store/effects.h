@@ -32,6 +32,13 @@ bool effects_later(struct db *db, int64_t id, int64_t not_before_ms, str note,
                    struct err *e) MUST_CHECK;
 /* Found to have had no effect: it begins anew, as if it had just been written. */
 bool effects_restart(struct db *db, int64_t id, int64_t now_ms, struct err *e) MUST_CHECK;
+/*
+ * Calls of each kind to an installation that may have left since then: of effects that ended, with
+ * their last tries, and of new ones that are due. In order of installation and kind.
+ */
+struct effects_sent { int64_t installation_id, calls; str kind; };
+bool effects_sent_since(struct db *db, struct arena *mem, int64_t since_ms, int64_t now_ms,
+                        struct effects_sent **out, size_t *count, struct err *e) MUST_CHECK;
 bool effects_lanes(struct db *db, struct arena *mem, int64_t **lanes, size_t *count,
                    struct err *e) MUST_CHECK;
 bool effects_purge(struct db *db, int64_t before_ms, struct err *e) MUST_CHECK;

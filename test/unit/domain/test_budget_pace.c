@@ -514,6 +514,29 @@ static void no_history_exceeds_a_limit_or_starves_a_call(void **state)
     }
 }
 
+/* A minute that began in an earlier life is not begun again. */
+static void what_an_earlier_life_sent_counts_for_a_window(void **state)
+{
+    static const struct { enum call_class was; int64_t calls; enum call_class c; int at_once; } row[] = {
+        { CALL_CHANGE, 100, CALL_CHANGE, 44 },      /* up to four fifths of 180 at once */
+        { CALL_CHANGE, 180, CALL_READ, 0 },
+        { CALL_READ, 720, CALL_CHANGE, 1 },
+        { CALL_READ, 1000000000000, CALL_CHANGE, 0 },
+        { CALL_CONTENT, 60, CALL_CONTENT, 4 },      /* four fifths of 80 */
+        { CALL_LAST_WORD, 80, CALL_CONTENT, 0 },
+        { CALL_CHANGE, 0, CALL_CHANGE, 144 },       /* nothing to remember */
+        { CALL_CHANGE, -5, CALL_CHANGE, 144 },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        struct pace *p = given(written());
+        pace_recall(p, row[i].was, row[i].calls, 1000);
+        assert_int_equal(burst(p, row[i].c, 1000), row[i].at_once);
+        p = given(written());
+        pace_recall(p, row[i].was, row[i].calls, 1000);
+        assert_true(burst(p, row[i].c, 1000 + MINUTE_MS + MINUTE_MS / 256 + 1) > (row[i].c >= CALL_CONTENT ? 60 : 140));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +558,7 @@ int main(void)
         TEST(a_good_answer_to_an_older_call_brings_nothing_back),
         TEST(a_clock_that_is_set_back_stands_still),
         TEST(what_the_limits_allow_is_used),
+        TEST(what_an_earlier_life_sent_counts_for_a_window),
         TEST(an_installation_takes_little_memory),
         TEST(no_history_exceeds_a_limit_or_starves_a_call),
     };

@@ -242,6 +242,37 @@ static void what_does_not_fit_is_held_whole_and_goes_by_itself_at_the_reset(void
     world_stop(w);
 }
 
+static int64_t recalled[CALL_CLASS_COUNT], recalls;
+
+static void recall(void *self, int64_t installation_id, const int64_t calls[CALL_CLASS_COUNT])
+{
+    (void)self;
+    assert_int_equal(installation_id, INSTALLATION);
+    memcpy(recalled, calls, sizeof recalled);
+    recalls++;
+}
+
+/* The limits of a minute hold for the minute, not for the life of a server. */
+static void a_restart_remembers_what_was_sent_in_the_last_minute(void **state)
+{
+    GIVEN(w, 5000, 5000);
+    recalls = 0;
+    w->port.recall = recall;
+    open_pull(w, 7, 40);
+    until(w, 40, SENT);
+    until(w, 0, LEFT);
+    assert_int_equal(recalls, 0);                       /* there was nothing before */
+    world_crash(w);
+    assert_int_equal(recalls, 1);
+    assert_true(recalled[CALL_CHANGE] >= 40 && recalled[CALL_CHANGE] < 80);
+    assert_true(recalled[CALL_READ] >= 1);              /* its workflow file */
+    memset(recalled, 0, sizeof recalled);
+    time_goes_by(2 * 60 * 1000);
+    world_crash(w);
+    assert_true(recalled[CALL_CHANGE] < 40);            /* and no longer than that */
+    world_stop(w);
+}
+
 #define LIMITED "kind = 'rate_limit' and lifted_ms is null"
 
 /* What the row says, check and comment say, too. */
@@ -596,6 +627,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         BOTH(what_fits_goes_and_its_claim_is_spent),
         BOTH(what_does_not_fit_is_held_whole_and_goes_by_itself_at_the_reset),
+        BOTH(a_restart_remembers_what_was_sent_in_the_last_minute),
         BOTH(a_rate_limit_beside_another_hold_follows_the_quota),
         BOTH(a_rate_limit_beside_another_hold_ends_with_the_window),
         BOTH(what_is_cancelled_gives_its_claim_to_those_that_wait),

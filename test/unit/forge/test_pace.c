@@ -91,6 +91,20 @@ static void end(struct paced *p)
     github_free(p->github);
 }
 
+static void what_an_earlier_life_sent_is_not_sent_on_top(void **state)
+{
+    static const int64_t before[CALL_CLASS_COUNT] = { [CALL_CHANGE] = 2 };
+    struct paced p = given_a_paced_port(POINTS);
+    p.port.recall(p.port.self, 5, before);
+    send_many(&p, 3);
+    wait_for_just(0);
+    atomic_fetch_add(&rig.now_ms, WINDOW_MS);
+    wait_for_just(2);
+    atomic_fetch_add(&rig.now_ms, WINDOW_MS);
+    wait_for(3);
+    end(&p);
+}
+
 static void what_a_window_does_not_allow_waits_for_the_next(void **state)
 {
     struct paced p = given_a_paced_port(POINTS);
@@ -333,6 +347,7 @@ static void a_stop_answers_what_still_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(what_an_earlier_life_sent_is_not_sent_on_top),
         T(what_a_window_does_not_allow_waits_for_the_next),
         T(every_page_waits_for_its_turn),
         T(the_second_page_comes_before_calls_that_have_not_begun),
