@@ -2,11 +2,11 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { workflow } from '../e2e/graph.ts';
 import { ForgeSim, type PullView } from '../forge-sim/client.ts';
 import { forgetPeak, median, now_ms, openBox, post, used, webhookSecret, type Box } from './rig.ts';
 import { lattice, uploadBody } from './shapes.ts';
 import { mb, ms, show, times, type Figure } from './table.ts';
-import { workflowText } from './fake-forge.ts';
 
 interface Played {
     total_ms: number;
@@ -35,7 +35,7 @@ export async function simulator(box: Box, sim: ForgeSim): Promise<void> {
 }
 
 export async function repositoryOf(box: Box, sim: ForgeSim): Promise<number> {
-    const repo = await sim.createRepo({ owner: 'acme', name: 'infra', files: { 'README.md': 'x', '.github/workflows/plan.yaml': workflowText() } });
+    const repo = await sim.createRepo({ owner: 'acme', name: 'infra', files: { 'README.md': 'x', '.github/workflows/plan.yaml': workflow('plan') } });
     await sim.installation(repo.installation_id!, 'created');
     for (const end = Date.now() + 10_000; Date.now() < end; await sleep(50)) {
         const [row] = await box.api.all<{ id: number; owner: string }>('/api/v1/repositories');

@@ -3,23 +3,12 @@
  * Arguments: how long a dispatch takes (ms), the address for webhooks or "-". Prints its port. Control: GET /_dispatches, POST /_hold?ms=.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { workflow } from '../e2e/graph.ts';
 
 let dispatch_ms = Number(process.argv[2] ?? 0);
 let arrived: { repo: string; at_ms: number }[] = [];
 let runs = 900_000_000;
 const now_ms = () => performance.timeOrigin + performance.now();
-
-export const workflowText = (): string => `name: plan
-run-name: plan \${{ inputs.component }}/\${{ inputs.stack }}/\${{ inputs.atmos_pro_run_id }}
-on:
-  workflow_dispatch:
-    inputs:
-      component: { type: string, required: true }
-      stack: { type: string, required: true }
-      sha: { type: string, required: true }
-      atmos_pro_run_id: { type: string, required: false }
-jobs: { plan: { runs-on: ubuntu-latest, steps: [{ run: "true" }] } }
-`;
 
 /** As an Enterprise Server may be set up: what is measured here is no reason to hold. */
 const quota = () => ({
@@ -49,7 +38,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
         setTimeout(() => say(response, 200, { workflow_run_id: id, html_url: `http://127.0.0.1/runs/${id}` }), dispatch_ms);
         return;
     }
-    if (url.includes('/contents/')) return say(response, 200, { type: 'file', sha: 'b10b', encoding: 'base64', content: Buffer.from(workflowText()).toString('base64') });
+    if (url.includes('/contents/')) return say(response, 200, { type: 'file', sha: 'b10b', encoding: 'base64', content: Buffer.from(workflow('plan')).toString('base64') });
     if (request.method === 'GET') return say(response, 200, []);
     return say(response, 201, { id: ++runs, html_url: 'http://127.0.0.1/' });
 }

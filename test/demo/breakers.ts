@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { workflow } from '../e2e/graph.ts';
 import type { ForgeSim, PullView } from '../forge-sim/client.ts';
 import { Api, type Batch, type Node } from './api.ts';
 import type { Screen } from './screen.ts';
@@ -34,22 +35,6 @@ interface Reason {
     text: string;
     change: string | null;
 }
-
-const workflow = `name: plan
-run-name: plan \${{ inputs.component }}/\${{ inputs.stack }}/\${{ inputs.atmos_pro_run_id }}
-on:
-  workflow_dispatch:
-    inputs:
-      component: { type: string, required: true }
-      stack: { type: string, required: true }
-      sha: { type: string, required: true }
-      atmos_pro_run_id: { type: string }
-jobs:
-  plan:
-    runs-on: ubuntu-latest
-    steps:
-      - run: atmos terraform plan \${{ inputs.component }} -s \${{ inputs.stack }} --upload-status
-`;
 
 function affectedSet(count: number): object[] {
     return Array.from({ length: count }, (_, i) => {
@@ -103,7 +88,7 @@ export class Breakers {
     private async openRepository(): Promise<void> {
         const [workspace] = await this.api.all<{ id: string }>('/api/v1/workspaces');
         this.workspace = workspace!.id;
-        const files = { 'modules/labels/main.tf': '# labels\n', [`.github/workflows/${plan_file}`]: workflow };
+        const files = { 'modules/labels/main.tf': '# labels\n', [`.github/workflows/${plan_file}`]: workflow('plan') };
         const repo = await this.sim.createRepo({ owner: 'acme', name: 'platform', files });
         this.base = repo.head!;
         await this.sim.addUser(repository, 'ana', 'write');

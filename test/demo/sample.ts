@@ -1,4 +1,5 @@
 /* The sample repository of the demo: 8 components in 3 stacks, 4 levels deep, and the affected set that the CLI would upload for it. */
+import { workflow } from '../e2e/graph.ts';
 import type { Files } from '../forge-sim/git.ts';
 
 export interface Instance {
@@ -64,26 +65,13 @@ export function affectedSet(): Affected[] {
     return stacks.flatMap((stack) => roots.map((component) => affectedOf(component, stack, roots)));
 }
 
-function workflow(verb: 'plan' | 'apply'): string {
-    return `name: ${verb}
-run-name: ${verb} \${{ inputs.component }}/\${{ inputs.stack }}/\${{ inputs.atmos_pro_run_id }}
-on:
-  workflow_dispatch:
-    inputs:
-      component: { type: string, required: true }
+const inputs = `      component: { type: string, required: true }
       stack: { type: string, required: true }
       sha: { type: string, required: true }
       github_environment: { type: string, required: true }
       atmos_pro_run_id: { type: string, required: false }
-concurrency:
-  group: \${{ inputs.stack }}-\${{ inputs.component }}
-jobs:
-  ${verb}:
-    runs-on: ubuntu-latest
-    steps:
-      - run: atmos terraform ${verb} \${{ inputs.component }} -s \${{ inputs.stack }} --upload-status
 `;
-}
+const workflowOf = (verb: 'plan' | 'apply') => workflow(verb, { inputs, concurrency: '${{ inputs.stack }}-${{ inputs.component }}' });
 
 function stackFile(stack: string): string {
     const lines = components.map((component) => {
@@ -97,8 +85,8 @@ export function sampleFiles(): Files {
     const files: Files = {
         'README.md': '# infra\n\nA sample for a demonstration.\n',
         'atmos.yaml': 'base_path: "."\nstacks: { base_path: stacks, included_paths: ["**/*"] }\n',
-        '.github/workflows/atmos-terraform-plan.yaml': workflow('plan'),
-        '.github/workflows/atmos-terraform-apply.yaml': workflow('apply'),
+        '.github/workflows/atmos-terraform-plan.yaml': workflowOf('plan'),
+        '.github/workflows/atmos-terraform-apply.yaml': workflowOf('apply'),
         '.github/workflows/atmos-affected.yaml': 'name: affected\non: { pull_request: { types: [opened, synchronize, reopened, closed] } }\njobs: {}\n',
     };
     for (const stack of stacks) files[`stacks/${stack}.yaml`] = stackFile(stack);

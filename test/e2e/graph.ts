@@ -74,6 +74,7 @@ export interface WorkflowOrder {
     named?: boolean;
     inputs?: string;
     on?: string;
+    concurrency?: string;
 }
 
 export function workflow(verb: string, order: WorkflowOrder = {}): string {
@@ -86,7 +87,9 @@ export function workflow(verb: string, order: WorkflowOrder = {}): string {
       atmos_pro_run_id: { type: string, required: false }
 `;
     const on = order.on ?? `  workflow_dispatch:\n    inputs:\n${inputs}`;
-    return `name: ${verb}\n${name}on:\n${on}jobs:\n  ${verb}:\n    runs-on: ubuntu-latest\n    steps:\n      - run: atmos terraform ${verb}\n`;
+    const group = order.concurrency === undefined ? '' : `concurrency:\n  group: ${order.concurrency}\n`;
+    const run = `atmos terraform ${verb} \${{ inputs.component }} -s \${{ inputs.stack }} --upload-status`;
+    return `name: ${verb}\n${name}on:\n${on}${group}jobs:\n  ${verb}:\n    runs-on: ubuntu-latest\n    steps:\n      - run: ${run}\n`;
 }
 
 export function repositoryFiles(order: WorkflowOrder = {}): Files {
