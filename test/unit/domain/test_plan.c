@@ -243,9 +243,9 @@ static void diverse_inert_layers_hit_a_limit_with_numbers(void **state)
     struct plan p;
     struct err e = { 0 };
     struct timespec a, b;
-    clock_gettime(CLOCK_MONOTONIC, &a);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
     assert_false(plan_make(mem, &g, PLAN_TRIGGER, &p, &e));
-    clock_gettime(CLOCK_MONOTONIC, &b);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
     then_error(&e, ERR_LIMIT, "22000 instances, 900000 dependencies");
     assert_true(b.tv_sec - a.tv_sec < 10);
 }

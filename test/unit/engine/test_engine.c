@@ -32,23 +32,20 @@ static struct world world;
 
 #define RUNNING "select count(*) from node where state in ('queued', 'running')"
 
-static void a_moment(void) { nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL); }
-
 /* A node is queued when its row says so; the call leaves after that. */
 static void runs_are(struct world *w, int want)
 {
-    for (int i = 0; i < 4000 && w->runs - w->before < want; i++)
-        a_moment();
+    until_so(w, w->runs - w->before >= want);
     assert_int_equal(w->runs - w->before, want);
 }
 
 static int run_of(struct world *w, const char *component)
 {
-    for (int try = 0; try < 4000; try++) {
+    for (int try = 0; try < UNTIL_TRIES; try++) {
         for (int i = w->runs; i-- > w->before;)
             if (!strcmp(w->run[i].component, component))
                 return i;
-        a_moment();
+        world_moment();
     }
     stop_test("no run for %s\n", component);
     return -1;

@@ -6,7 +6,6 @@
 #include "world.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "domain/explain.h"
 #include "engine/view.h"
@@ -76,14 +75,14 @@ static const struct reason *has(struct world *w, const struct reasons *r, enum r
 /* The engine works meanwhile, and what is looked for may be away for a moment. */
 static struct reason soon(struct world *w, int64_t node, enum reason_code code, int64_t now_ms)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < UNTIL_TRIES; i++) {
         struct reasons r = explain_at(w, node, now_ms ? now_ms : engine_now_ms(w->engine));
         const struct reason *one = find(&r, code);
         if (one)
             return *one;
-        usleep(10000);
+        world_moment();
     }
-    stop_test("no %s in 10 s\n", reason_code_name(code));
+    stop_test("no %s\n", reason_code_name(code));
     return (struct reason){ 0 };
 }
 

@@ -23,8 +23,6 @@ static struct world world;
 #define STARTED  "select count(*) from run where forge_run_id is not null"
 #define RUNNING  "select count(*) from node where state in ('queued', 'running')"
 #define HELD     "select count(*) from batch where state = 'held'"
-/* Nothing is under way; what only waits for its turn (a comment is not written all the time) may. */
-#define AT_REST  "select count(*) from effect where state = 0 and not_before_ms = 0"
 #define RELEASED \
     "select count(*) from audit where action = 'dispatch.released' and actor <> 'signalbox'"
 
@@ -61,16 +59,24 @@ static struct world *given_held(void **state)
     world_pull(w, "opened", 7, "aaaa111", false, 1);
     world_upload(w, "upl_1", "aaaa111", SESSION("501"), three);
     until(w, 1, HELD);
-    until(w, 0, AT_REST);
-    assert_non_null(strstr(w->comment[0].text, "- [ ] **Dispatch all 3 stacks anyway**"));
+    world_rests(w);
+    until_so(w, strstr(w->comment[0].text, "- [ ] **Dispatch all 3 stacks anyway**") != NULL);
     assert_int_equal(w->runs, 0);
     return w;
 }
 
 static void comment_has(struct world *w, int i, const char *part)
 {
-    if (!strstr(w->comment[i].text, part))
-        stop_test("the comment has no \"%s\":\n%s\n", part, w->comment[i].text);
+    for (int tries = 0;; tries++) {
+        pthread_mutex_lock(&w->mutex);
+        bool there = strstr(w->comment[i].text, part) != NULL;
+        pthread_mutex_unlock(&w->mutex);
+        if (there)
+            return;
+        if (tries == UNTIL_TRIES)
+            stop_test("the comment has no \"%s\":\n%s\n", part, w->comment[i].text);
+        world_moment();
+    }
 }
 
 static void write_text(struct world *w, int i, const char *text)
@@ -83,17 +89,16 @@ static void write_text(struct world *w, int i, const char *text)
 /* No box is ticked in it, and it is what a fresh rendering gives: nothing is left to write. */
 static void comment_is_right(struct world *w, int i)
 {
-    until(w, 0, AT_REST);
-    assert_null(strstr(w->comment[i].text, "- [x]"));
-    assert_null(strstr(w->comment[i].text, "vandal"));
-    assert_non_null(strstr(w->comment[i].text, "<!-- signalbox:change:7 -->"));
-    assert_false(w->comment[i].deleted);
+    const struct pretend_comment *c = &w->comment[i];
+    world_rests(w);
+    until_so(w, !strstr(c->text, "- [x]") && !strstr(c->text, "vandal"));
+    until_so(w, strstr(c->text, "<!-- signalbox:change:7 -->") != NULL && !c->deleted);
 }
 
 static void dispatched_once(struct world *w)
 {
     until(w, 3, RUNNING);
-    until(w, 0, AT_REST);
+    world_rests(w);
     assert_int_equal(w->runs, 3);
     assert_int_equal(w->dispatch_calls, 3);
     assert_int_equal(now_is(w, RELEASED), 1);
@@ -101,7 +106,7 @@ static void dispatched_once(struct world *w)
 
 static void nothing_went(struct world *w)
 {
-    until(w, 0, AT_REST);
+    world_rests(w);
     assert_int_equal(w->runs, 0);
     assert_int_equal(now_is(w, RELEASED), 0);
 }
@@ -210,7 +215,7 @@ static void a_stale_tick_orders_nothing(void **state)
     world_upload(w, "upl_2", "bbbb222", SESSION("502"), three);
     until(w, 1, HELD);
     until(w, 1, "select count(*) from batch where verdict = 'superseded'");
-    until(w, 0, AT_REST);
+    world_rests(w);
     /* ana's page still shows the control of the head before */
     str before = arena_print(w->both->mem, "- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(old));
     write_text(w, 0, arena_print(w->both->mem, "- [x] a <!-- signalbox:dispatch " PRI_STR " -->",
@@ -233,7 +238,7 @@ static void a_tick_names_batches_of_its_own_pull_request_only(void **state)
                  "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/8/merge\",\"run_id\":\"801\"}",
                  three);
     until(w, 2, HELD);
-    until(w, 0, AT_REST);
+    world_rests(w);
     str other = world_text(w, "select id from batch where head_sha = 'cccc333'");
     str before = arena_print(w->both->mem, "- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(other));
     write_text(w, 0, arena_print(w->both->mem, "- [x] a <!-- signalbox:dispatch " PRI_STR " -->",
@@ -291,7 +296,7 @@ static void our_own_edits_are_no_news(void **state)
     write_text(w, 0, now.ptr);
     /* and nothing is written when it stands there as we wrote it, whoever touched it */
     world_comment(w, "edited", 0, "eve", "something else", NULL);
-    until(w, 0, AT_REST);
+    world_rests(w);
     assert_int_equal(w->comment_calls, calls);
     nothing_went(w);
     world_stop(w);
@@ -323,8 +328,7 @@ static struct world *given_our_edit_under_way(void **state)
     pthread_mutex_unlock(&w->mutex);
     int calls = w->comment_calls;
     world_tick(w, "dispatch", "eve", NULL);     /* a reason to write it */
-    for (int i = 0; i < 1000 && w->backs == 0; i++)
-        until(w, 1, HELD);
+    until_so(w, w->backs == 1);
     until(w, 1, "select count(*) from effect where state = 0 and kind = 'comment'");
     assert_int_equal(w->comment_calls, calls + 1);
     return w;
@@ -366,7 +370,7 @@ static void a_hand_edit_over_our_edit_does_not_stay(void **state)
     int calls = w->comment_calls;
     write_text(w, 0, "a vandal was here");
     world_comment(w, "edited", 0, "ana", right.ptr, NULL);
-    until(w, 1, "select count(*) from effect where state = 0 and kind = 'comment'");
+    until_so(w, w->backs == 1);
     assert_int_equal(w->comment_calls, calls + 1);
     /* It is right again over there, and before we hear so, it is not: with the same bytes to write. */
     write_text(w, 0, "a vandal was here again");
@@ -503,13 +507,13 @@ static void the_same_orders_as_text(void **state)
     /* a typo mended afterwards orders nothing again */
     world_comment(w, "edited", i, "ana", "Loks fine to me.\r\n\r\n/signalbox dispatch\r\n", NULL);
     world_writes(w, "bob", "> /signalbox cancel\n\n```\n/signalbox cancel\n```\nplease /signalbox cancel");
-    until(w, 0, AT_REST);
+    world_rests(w);
     assert_int_equal(now_is(w, "select count(*) from fact where kind = 'order'"), 2);
 
     world_writes(w, "bob", "/signalbox cancel");
     until(w, 1, "select count(*) from audit where action = 'cancelled' and actor = 'bob' and "
                 "metadata like '%comment%'");
-    until(w, 0, AT_REST);
+    world_rests(w);
     comment_has(w, 0, "☑️ `cancel` by bob");
     assert_int_equal(w->cancel_calls, 3);
     world_stop(w);
@@ -533,7 +537,7 @@ static void retry_sends_again_what_failed_or_one(void **state)
     assert_string_equal(w->run[4].component, "dns");
     world_writes(w, "ana", "/signalbox retry prod nowhere");
     until(w, 1, "select count(*) from audit where action = 'order_refused'");
-    until(w, 0, AT_REST);
+    world_rests(w);
     comment_has(w, 0, "no such node in this batch");
     world_stop(w);
 }
@@ -564,7 +568,7 @@ static void unlock_is_of_this_repository(void **state)
     assert_int_equal(now_is(w, "select count(*) from lock where id = 'lock_2' and deleted_ms is null"), 1);
     world_writes(w, "ana", "/signalbox unlock acme/infra/prod/vpc");
     until(w, 2, "select count(*) from audit where action = 'order_refused'");
-    until(w, 0, AT_REST);
+    world_rests(w);
     comment_has(w, 0, "there is no lock on acme/infra/prod/vpc");
     world_stop(w);
 }
@@ -575,7 +579,7 @@ static void explain_answers_with_a_comment_of_its_own_once(void **state)
     w->comment_lost = 1;                /* it is written, and we do not hear of it */
     world_writes(w, "ana", "/signalbox explain");
     until(w, 1, "select count(*) from effect where kind = 'reply' and state = 1");
-    until(w, 0, AT_REST);
+    world_rests(w);
     assert_int_equal(w->comments, 3);
     assert_true(w->comment[2].by_us);
     comment_has(w, 2, "<!-- signalbox:reply:order:1:73:");
@@ -591,7 +595,7 @@ static void what_is_no_order_is_answered_with_help(void **state)
     struct world *w = given_held(state);
     world_writes(w, "ana", "/signalbox deploy @everyone <b>now</b>");
     until(w, 1, "select count(*) from fact where kind = 'command' and state = 1");
-    until(w, 0, AT_REST);
+    world_rests(w);
     comment_has(w, 0, "there is no such order");
     comment_has(w, 0, "retry &#91;stack component&#93;");
     assert_null(strstr(w->comment[0].text, "@everyone"));
@@ -606,7 +610,7 @@ static void an_answer_is_found_where_there_is_no_comment_of_ours(void **state)
     world_pull(w, "opened", 7, "aaaa111", false, 1);
     world_writes(w, "eve", "/signalbox dispatch");
     until(w, 1, "select count(*) from audit where action = 'order_denied'");
-    until(w, 0, AT_REST);
+    world_rests(w);
     assert_int_equal(w->comments, 1);
     world_writes(w, "ana", "/signalbox dispatch");
     until(w, 1, "select count(*) from effect where kind = 'reply' and state = 1");
@@ -621,7 +625,7 @@ static void a_new_head_takes_the_line_away(void **state)
     struct world *w = given_held(state);
     world_tick(w, "dispatch", "eve", NULL);
     until(w, 1, "select count(*) from audit where action = 'order_denied'");
-    until(w, 0, AT_REST);
+    world_rests(w);
     comment_has(w, 0, "by eve");
     world_pull(w, "synchronize", 7, "bbbb222", false, 5);
     world_upload(w, "upl_2", "bbbb222", SESSION("502"), three);

@@ -253,19 +253,25 @@ int world_writes(struct world *w, const char *sender, const char *text)
     return i;
 }
 
-void world_tick(struct world *w, const char *order, const char *sender, const char *guid)
+/* False: there is no such control that is not ticked. */
+static bool tick(struct world *w, const char *marker, int *comment, str *before)
 {
-    pthread_mutex_lock(&w->mutex);
-    int i = our_comment(w, STR("<!-- signalbox:change:7 -->"));
-    str before = i < 0 ? STR("") : arena_copy(w->both->mem, str_of(w->comment[i].text));
-    str marker = arena_print(w->both->mem, "<!-- signalbox:%s", order);
-    char *at = i < 0 ? NULL : strstr(w->comment[i].text, marker.ptr);
+    int i = *comment = our_comment(w, STR("<!-- signalbox:change:7 -->"));
+    char *at = i < 0 ? NULL : strstr(w->comment[i].text, marker);
     while (at && at > w->comment[i].text && strncmp(at, "- [ ]", 5) != 0)
         at--;
     if (!at || strncmp(at, "- [ ]", 5) != 0)
-        stop_test("no control for %s in\n" PRI_STR "\n", order, FMT_STR(before));
+        return false;
+    *before = arena_copy(w->both->mem, str_of(w->comment[i].text));
     at[3] = 'x';
-    pthread_mutex_unlock(&w->mutex);
+    return true;
+}
+
+void world_tick(struct world *w, const char *order, const char *sender, const char *guid)
+{
+    str marker = arena_print(w->both->mem, "<!-- signalbox:%s", order), before = STR("");
+    int i = -1;
+    until_so(w, tick(w, marker.ptr, &i, &before));
     world_comment(w, "edited", i, sender, before.ptr, guid);
 }
 
@@ -440,8 +446,7 @@ str world_text(struct world *w, const char *sql)
     return r.count ? db_at(&r, 0, 0)->s : STR("");
 }
 
-/* 40 s at the least: a loaded machine is no failure */
-enum { UNTIL_TRIES = 8000, APPLIED_MS = 60 * 1000 };
+void world_moment(void) { nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL); }
 
 void until_(struct world *w, int64_t want, const char *sql, const char *file, int line)
 {
@@ -450,13 +455,33 @@ void until_(struct world *w, int64_t want, const char *sql, const char *file, in
         got = now_is(w, sql);
         if (got == want)
             return;
-        nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+        world_moment();
     }
     print_error("%s: got %lld, want %lld\n", sql, (long long)got, (long long)want);
     print_error(
         "facts set aside: " PRI_STR "\n",
         FMT_STR(world_text(w, "select coalesce(max(note), 'none') from fact where state = 2")));
     _fail(file, line);
+}
+
+void world_rests(struct world *w)
+{
+    struct arena *all = w->both->mem;
+    w->both->mem = arena_new(1 << 20, 1 << 24);
+    for (int tries = 0;; tries++) {
+        str sql = arena_print(w->both->mem,
+                              "select (select count(*) from fact where state = 0) + (select count(*) "
+                              "from effect where state = 0 and not_before_ms <= %lld)",
+                              (long long)engine_now_ms(w->engine));
+        if (now_is(w, sql.ptr) == 0)
+            break;
+        if (tries == UNTIL_TRIES)
+            stop_test("it never comes to rest\n");
+        arena_reset(w->both->mem);
+        world_moment();
+    }
+    arena_free(w->both->mem);
+    w->both->mem = all;
 }
 
 static void fact_stored(void *arg, enum fact_fate fate, int64_t id, const struct err *e)

@@ -92,7 +92,7 @@ void world_comment(struct world *w, const char *action, int comment, const char 
                    const char *before, const char *guid);
 /* A person's comment on pull request 7; its index. */
 int world_writes(struct world *w, const char *sender, const char *text);
-/* Ticks the control of this order in our comment, as a person would; the forge tells. */
+/* Ticks the control of this order in our comment, as a person would, once it is there; the forge tells. */
 void world_tick(struct world *w, const char *order, const char *sender, const char *guid);
 /* The answers that were late. */
 void world_answer(struct world *w);
@@ -100,7 +100,29 @@ void world_run_webhook(struct world *w, int run, const char *status, const char 
                        int attempt);
 str  world_command(struct world *w, const char *json, bool *refused);
 
-/* Waits (at least 40 s) until the query gives this number; stops the test with what it gave. */
+/* Waits of this file and its tests: 40 s at the least, for a loaded machine is no failure. */
+enum { UNTIL_TRIES = 8000, APPLIED_MS = 60 * 1000 };
+void world_moment(void);
+/* Waits until the condition holds; it is looked at while the forge in memory stands still. */
+#define until_so(w, condition)                                        \
+    do {                                                              \
+        for (int tries_ = 0;; tries_++) {                             \
+            pthread_mutex_lock(&(w)->mutex);                          \
+            bool so_ = (condition);                                   \
+            pthread_mutex_unlock(&(w)->mutex);                        \
+            if (so_)                                                  \
+                break;                                                \
+            if (tries_ == UNTIL_TRIES)                                \
+                stop_test("it never came: %s\n", #condition);         \
+            world_moment();                                           \
+        }                                                             \
+    } while (0)
+/*
+ * Waits until every fact is applied and every call that is due has been answered. A row is there before
+ * its call leaves; what waits for a later time (a comment is not written all the time) may wait on.
+ */
+void world_rests(struct world *w);
+/* Waits until the query gives this number; stops the test with what it gave. */
 #define until(w, want, sql) until_((w), (want), "" sql, __FILE__, __LINE__)
 void until_(struct world *w, int64_t want, const char *sql, const char *file, int line);
 int64_t now_is(struct world *w, const char *sql);
