@@ -48,7 +48,7 @@ static const char keeper[] =
     "    launch\n"
     "    until \"$bin/pg_isready\" -q -h \"$dir\" -d postgres -U postgres; do\n"
     "        n=$((n + 1))\n"
-    "        if [ $n -gt 600 ]; then tail -n 3 \"$dir/log\" >&2; echo failed; return; fi\n"
+    "        if [ $n -gt 2400 ]; then tail -n 3 \"$dir/log\" >&2; echo failed; return; fi\n"
     "        sleep 0.05\n"
     "        kill -0 $pid 2>/dev/null || { sleep 0.2; n=$((n + 50)); launch; }\n"
     "    done\n"

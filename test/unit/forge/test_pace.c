@@ -72,7 +72,7 @@ static void send_many(struct paced *p, int n) { send_calls(p, &DISPATCH, n); }
 
 static void wait_for(int n)
 {
-    for (int i = 0; i < 20000 && atomic_load(&answered) < n; i++)
+    for (int i = 0; i < 60000 && atomic_load(&answered) < n; i++)
         usleep(1000);
     assert_int_equal(atomic_load(&answered), n);
 }
@@ -133,7 +133,7 @@ static void every_page_waits_for_its_turn(void **state)
     struct paced p = given_limits((struct pace_limits){ .points_per_minute = 3 });
     send_calls(&p, &list, 1);
     for (int pages = 3; pages <= 6; pages += 3, atomic_fetch_add(&rig.now_ms, WINDOW_MS)) {
-        for (int i = 0; i < 20000 && rig_seen("GET /") < pages; i++)
+        for (int i = 0; i < 60000 && rig_seen("GET /") < pages; i++)
             usleep(1000);
         usleep(SETTLE_US);
         assert_int_equal(rig_seen("GET /"), pages);

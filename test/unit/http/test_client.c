@@ -113,7 +113,7 @@ static const struct {
 } UNANSWERED[] = {
     { "the other side reads and closes", "/gone", HTTP_POST, HTTP_UNKNOWN, 0 },
     { "… a call that changes nothing", "/gone", HTTP_GET, HTTP_UNKNOWN, 0 },
-    { "the other side says nothing", "/silent", HTTP_POST, HTTP_UNKNOWN, 1500 },
+    { "the other side says nothing", "/silent", HTTP_POST, HTTP_UNKNOWN, 4000 },
     { "the answer breaks off", "/cut", HTTP_GET, HTTP_UNKNOWN, 0 },
     { "too many header lines", "/headers", HTTP_GET, HTTP_UNKNOWN, 0 },
 };

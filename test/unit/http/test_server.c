@@ -75,8 +75,9 @@ static bool bytes_become(const struct rig *rig, uint64_t least)
 
 /* ---- deadlines ---- */
 
+/* Long enough for a client of a machine under load to say its first word, or its next, in time. */
 static const struct http_server_config HASTY = {
-    .header_ms = 300, .idle_ms = 1000, .write_ms = 1000, .workers = 2
+    .header_ms = 1500, .idle_ms = 4000, .write_ms = 2000, .workers = 2
 };
 
 struct slow {
@@ -123,7 +124,8 @@ static void slow_clients_are_cut_at_an_absolute_deadline(void **state)
         raw_read(fd, PATIENCE_MS, &answer);
         int64_t took = raw_ms() - began;
         close(fd);
-        if (!answer.closed || took < 250)
+        int64_t least_ms = strstr(s->at_once, "/slow-body") ? 250 : HASTY.header_ms - 50;
+        if (!answer.closed || took < least_ms)
             fail_msg("%s: %s after %d ms", s->given, answer.closed ? "closed" : "open", (int)took);
         if (first_status(&answer) != s->status)
             fail_msg("%s: %d and not %d", s->given, first_status(&answer), s->status);
@@ -160,7 +162,7 @@ static void a_request_that_is_handled_has_no_deadline_of_ours(void **state)
     raw_send(fd, STR("GET /park HTTP/1.1\r\n" HOST "\r\n"));
     assert_true(rig_parked(&rig));
     answer.len = 0;
-    raw_read(fd, 1500, &answer);
+    raw_read(fd, 5000, &answer);
     assert_false(answer.closed);
     rig_unpark(&rig);
     assert_int_equal(read_status(fd), 200);
@@ -199,7 +201,7 @@ static void a_reader_without_progress_is_cut_and_a_slow_one_is_not(void **state)
     int small = 65536;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     raw_send(fd, STR("GET /download HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"));
-    assert_true(read_slowly(fd, 400000, 30) > (8 << 20));
+    assert_true(read_slowly(fd, 400000, 100) > (8 << 20));
     assert_true(raw_ms() - began > HASTY.write_ms);
     assert_int_equal(rig_counts(&rig).timed_out, 1);
     close(fd);
@@ -270,7 +272,12 @@ static void the_memory_of_large_bodies_goes_back_to_the_machine(void **state)
         before = i ? before : resident_bytes();
     }
     assert_true(open_becomes(&rig, 0));
-    assert_true(resident_bytes() < before + (4 << 20));
+    size_t now = resident_bytes();
+    for (int i = 0; i < PATIENCE_MS / 10 && now >= before + (4 << 20); i++) {
+        pause_ms(10);
+        now = resident_bytes();
+    }
+    assert_true(now < before + (4 << 20));
     rig_stop(&rig);
 }
 
@@ -503,8 +510,11 @@ static void idle_connections_cost_less_than_2_KB_each(void **state)
         char text[512];
         assert_true(recv(fds[i], text, sizeof text, 0) > 0);
     }
-    pause_ms(50);
     size_t each = (mallinfo2().uordblks - before) / IDLE;
+    for (int i = 0; i < PATIENCE_MS / 10 && each >= 2048; i++) {
+        pause_ms(10);
+        each = (mallinfo2().uordblks - before) / IDLE;
+    }
     print_message("           an idle connection holds %zu bytes\n", each);
     assert_true(each > 100 && each < 2048);
     for (int i = 0; i < IDLE; i++)
