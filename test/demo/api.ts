@@ -42,7 +42,7 @@ export class ApiError extends Error {
     }
 }
 
-const patience_ms = 20_000;
+const patience_ms = 60_000;
 
 export class Api {
     readonly url: string;

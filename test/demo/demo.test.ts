@@ -20,7 +20,7 @@ function play(program: string, ...args: string[]): Promise<Played> {
         const child = spawn(process.execPath, [demo, '--once', ...args], {
             stdio: ['ignore', 'pipe', 'pipe'],
             env: { ...process.env, CI: 'true', SIGNALBOX_BIN_DEMO: program },
-            timeout: 180_000,
+            timeout: 600_000,
         });
         let output = '';
         child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const ready_ms_max = 15_000;
+const ready_ms_max = 60_000;
 
 export async function freePort(wish: number): Promise<number> {
     for (const port of [wish, 0]) {
@@ -87,7 +87,7 @@ export class Serve {
         this.isStopping = true;
         const ended = new Promise((done) => child.once('exit', done));
         child.kill(signal);
-        const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+        const late = setTimeout(() => child.kill('SIGKILL'), 60_000);
         await ended;
         clearTimeout(late);
     }

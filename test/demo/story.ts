@@ -155,7 +155,7 @@ export class Story {
     }
 
     private async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-        for (const end = Date.now() + 20_000; !(await isSo()); await sleep(this.pace.look_ms / 2))
+        for (const end = Date.now() + 60_000; !(await isSo()); await sleep(this.pace.look_ms / 2))
             if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
     }
 
@@ -194,7 +194,7 @@ export class Story {
             /* Ours, and the result of the apply. */
             return [ours.length > 1 ? ours[0]!.body : '', checks.join() + ours.length] as const;
         };
-        for (let still = 0, last = '', end = Date.now() + 20_000; still < 6 && Date.now() < end; await sleep(250)) {
+        for (let still = 0, last = '', end = Date.now() + 60_000; still < 6 && Date.now() < end; await sleep(250)) {
             const [comment, checks] = await text();
             still = comment !== '' && comment + checks === last ? still + 1 : 0;
             last = comment + checks;

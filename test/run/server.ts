@@ -18,8 +18,8 @@ import type { ForgeSim } from '../forge-sim/client.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 export const program = resolve(root, process.env['SIGNALBOX_BIN'] ?? 'build-test/src/signalbox');
-const ready_ms_max = 30_000;
-const stop_ms_max = 20_000;
+const ready_ms_max = 60_000;
+const stop_ms_max = 60_000;
 
 function rigProgram(): string {
     const beside = join(dirname(dirname(program)), 'test/unit/db/pg-rig');
