@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createSign } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -192,7 +192,7 @@ export interface Verdict {
 }
 
 const main_path = fileURLToPath(new URL('./main.ts', import.meta.url));
-const ready_timeout_ms = 20_000;
+const ready_timeout_ms = 60_000;
 
 function readyLine(child: ChildProcess): Promise<Ready> {
     return new Promise((done, failed) => {
@@ -232,6 +232,13 @@ export class ForgeSim {
         return new ForgeSim(await readyLine(child), child, dir);
     }
 
+    /** Processor time it has used up. */
+    cpuMs(): number {
+        const stat = readFileSync(`/proc/${this.child.pid}/stat`, 'utf8');
+        const [user, system] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 13);
+        return (Number(user) + Number(system)) * 10;
+    }
+
     async stop(): Promise<void> {
         const ended = new Promise((done) => this.child.once('exit', done));
         this.child.stdin?.end();
@@ -269,7 +276,7 @@ export class ForgeSim {
     }
 
     /** Waits until no run moves and no webhook is on its way. */
-    idle(timeoutMs = 10_000): Promise<unknown> {
+    idle(timeoutMs = 60_000): Promise<unknown> {
         return this.control('GET', `/idle?timeout_ms=${timeoutMs}`);
     }
 

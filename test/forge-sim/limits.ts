@@ -89,7 +89,7 @@ export class Limits {
     coreLimit: number;
     enforced: Enforced = {};
     /** Calls that arrive this soon after a refusal were on their way already. */
-    graceMs = 50;
+    graceMs = 1000;
     calls: CallSeen[] = [];
     private buckets: Map<string, Bucket> = new Map();
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { inputs, Rig } from './helper.ts';
+import { inputs, inTime, Rig } from './helper.ts';
 import type { Json } from '../util.ts';
 
 const dispatches = 'POST *dispatches';
@@ -65,12 +65,16 @@ describe('faults of the API', () => {
     });
 
     it('reads stale: a run exists but is neither found nor listed for a while', async () => {
-        await rig.sim.fault({ on: 'api', kind: 'stale', count: 1, ms: 1500 });
-        const made = await rig.dispatch(inputs('stale'));
-        const path = `/repos/acme/infra/actions/runs/${made.body['workflow_run_id']}`;
-        assert.equal((await rig.call('GET', path)).status, 404);
-        await new Promise((done) => setTimeout(done, 1520));
-        assert.equal((await rig.call('GET', path)).status, 200);
+        await inTime(async (ms) => {
+            await rig.sim.fault({ on: 'api', kind: 'stale', count: 1, ms });
+            const made = await rig.dispatch(inputs('stale'));
+            const path = `/repos/acme/infra/actions/runs/${made.body['workflow_run_id']}`;
+            const { status } = await rig.call('GET', path);
+            return {
+                soon: () => assert.equal(status, 404),
+                later: async () => assert.equal((await rig.call('GET', path)).status, 200),
+            };
+        });
     });
 
     const limits: [Json, number, (headers: Headers) => boolean][] = [
@@ -110,18 +114,23 @@ describe('faults of the API', () => {
     }
 
     it('exhausts the primary quota until its reset', async () => {
-        await rig.sim.fault({
-            on: 'api',
-            kind: 'primary',
-            route: dispatches,
-            count: 1,
-            seconds: 1,
+        await inTime(async (ms) => {
+            await rig.sim.fault({
+                on: 'api',
+                kind: 'primary',
+                route: dispatches,
+                count: 1,
+                seconds: ms / 1000,
+            });
+            const answer = await rig.dispatch(inputs('primary'));
+            const told = [answer.status, answer.headers.get('x-ratelimit-remaining')];
+            const next = await rig.dispatch(inputs('primary'));
+            return {
+                soon: () => assert.deepEqual([...told, next.status], [403, '0', 403]),
+                later: async () =>
+                    assert.equal((await rig.dispatch(inputs('primary'))).status, 200),
+            };
         });
-        const answer = await rig.dispatch(inputs('primary'));
-        assert.deepEqual([answer.status, answer.headers.get('x-ratelimit-remaining')], [403, '0']);
-        assert.equal((await rig.dispatch(inputs('primary'))).status, 403);
-        await new Promise((done) => setTimeout(done, 1050));
-        assert.equal((await rig.dispatch(inputs('primary'))).status, 200);
     });
 
     it('lets the webhook overtake the answer', async () => {
@@ -130,13 +139,16 @@ describe('faults of the API', () => {
             kind: 'late-answer',
             route: dispatches,
             count: 1,
-            ms: 300,
+            ms: 4000,
         });
         rig.hook.got = [];
-        const answering = rig.dispatch(inputs('late'));
-        await new Promise((done) => setTimeout(done, 250));
-        const isEarlier = rig.hook.of('workflow_run', 'requested').length === 1;
-        assert.deepEqual([isEarlier, (await answering).status], [true, 200]);
+        const order: string[] = [];
+        const answering = rig.dispatch(inputs('late')).then(({ status }) => order.push(`${status}`));
+        while (order.length === 0 && rig.hook.of('workflow_run', 'requested').length === 0)
+            await new Promise((done) => setTimeout(done, 5));
+        order.push('webhook');
+        await answering;
+        assert.deepEqual(order, ['webhook', '200']);
     });
 
     it('gives half a body', async () => {
@@ -342,7 +354,7 @@ describe('the written limits, when enforced', () => {
     });
 
     it('allow so many calls at once', async () => {
-        await rig.sim.settings({ enforce: { concurrent: 5 }, api_latency_ms: 400 });
+        await rig.sim.settings({ enforce: { concurrent: 5 }, api_latency_ms: 3000 });
         const all = await Promise.all(
             Array.from({ length: 8 }, () => rig.call('GET', '/repos/acme/infra')),
         );
@@ -386,7 +398,7 @@ describe('the referee', () => {
             seconds: 60,
         });
         await rig.call('GET', '/repos/acme/infra');
-        await new Promise((done) => setTimeout(done, 80));
+        await new Promise((done) => setTimeout(done, 1080));
         await rig.call('GET', '/repos/acme/infra', undefined, { 'x-github-api-version': '' });
         const verdict = await rig.sim.referee(true);
         assert.deepEqual(Object.keys(verdict.runs.duplicates), ['two']);

@@ -80,7 +80,7 @@ describe('the budget of an installation', () => {
     it('comes back in windows that may be short', async () => {
         await rig.sim.setBudget(id, { limit: 7, remaining: 0, reset_ms: 1, window_ms: 400 });
         const seen = new Set<number>();
-        for (const end = Date.now() + 20_000; Date.now() < end && seen.size < 3;) {
+        for (const end = Date.now() + 60_000; Date.now() < end && seen.size < 3;) {
             await rig.call('GET', '/repos/acme/infra');
             for (const one of (await own()).windows) seen.add(one.opened_ms);
         }
@@ -106,12 +106,14 @@ describe('the budget of an installation', () => {
     });
 
     it('counts a call while limited only when the refusal had been answered', async () => {
-        await rig.sim.settings({ enforce: { concurrent: 1 }, api_latency_ms: 300 });
+        const route = 'GET /repos/acme/infra';
+        await rig.sim.fault({ on: 'api', kind: 'secondary', route, count: 1, seconds: 600 });
+        await rig.sim.settings({ api_latency_ms: 1500 });
         const get = () => rig.call('GET', '/repos/acme/infra');
         const both = await Promise.all([get(), get()]);
         assert.deepEqual(both.map((one) => one.status).sort(), [200, 403]);
         assert.equal((await own()).while_limited, 0);
-        await new Promise((done) => setTimeout(done, 80));
+        await new Promise((done) => setTimeout(done, 1080));
         await get();
         assert.equal((await own()).while_limited, 1);
     });

@@ -388,7 +388,10 @@ describe('runs', () => {
             'on: { workflow_dispatch: { inputs: { n: {} } } }\nrun-name: "${{ format(\'n {0}\', inputs.n) }}"\n' +
             'concurrency: lane\njobs: { a: { runs-on: x } }\n';
         await rig.sim.pushFiles('acme/infra', 'main', { '.github/workflows/lane.yaml': text });
-        for (const n of ['1', '2', '3']) await rig.dispatch({ n }, 'lane.yaml');
+        await rig.sim.script({ match: { inputs: { n: '1' } }, runMs: 3_600_000 });
+        const first = idOf(await rig.dispatch({ n: '1' }, 'lane.yaml'));
+        for (const n of ['2', '3']) await rig.dispatch({ n }, 'lane.yaml');
+        await rig.sim.run(first, 'finish', { conclusion: 'success' });
         await rig.sim.idle();
         const runs = (await rig.sim.runs()).filter((run) => run.workflow.endsWith('lane.yaml'));
         assert.deepEqual(
