@@ -66,9 +66,8 @@ async function isWellAgain(
     session: string,
     refused: string[],
 ): Promise<void> {
-    await eventually(
-        async () => assert.equal((await house.call('GET', '/readyz')).status, 200),
-        20_000,
+    await eventually(async () =>
+        assert.equal((await house.call('GET', '/readyz')).status, 200),
     );
     const facts = (await house.all('/api/v1/facts')).map((fact) => fact['key']);
     for (const guid of refused)
@@ -231,7 +230,7 @@ describe('a server on any free port', () => {
         const house = await House.open(sqlite, { isBare: true, settings: { public_url: '' } });
         try {
             const said = () => /setup="?(http:[^" ]+)/.exec(house.server.log)?.[1];
-            for (let i = 0; i < 500 && said() === undefined; i++)
+            for (let i = 0; i < 6000 && said() === undefined; i++)
                 await new Promise((done) => setTimeout(done, 10));
             assert.equal(said()?.replace(/\/setup.*/, ''), house.server.url);
         } finally {
@@ -341,34 +340,34 @@ describe('a second server', () => {
                 ...(await deliverAll(house.server.url)),
                 ...(await deliverAll(second.url)),
             ];
-            await eventually(() => applied(guids, second.url), 20_000);
+            await eventually(() => applied(guids, second.url));
             const [mine, theirs] = [await owned(house.server.url), await owned(second.url)];
             assert.ok(mine + theirs >= repos.length, `${mine} and ${theirs}`);
         });
 
-        it('takes the lanes over within 10 s of a kill -9, whoever held them', async () => {
+        it('takes the lanes over when the leases of one that was killed are over, whoever held them', async () => {
             await deliverAll(house.server.url);
             await sleep(500);
             const old = house.server.url;
             await house.server.kill();
-            const began = Date.now();
             const guids = await deliverAll(second.url);
-            await eventually(() => applied(guids, second.url), 15_000);
-            const took_ms = Date.now() - began;
-            assert.ok(took_ms < 10_000, `it took ${took_ms} ms`);
-            assert.ok((await owned(second.url)) >= repos.length);
+            await eventually(() => applied(guids, second.url));
+            await eventually(async () => assert.ok((await owned(second.url)) >= repos.length));
             await house.start();
             assert.equal(house.server.url, old);
             const more = await deliverAll(house.server.url);
-            await eventually(() => applied(more, house.server.url), 20_000);
+            await eventually(() => applied(more, house.server.url));
         });
 
         it('gives its lanes back at once when it is stopped in peace', async () => {
+            /* a minute: whoever waited for the end of its leases would be late */
             await second.stop();
-            const began = Date.now();
+            second.settings['lease_ms'] = '60000';
+            await second.start();
+            await eventually(async () => assert.ok((await owned(second.url)) > 0));
+            await second.stop();
             const guids = await deliverAll(house.server.url);
-            await eventually(() => applied(guids, house.server.url), 15_000);
-            assert.ok(Date.now() - began < 8_000, `it took ${Date.now() - began} ms`);
+            await eventually(() => applied(guids, house.server.url), 40_000);
             assert.deepEqual(second.complaints(), []);
         });
     });

@@ -321,7 +321,7 @@ export class House {
 }
 
 /** Looks again and again until `look` has nothing to complain about. */
-export async function eventually<T>(look: () => Promise<T>, patience_ms = 15_000): Promise<T> {
+export async function eventually<T>(look: () => Promise<T>, patience_ms = 60_000): Promise<T> {
     for (const end = Date.now() + patience_ms; ; await sleep(40)) {
         try {
             return await look();
