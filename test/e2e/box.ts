@@ -15,6 +15,9 @@ import type { Config } from '../forge-sim/forge.ts';
 import type { Files } from '../forge-sim/git.ts';
 import { affected, apply_file, plan_file, repositoryFiles, type Affected, type Part } from './graph.ts';
 
+/** How long anything is waited for that comes at once on a machine with nothing else to do. */
+const patience_ms = 60_000;
+
 const tree = join(import.meta.dirname, '../..');
 
 /** The one that the environment names, and no other: an older build must not stand in for it. Else the first that is there. */
@@ -108,7 +111,7 @@ export class Serve {
         const killNow = () => child.kill('SIGKILL');
         process.once('exit', killNow);
         child.once('exit', () => process.removeListener('exit', killNow));
-        for (const end = Date.now() + 20_000; Date.now() < end; await sleep(15)) {
+        for (const end = Date.now() + patience_ms; Date.now() < end; await sleep(15)) {
             if (child.exitCode !== null) break;
             if ((await fetch(`${this.url}/readyz`).catch(() => undefined))?.ok) return;
         }
@@ -124,13 +127,13 @@ export class Serve {
         if (!child || !this.isAlive) return;
         const ended = new Promise((done) => child.once('exit', done));
         child.kill(signal);
-        const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+        const late = setTimeout(() => child.kill('SIGKILL'), patience_ms);
         await ended;
         clearTimeout(late);
     }
 
     log(): string {
-        return readFileSync(`${this.dir}/serve.log`, 'utf8');
+        return existsSync(`${this.dir}/serve.log`) ? readFileSync(`${this.dir}/serve.log`, 'utf8') : '';
     }
 }
 
@@ -195,7 +198,7 @@ export class Refused extends Error {
 export async function call<T>(url: string, token: string, method: string, path: string, body?: unknown): Promise<T> {
     const headers: Record<string, string> = { 'content-type': 'application/json', 'user-agent': 'atmos/1.226.1 (linux; amd64)' };
     if (token) headers['authorization'] = `Bearer ${token}`;
-    for (const end = Date.now() + 15_000; ; await sleep(50)) {
+    for (const end = Date.now() + patience_ms; ; await sleep(50)) {
         const answer = await fetch(url + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) }).catch(
             (error: Error) => error,
         );
@@ -311,7 +314,7 @@ export class Box {
         return items;
     }
 
-    async until(what: string, isSo: () => Promise<boolean>, ms = 20_000): Promise<void> {
+    async until(what: string, isSo: () => Promise<boolean>, ms = patience_ms): Promise<void> {
         for (const end = Date.now() + ms; !(await isSo()); await sleep(25))
             if (Date.now() > end) throw new Error(`waited in vain for ${what}\n${await this.state()}`);
     }
@@ -412,7 +415,7 @@ export class Box {
         return found!;
     }
 
-    async ended(activity: string, head?: string, ms = 30_000): Promise<Batch> {
+    async ended(activity: string, head?: string, ms = 2 * patience_ms): Promise<Batch> {
         const { id } = await this.batch(activity, head, ms);
         await this.until(`the end of ${activity}`, async () => (await this.get<Batch>(`/api/v1/batches/${id}`)).state === 'ended', ms);
         return this.get(`/api/v1/batches/${id}`);
@@ -458,11 +461,11 @@ export class Box {
     }
 
     /** The check concludes, and the comment says what it will say. */
-    async checked(sha: string, conclusion: string, ms = 20_000): Promise<void> {
+    async checked(sha: string, conclusion: string, ms = patience_ms): Promise<void> {
         await this.until(`the check to be ${conclusion}`, async () => (await this.check(sha))?.conclusion === conclusion, ms);
     }
 
-    async commented(number: number, wanted: RegExp, ms = 20_000): Promise<string> {
+    async commented(number: number, wanted: RegExp, ms = patience_ms): Promise<string> {
         let text = '';
         await this.until(`a comment that says ${wanted}`, async () => wanted.test((text = await this.comment(number))), ms).catch((error: Error) => {
             throw new Error(`${error.message}\nthe comment:\n${text}`);

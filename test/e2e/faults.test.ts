@@ -21,7 +21,7 @@ interface Case {
 const dispatches = 'POST *dispatches';
 
 /** Open, plan, merge, apply: the same end, whatever is armed. */
-async function tell(box: Box, { faults, also, ms = 40_000 }: Case): Promise<void> {
+async function tell(box: Box, { faults, also, ms = 120_000 }: Case): Promise<void> {
     for (const fault of faults) await box.sim.fault(fault);
     const pull = await box.pull();
     await box.uploadPull(diamond, pull);
@@ -89,11 +89,11 @@ const hooks: Case[] = [
 
 /* The third of three that leave together is refused: none is still on its way then, which nobody could call back. */
 const limits: Case[] = [
-    { name: 'a secondary limit with retry-after (403)', faults: [dispatch('secondary', { hint: 'retry-after', seconds: 2, count: 1, skip: 2 })] },
-    { name: 'a secondary limit with retry-after (429)', faults: [dispatch('secondary', { hint: 'retry-after', seconds: 2, status: 429, count: 1, skip: 2 })] },
-    { name: 'a secondary limit with a reset', faults: [dispatch('secondary', { hint: 'reset', seconds: 2, count: 1, skip: 2 })] },
+    { name: 'a secondary limit with retry-after (403)', faults: [dispatch('secondary', { hint: 'retry-after', seconds: 3, count: 1, skip: 2 })] },
+    { name: 'a secondary limit with retry-after (429)', faults: [dispatch('secondary', { hint: 'retry-after', seconds: 3, status: 429, count: 1, skip: 2 })] },
+    { name: 'a secondary limit with a reset', faults: [dispatch('secondary', { hint: 'reset', seconds: 3, count: 1, skip: 2 })] },
     { name: 'the quota of the hour is used up', faults: [{ on: 'api', kind: 'primary', route: dispatches, seconds: 3, count: 1, skip: 2 }] },
-    { name: 'a secondary limit without a word of when to come back: a minute', faults: [dispatch('secondary', { hint: 'none', count: 1, skip: 2 })], ms: 90_000 },
+    { name: 'a secondary limit without a word of when to come back: a minute', faults: [dispatch('secondary', { hint: 'none', count: 1, skip: 2 })], ms: 180_000 },
 ];
 
 /* Numbers of the quota that are nonsense are not known; the holds go by what is assumed then. */
@@ -102,7 +102,7 @@ const numbers: Case[] = [
     { name: 'none at all', faults: [nonsense('missing')] },
     { name: 'absurd ones', faults: [nonsense('absurd')] },
     { name: 'backwards, every second time', faults: [nonsense('backwards', { probability: 0.5 })] },
-    { name: 'a reset in a year, and a secondary limit', faults: [nonsense('far'), dispatch('secondary', { hint: 'retry-after', seconds: 2, count: 1, skip: 2 })] },
+    { name: 'a reset in a year, and a secondary limit', faults: [nonsense('far'), dispatch('secondary', { hint: 'retry-after', seconds: 3, count: 1, skip: 2 })] },
 ];
 
 /* An answer is lost, too: the search for its run goes by the forge's clock. */
@@ -140,11 +140,11 @@ describe('told to wait, and killed', () => {
             const pull = await box.pull();
             await box.uploadPull(diamond, pull);
             const batch = await box.batch('opened');
-            await box.until('the refusal to be stored', async () => /secondary rate limit/.test(JSON.stringify(await box.nodes(batch.id))), 20_000);
+            await box.until('the refusal to be stored', async () => /secondary rate limit/.test(JSON.stringify(await box.nodes(batch.id))));
             await box.serve.end('SIGKILL');
             await box.serve.start();
-            assert.equal((await box.ended('opened', undefined, 60_000)).verdict, 'success', await box.state());
-            await box.checked(pull.head_sha, 'success', 20_000);
+            assert.equal((await box.ended('opened')).verdict, 'success', await box.state());
+            await box.checked(pull.head_sha, 'success');
             await box.clean({ intents: 7 });
         }));
 });

@@ -114,7 +114,7 @@ describe('a lock', { concurrency: 3 }, () => {
 
     it('that expires lets its instance go by itself', () =>
         withBox({}, async (box) => {
-            await box.post('/api/v1/locks', { key: `${box.repo}/${stack_default}/dns`, ttl: 2 });
+            await box.post('/api/v1/locks', { key: `${box.repo}/${stack_default}/dns`, ttl: 15 });
             const pull = await box.pull();
             await box.uploadPull([{ component: 'dns' }], pull);
             const batch = await box.batch('opened');

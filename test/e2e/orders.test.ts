@@ -193,6 +193,7 @@ describe('rapid pushes', () => {
             }
             await box.checked(pull.head_sha, 'action_required');
             await box.commented(1, /- \[ \] \*\*Resume dispatches\*\*/);
+            await box.until('no call under way', async () => !(await box.runs()).some((run) => run.state === 'dispatching'));
             const before = (await box.forgeRuns(plan_file)).length;
             await box.tick(1, 'max', 'Resume dispatches');
             assert.equal((await box.ended('synchronize', pull.head_sha)).verdict, 'success');
