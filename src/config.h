@@ -29,6 +29,7 @@
     X(github_minute_ms,         NUMBER, "60000",           100, 3600000,   "How long a minute of those limits is; another value is for measurements against a stand-in.") \
     X(oidc_issuers,             TEXT,   "https://token.actions.githubusercontent.com", 0, 0, "Accepted issuers of workflow tokens, separated by blanks.") \
     X(oidc_audiences,           TEXT,   "atmos-pro.com",   0,   0,         "Accepted audiences, separated by blanks. The atmos CLI asks for atmos-pro.com.") \
+    X(runner_hosts,             TEXT,   "",                0,   0,         "Hosts of runners that may have private addresses and plain http, separated by blanks; *.example.com means all below it. Every other runner must be on the public internet, with https.") \
     X(ca_file,                  TEXT,   "",                0,   0,         "More certificate authorities (PEM), for an Enterprise Server or a proxy.") \
     X(workers,                  NUMBER, "8",               1,   256,       "Threads for requests that read the database.") \
     X(readers,                  NUMBER, "3",               1,   64,        "Read connections to the database.") \

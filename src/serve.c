@@ -19,6 +19,7 @@
 #include "base/secret.h"
 #include "config.h"
 #include "engine/engine.h"
+#include "exec/runner.h"
 #include "forge/forge.h"
 #include "http/client.h"
 #include "http/server.h"
@@ -35,6 +36,9 @@ struct serve {
     struct http_client *client;
     struct github      *github;
     struct forge_port   port;
+    struct runners     *runners;
+    struct runner_port  runner_port;
+    uint8_t             callback_key[SHA256_BYTES];
     struct oidc        *oidc;
     struct engine      *engine;
     struct api         *api;
@@ -88,13 +92,15 @@ static bool load_key(struct serve *s, struct err *e)
     return true;
 }
 
-/* Sessions are signed with a key of their own, derived: what seals the database never signs. */
-static bool derive_session_key(struct serve *s, struct err *e)
+/* What is signed has keys of its own, derived: what seals the database never signs. */
+static bool derive_keys(struct serve *s, struct err *e)
 {
     uint8_t derived[SHA256_BYTES];
     hmac_sha256((str){ (const char *)s->key, sizeof s->key }, STR("signalbox session"), derived);
     bool ok = jwt_key_from_secret((str){(const char *)derived, sizeof derived}, &s->session_key, e);
     secret_wipe(derived, sizeof derived);
+    hmac_sha256((str){ (const char *)s->key, sizeof s->key }, STR("signalbox callback"),
+                s->callback_key);
     return ok;
 }
 
@@ -206,6 +212,8 @@ static bool start_forge(struct serve *s, struct err *e)
     if (!github_new(&github, &s->github, e) || !oidc_new(&oidc, &s->oidc, e))
         return false;
     s->port = github_port(s->github);
+    s->runners = runners_new(s->client, c->runner_hosts);
+    s->runner_port = runners_port(s->runners);
     return true;
 }
 
@@ -238,6 +246,9 @@ static bool start_engine(struct serve *s, struct err *e)
         .workspace_id = s->workspace,
         .public_url = s->public_url,
         .forge = &s->port,
+        .runner = &s->runner_port,
+        .seal_key = s->key,
+        .callback_key = s->callback_key,
         .readers = (unsigned)config_number(c->readers),
         .lease_ms = config_number(c->lease_ms),
         .sweep_ms = config_number(c->sweep_ms),
@@ -274,6 +285,7 @@ static bool start_api(struct serve *s, struct err *e)
         .github = s->github,
         .session_key = s->session_key,
         .seal_key = s->key,
+        .callback_key = s->callback_key,
         .webhook_secrets = s->webhook_secret,
         .webhook_secret_count = s->webhook_secrets,
         .default_workspace = s->workspace,
@@ -321,7 +333,7 @@ static void choose_public_url(struct serve *s)
 
 static bool start_all(struct serve *s, struct err *e)
 {
-    if (!split_listen(s, e) || !load_key(s, e) || !derive_session_key(s, e) ||
+    if (!split_listen(s, e) || !load_key(s, e) || !derive_keys(s, e) ||
         !configured_app(s, e) || !prepare_database(s, e))
         return false;
     choose_public_url(s);
@@ -339,13 +351,16 @@ static void stop_all(struct serve *s)
     engine_quiet(s->engine);
     /* the engine still makes calls until it has stopped, and needs their answers */
     github_stop(s->github);
+    runners_stop(s->runners);
     http_client_stop(s->client);
     engine_stop(s->engine);
     api_free(s->api);
     github_free(s->github);
+    runners_free(s->runners);
     oidc_free(s->oidc);
     jwt_key_free(s->session_key);
     secret_wipe(s->key, sizeof s->key);
+    secret_wipe(s->callback_key, sizeof s->callback_key);
     arena_free(s->mem);
 }
 

@@ -33,6 +33,8 @@ struct api_config {
     const struct jwt_key *session_key_before;   /* still accepted while rotating; may be NULL */
     /* SECRET_KEY_BYTES, for what the set-up page stores; NULL: no set-up page */
     const uint8_t        *seal_key;
+    /* SHA256_BYTES: what tokens of callbacks are checked with; NULL: no callback is believed */
+    const uint8_t        *callback_key;
     /* at most two; none: /webhooks/github answers 404 until the set-up page made one */
     const str            *webhook_secrets;
     size_t                webhook_secret_count;

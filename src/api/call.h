@@ -113,6 +113,15 @@ struct audit_entry audit_of(struct call *c, int64_t repository_id, str action, s
 /* The repository of the first part of the path. */
 bool call_path_repository(struct call *c, struct repository *r) MUST_CHECK;
 
+/* commands.c */
+/* The body of a fact of kind "command", begun: {"command":name,"actor",…} */
+struct json_out command_begin(struct call *c, struct buf *b, const char *name);
+/*
+ * Stores a fact in this lane and waits for its note (empty: FAILED, or 202 has been written). A
+ * command may carry an Idempotency-Key.
+ */
+enum outcome call_fact(struct call *c, int64_t lane, const char *kind, str body, str *note);
+
 /* secrets.c */
 /* The one row of a list below a repository that has this name; ERR_NOT_FOUND. */
 bool call_show_named(struct call *c, query_list *list, int64_t repository_id,
@@ -147,7 +156,8 @@ handler api_exchange, api_affected, api_instances, api_report, api_report_old, a
     api_settings_get, api_settings_set, api_permission_add, api_permission_remove, api_list_of_repository,
     api_import, api_token_create, api_token_revoke, api_replay, api_setup, api_setup_callback,
     api_secret_put, api_secret_remove, api_action_get, api_action_put, api_action_remove,
-    api_runner_put, api_runner_remove, api_explain_batch, api_explain_node, api_explain_pull;
+    api_runner_put, api_runner_remove, api_action_start, api_action_stop, api_callback,
+    api_explain_batch, api_explain_node, api_explain_pull;
 
 /* --- the inside of struct api --- */
 

@@ -76,27 +76,54 @@ static enum outcome outcome_of(struct call *c, str note, bool refused)
     return ANSWERED;
 }
 
-static enum outcome command(struct call *c, int64_t lane, str body)
+/* Stores the fact and waits for what comes of it in its lane; *applied false: that takes longer. */
+static bool apply(struct call *c, struct command_call *x, str *note, bool *refused, bool *applied)
 {
-    struct command_call x = {.call = c,
-                             .fact = {.lane = lane,
-                                      .kind = "command",
-                                      .body = body,
-                                      .actor = c->who.name,
-                                      .trace = c->trace}};
-    str note = STR("");
-    bool refused = false;
-    if (!idempotency_key(c, &x.fact.key) ||
-        !engine_write_wait(c->api->config.engine, command_body, &x, &c->err))
-        return FAILED;
-    engine_poke(c->api->config.engine, lane);
-    if (!engine_fact_wait(c->api->config.engine, x.id, c->api->config.outcome_ms, c->mem, &note,
-                          &refused))
-        return pending(c, x.id);
-    return outcome_of(c, note, refused);
+    if (!engine_write_wait(c->api->config.engine, command_body, x, &c->err))
+        return false;
+    engine_poke(c->api->config.engine, x->fact.lane);
+    *applied = engine_fact_wait(c->api->config.engine, x->id, c->api->config.outcome_ms, c->mem,
+                                note, refused);
+    return true;
 }
 
-static struct json_out begin(struct call *c, struct buf *b, const char *name)
+static struct command_call command_of(struct call *c, int64_t lane, const char *kind, str body)
+{
+    return (struct command_call){ .call = c,
+                                  .fact = { .lane = lane,
+                                            .kind = kind,
+                                            .body = body,
+                                            .actor = c->who.name,
+                                            .trace = c->trace } };
+}
+
+static enum outcome command(struct call *c, int64_t lane, str body)
+{
+    struct command_call x = command_of(c, lane, "command", body);
+    str note = STR("");
+    bool refused = false, applied;
+    if (!idempotency_key(c, &x.fact.key) || !apply(c, &x, &note, &refused, &applied))
+        return FAILED;
+    return applied ? outcome_of(c, note, refused) : pending(c, x.id);
+}
+
+enum outcome call_fact(struct call *c, int64_t lane, const char *kind, str body, str *note)
+{
+    struct command_call x = command_of(c, lane, kind, body);
+    bool refused = false, applied;
+    *note = STR("");
+    if (str_eq(str_of(kind), STR("command")) && !idempotency_key(c, &x.fact.key))
+        return FAILED;
+    if (!apply(c, &x, note, &refused, &applied))
+        return FAILED;
+    if (applied && !refused)
+        return ANSWERED;
+    enum outcome o = applied ? outcome_of(c, *note, true) : pending(c, x.id);
+    *note = STR("");
+    return o;
+}
+
+struct json_out command_begin(struct call *c, struct buf *b, const char *name)
 {
     struct json_out w;
     buf_init(b, c->mem, 1 << 20);
@@ -136,7 +163,7 @@ static enum outcome batch_command(struct call *c, const char *name, const struct
                                   int64_t position)
 {
     struct buf body;
-    struct json_out w = begin(c, &body, name);
+    struct json_out w = command_begin(c, &body, name);
     json_field_str(&w, STR("batch"), c->path[0]);
     if (position >= 0)
         json_field_i64(&w, STR("node"), position);
@@ -185,7 +212,7 @@ enum outcome api_resume(struct call *c)
     engine_read_done(c->api->config.engine, db);
     if (!ok)
         return FAILED;
-    struct json_out w = begin(c, &body, "resume");
+    struct json_out w = command_begin(c, &body, "resume");
     json_field_i64(&w, STR("change"), change.id);
     json_end_object(&w);
     return command(c, lane, buf_str(&body));
@@ -294,7 +321,7 @@ enum outcome api_dispatch(struct call *c)
     engine_read_done(c->api->config.engine, db);
     if (!ok)
         return FAILED;
-    struct json_out w = begin(c, &body, "dispatch");
+    struct json_out w = command_begin(c, &body, "dispatch");
     json_field_str(&w, STR("stack"), d.stack);
     json_field_str(&w, STR("component"), d.component);
     json_field_str(&w, STR("workflow"), d.workflow);

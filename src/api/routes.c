@@ -102,6 +102,23 @@ const struct route routes[] = {
     {HTTP_POST, V1 "/dispatch", api_dispatch, RIGHT_OPERATE, .json = true,
      .doc = "Dispatch a workflow by hand."},
 
+    {HTTP_POST, V1 "/repositories/{repositoryId}/actions/{name}/runs", api_action_start,
+     RIGHT_OPERATE, .json = true, .doc = "Set off an action."},
+    {HTTP_GET, V1 "/action-runs", api_list, RIGHT_READ, .list = query_action_runs,
+     .doc = "Runs of actions, newest first."},
+    {HTTP_GET, V1 "/action-runs/{runId}", api_one, RIGHT_READ, .one = query_action_run,
+     .doc = "One run of an action."},
+    {HTTP_POST, V1 "/action-runs/{runId}/cancel", api_action_stop, RIGHT_OPERATE,
+     .doc = "Stop a run of an action."},
+    {HTTP_DELETE, V1 "/action-runs/{runId}", api_action_stop, RIGHT_OPERATE,
+     .doc = "Stop a run of an action."},
+
+    /* runners */
+    {HTTP_POST, "/action-runs/{runId}/callback", api_callback, RIGHT_NOTHING,
+     .doc = "A runner says what became of a run."},
+    {HTTP_POST, "/{owner}/{project}/envs/{environment}/action-runs/{runId}/callback", api_callback,
+     RIGHT_NOTHING, .doc = "The same (the path as it is documented)."},
+
     /* admins */
     {HTTP_POST, V1 "/repositories", api_import, RIGHT_ADMIN, .json = true,
      .doc = "Import a repository by hand."},

@@ -135,6 +135,23 @@ const struct verb verbs[] = {
      "explains definitions."},
     {"actions rm", "<name>", 1, 1, verb_actions_rm, of_repo_options, "Remove an action (admins).",
      "actions rm provision-tenant", NULL},
+    {"actions run", "<name>", 1, 1, verb_actions_run, actions_run_options, "Set off an action.",
+     "actions run provision-tenant --param customer_id=acme --wait\n"
+     "actions run provision-tenant -r acme/infra -p customer_id=acme -p size=3",
+     "With --wait the exit code is 0 when it succeeded, 10 when it was cancelled, 1 when it failed or "
+     "was timed out."},
+    {"action-runs list", "", 0, 0, verb_action_runs_list, action_runs_options,
+     "List runs of actions, newest first.", "action-runs list --repo acme/infra --state running",
+     "Columns: run, repository, action, state, created, ended, by, error."},
+    {"action-runs show", "<run>", 1, 1, verb_action_runs_show, wait_options,
+     "Show a run of an action, or follow it to its end.",
+     "action-runs show 0198c7a0-1111-4abc-8def-0123456789ab\n"
+     "action-runs show 0198c7a0-1111-4abc-8def-0123456789ab --wait",
+     NULL},
+    {"action-runs cancel", "<run>", 1, 1, verb_action_runs_cancel, wait_options,
+     "Stop a run of an action.", "action-runs cancel 0198c7a0-1111-4abc-8def-0123456789ab --wait",
+     "What no runner has taken is cancelled at once. Else its runner is told to stop it, and says when "
+     "it has."},
     {"token create", "", 0, 0, verb_token_create, token_options, "Make an API token (admins).",
      "token create --name ci --repo acme/infra --ttl 90d --output ci.token",
      "The token is shown this once: on standard output, or in the file of --output."},

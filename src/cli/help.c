@@ -135,7 +135,7 @@ int verb_completion(struct cli *c)
     fprintf(to, "    \"repo \"*) all='list show set permissions add' ;;\n    \"token \"*) "
                 "all='create list revoke' ;;\n    \"secrets \"*) all='set set-value list rm' ;;\n"
                 "    \"runners \"*) all='set list rm' ;;\n    \"actions \"*) all='list show set "
-                "rm' ;;\n    esac\n"
+                "rm run' ;;\n    \"action-runs \"*) all='list show cancel' ;;\n    esac\n"
                 "    [ \"$COMP_CWORD\" -eq 1 ] && all='serve bootstrap");
     str last = STR_NONE;
     for (const struct verb *v = verbs; v->name; v++) {

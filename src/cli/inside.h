@@ -50,7 +50,8 @@ extern const struct option lock_options[], unlock_options[], locks_options[], ba
     batch_options[], watch_options[], rerun_options[], dispatch_options[], runs_options[],
     instances_options[], uploads_options[], page_options[], permissions_options[], add_options[],
     token_options[], explain_options[], release_options[], resume_options[], secrets_set_options[],
-    of_repo_options[], of_repo_list_options[], runners_set_options[], actions_set_options[];
+    of_repo_options[], of_repo_list_options[], runners_set_options[], actions_set_options[],
+    actions_run_options[], action_runs_options[], wait_options[];
 int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli *c),
     verb_batches(struct cli *c), verb_batch(struct cli *c), verb_cancel(struct cli *c),
     verb_retry(struct cli *c), verb_release(struct cli *c),
@@ -64,7 +65,9 @@ int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli 
 int verb_secrets_set(struct cli *c), verb_secrets_list(struct cli *c), verb_secrets_rm(struct cli *c),
     verb_runners_set(struct cli *c), verb_runners_list(struct cli *c), verb_runners_rm(struct cli *c),
     verb_actions_set(struct cli *c), verb_actions_list(struct cli *c),
-    verb_actions_show(struct cli *c), verb_actions_rm(struct cli *c);
+    verb_actions_show(struct cli *c), verb_actions_rm(struct cli *c),
+    verb_actions_run(struct cli *c), verb_action_runs_list(struct cli *c),
+    verb_action_runs_show(struct cli *c), verb_action_runs_cancel(struct cli *c);
 
 /* Two words of the greatest length that the system lets through, every byte escaped. */
 enum { WORDS_MAX = 200, ASK_BYTES_MAX = 4 << 20 };

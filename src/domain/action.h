@@ -27,6 +27,7 @@
 enum {
     ACTION_JSON_BYTES_MAX = 64 << 10,       /* of one definition */
     ACTION_DEPTH_MAX = 16,
+    ACTIONS_MAX = 200,                      /* of one repository */
     ACTION_PARAMETERS_MAX = 100,
     ACTION_VALUE_BYTES_MAX = 16 << 10,      /* of one parameter; all of them 64 KiB (§6.4) */
     ACTION_VALUES_BYTES_MAX = 64 << 10,

@@ -490,6 +490,14 @@ bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
     if (str_eq(a.effect.kind, STR("dispatch")))
         return str_eq(a.call, STR("dispatch")) ? dispatch_answered(s, &a, e)
                                                : dispatch_looked_for(s, &a, e);
+    if (str_starts(a.effect.kind, STR("action_"))) {
+        struct runner_news n = { .message = a.message };
+        int64_t outcome = json_i64_or(json_get(body, STR("runner")), RUNNER_REFUSED);
+        n.outcome = outcome >= 0 && outcome <= RUNNER_REFUSED ? (enum runner_outcome)outcome
+                                                              : RUNNER_REFUSED;
+        n.wait_ms = json_i64_or(json_get(body, STR("waitMs")), 0);
+        return action_answered(s, &a.effect, &n, e);
+    }
     /* Who ordered something is told when it is given up. */
     bool last = str_eq(a.effect.kind, STR("permission")) && a.effect.attempts >= EFFECT_TRIES_MAX;
     if (passing(a.outcome) && !last)

@@ -179,6 +179,8 @@ static const struct {
     {"unlock", unlock},
     {"explain", order_explain},
     {"help", order_help},
+    {"action_run", action_start},
+    {"action_cancel", action_stop},
 };
 
 /* A command of the API says neither: a token's. One from the forge was made by orders.c. */

@@ -406,7 +406,8 @@ static bool leftovers_body(struct db *db, struct arena *mem, void *arg, struct e
                   "select repository_id from batch where state <> 'ended' union select "
                   "c.repository_id from change_event v join change c on c.id = v.change_id where "
                   "v.state = 'waiting' union select repository_id from upload where state = "
-                  "'complete' and received_ms > $1",
+                  "'complete' and received_ms > $1 union select repository_id from action_run where "
+                  "ended_ms is null",
                   ARGS(A(engine_now_ms(x->en) - 2 * JOIN_UPLOAD_EXPIRES_MS))))
         return false;
     open = arena_make(x->en->mem, int64_t, facts_count + effects_count + waited_count + r.count + 2);

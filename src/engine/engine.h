@@ -106,6 +106,7 @@ void engine_read_done(struct engine *en, struct db *db);
 int64_t engine_now_ms(struct engine *en);
 
 struct forge_port;
+struct runner_port;
 struct http_client;
 struct engine_config {
     str      database;              /* db_open's URL */
@@ -114,6 +115,10 @@ struct engine_config {
     str      workspace_id;          /* where repositories of the App are imported */
     str      public_url;            /* of the dashboard, for links: "https://signalbox.example" */
     struct forge_port *forge;       /* what effects are carried out with; NULL: they wait (tests) */
+    /* what runners are called with, and the keys for it (SECRET_KEY_BYTES: opens secrets;
+       SHA256_BYTES: makes tokens); NULL: runs of actions wait (tests) */
+    struct runner_port *runner;
+    const uint8_t *seal_key, *callback_key;
     int64_t  lease_ms;              /* PostgreSQL lanes; default 6000 */
     int64_t  sweep_ms;              /* default 60000 */
     /* runs without news for so long are asked about; default 120000 */

@@ -18,6 +18,7 @@
 #include "engine/engine.h"
 #include "engine/view.h"
 #include "engine/work.h"
+#include "exec/runner.h"
 #include "forge/forge.h"
 #include "store/batches.h"
 #include "store/budget.h"
@@ -92,6 +93,8 @@ struct lane {
     int64_t              sweep_ms;      /* when silent runs are next looked for */
     /* when blocked nodes are looked at again; 0: when something changes */
     int64_t              look_ms;
+    /* when the first run of an action is over its time; 0: there is none */
+    int64_t              reap_ms;
     int64_t              due_ms;        /* when an effect that waits is due; 0: none */
     bool                 scan;          /* look at every open effect, not only at the new ones */
     atomic_bool          recheck;       /* lock gate: look at blocked nodes */
@@ -109,6 +112,7 @@ struct outgoing {
     struct outgoing  *next;
     int64_t           effect_id;
     struct forge_call call;
+    struct runner_call *runner;         /* a call of a runner instead */
     /* goes into the answer fact: e.g. the hash of what was sent */
     str               memo;
 };
@@ -338,6 +342,21 @@ bool apply_exec(struct step *s, struct json fact, str *note, struct err *e) MUST
 bool apply_report(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
 
+/* actions.c: what is set off in a repository, and runs on a runner */
+struct runner_news { enum runner_outcome outcome; int64_t wait_ms; str message; };
+bool action_start(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                  struct err *e);
+bool action_stop(struct step *s, struct json cmd, const struct orderer *by, str *note,
+                 struct err *e);
+/* Effects "action_dispatch" and "action_cancel": the key is the id of the run. */
+bool action_prepare(struct step *s, const struct effect *f, struct err *e) MUST_CHECK;
+bool action_answered(struct step *s, const struct effect *f, const struct runner_news *n,
+                     struct err *e) MUST_CHECK;
+/* Fact "callback": what a runner reports. ERR_CONFLICT when the run has ended. */
+bool apply_callback(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
+/* Runs whose time is over; wakes the lane for the next one. */
+bool actions_reap(struct step *s, struct err *e) MUST_CHECK;
+
 /* trees.c: is what a merge applies what is on the base branch now? */
 bool trees_want(struct step *s, const struct hot *h, const struct change *c,
                 struct err *e) MUST_CHECK;
@@ -380,6 +399,8 @@ bool report_refused(struct step *s, const struct effect *f, struct json memo,
 bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent,
                     struct err *e) MUST_CHECK;
 void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call, str memo);
+/* Body, token and mask live in the step's memory: they are wiped once they were handed over. */
+void outbox_add_runner(struct step *s, int64_t effect_id, const struct runner_call *call);
 /*
  * The forge did not do it: another try later, with back-off and jitter; given up after
  * EFFECT_TRIES_MAX.

@@ -327,7 +327,16 @@ static bool apply_settings_fact(struct step *s, const struct fact *f, str body, 
     return settings_file_want(s, e);
 }
 
+static bool apply_callback_fact(struct step *s, const struct fact *f, str body, str *note,
+                                struct err *e)
+{
+    struct json v;
+    (void)f;
+    return parse_fact(s, body, &v, e) && apply_callback(s, v, note, e);
+}
+
 static const struct fact_handler handlers[] = {
+    { "callback",        apply_callback_fact },
     { "upload.affected", apply_upload_fact },
     { "answer",          apply_answer_fact },
     { "command",         apply_command_fact },
@@ -504,7 +513,8 @@ static bool look_at_holds(struct step *s, struct err *e)
 static bool lane_work(struct step *s, struct err *e)
 {
     hot_trim(s->lane);
-    if (!lane_load(s, e) || !apply_facts(s, e) || !look_at_holds(s, e) || !lane_sweep(s, e) ||
+    if (!lane_load(s, e) || !apply_facts(s, e) || !actions_reap(s, e) || !look_at_holds(s, e) ||
+        !lane_sweep(s, e) ||
         !lane_let_go(s, e))
         return false;
     if (!budget_end_step(s, e) || (s->schedule && !budget_schedule(s, e)))

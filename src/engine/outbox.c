@@ -49,6 +49,16 @@ void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call
     s->out_last = &o->next;
 }
 
+void outbox_add_runner(struct step *s, int64_t effect_id, const struct runner_call *call)
+{
+    struct outgoing *o = arena_make(s->mem, struct outgoing, 1);
+    o->effect_id = effect_id;
+    o->runner = arena_make(s->mem, struct runner_call, 1);
+    *o->runner = *call;
+    *s->out_last = o;
+    s->out_last = &o->next;
+}
+
 /* ---- one function a kind of effect ----------------------------------------------------------- */
 
 static bool prepare_dispatch(struct step *s, const struct effect *f, struct json body,
@@ -254,6 +264,8 @@ static const struct {
 bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, struct err *e)
 {
     struct json body;
+    if (str_starts(f->kind, STR("action_")))        /* of no forge: it needs no App */
+        return !s->en->config.runner || action_prepare(s, f, e);
     if (!s->en->config.forge)
         return true;
     if (s->lane->has_repo && (s->lane->repo.removed || s->lane->repo.suspended))
@@ -364,6 +376,54 @@ static void answered(void *ctx, const struct forge_answer *a)
     arena_free(mem);
 }
 
+/*
+ * The outcome in the forge's words, too: what the engine does with any answer does not ask whose it
+ * is. Nothing of what was sent is in it: the answer's message was masked.
+ */
+static void runner_answered(void *ctx, const struct runner_answer *a)
+{
+    static const enum forge_outcome as[] = {
+        [RUNNER_OK] = FORGE_OK,               [RUNNER_NOT_SENT] = FORGE_NOT_SENT,
+        [RUNNER_LOST] = FORGE_LOST,           [RUNNER_BUSY] = FORGE_LIMITED,
+        [RUNNER_NOT_FOUND] = FORGE_NOT_FOUND, [RUNNER_NO_ACCESS] = FORGE_NO_ACCESS,
+        [RUNNER_CONFLICT] = FORGE_REFUSED,    [RUNNER_REFUSED] = FORGE_REFUSED,
+    };
+    struct call_out *c = ctx;
+    struct arena *mem = arena_new(1 << 20, 8 << 20);
+    struct buf b;
+    struct json_out w;
+    buf_init(&b, mem, 1 << 20);
+    json_out_init(&w, &b);
+    json_begin_object(&w);
+    json_field_i64(&w, STR("effect"), c->effect_id);
+    json_field_str(&w, STR("call"), STR("runner"));
+    json_field_str(&w, STR("outcome"), str_of(forge_outcome_name(as[a->outcome])));
+    json_field_i64(&w, STR("runner"), a->outcome);
+    json_field_i64(&w, STR("status"), a->status);
+    json_field_str(&w, STR("message"), a->message.ptr ? a->message : STR(""));
+    json_field_i64(&w, STR("waitMs"), a->wait_ms);
+    json_field_i64(&w, STR("tookMs"), a->took_ms);
+    json_end_object(&w);
+    engine_submit(c->en, &(struct fact_new){.lane = c->lane, .kind = "answer", .body = buf_str(&b)},
+                  answer_stored, c);
+    arena_free(mem);
+}
+
+static void wipe(str s)
+{
+    if (s.len)
+        secret_wipe((void *)(uintptr_t)s.ptr, s.len);
+}
+
+static void call_runner(struct engine *en, struct runner_call *r, struct call_out *c)
+{
+    en->config.runner->call(en->config.runner->self, r, runner_answered, c);
+    wipe(r->body);
+    wipe(r->token);
+    for (size_t i = 0; i < r->mask_count; i++)
+        wipe(r->mask[i]);
+}
+
 static void note_inflight(struct lane *l, int64_t effect_id)
 {
     if (l->inflight_count == l->inflight_cap) {
@@ -403,6 +463,10 @@ void outbox_hand_over(struct step *s)
         if (o->memo.len)
             memcpy(c->memo, o->memo.ptr, o->memo.len);
         note_inflight(s->lane, o->effect_id);
+        if (o->runner) {
+            call_runner(en, o->runner, c);
+            continue;
+        }
         en->config.forge->call(en->config.forge->self, &o->call, answered, c);
     }
 }

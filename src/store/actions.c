@@ -50,9 +50,9 @@ bool actions_put(struct db *db, struct arena *mem, int64_t repository_id,
                   ARGS(A(repository_id), A(a->name), A(a->source))))
         return false;
     *is_new = row_i64(&r, 0, 1) == 0;
-    if (*is_new && row_i64(&r, 0, 0) >= ACTIONS_OF_REPOSITORY_MAX)
+    if (*is_new && row_i64(&r, 0, 0) >= ACTIONS_MAX)
         return fail(e, ERR_LIMIT, "the repository has %d actions already: remove one first",
-                    ACTIONS_OF_REPOSITORY_MAX);
+                    ACTIONS_MAX);
     return db_exec(db, e, NULL,
                    "insert into action (repository_id, name, source, definition, created_ms, "
                    "updated_ms, updated_by) values ($1, $2, $3, $4, $5, $5, $6) on conflict "

@@ -4,8 +4,9 @@
 #ifndef SIGNALBOX_STORE_ACTIONS_H
 #define SIGNALBOX_STORE_ACTIONS_H
 #include "db/db.h"
+#include "domain/action.h"
 
-enum { ACTIONS_OF_REPOSITORY_MAX = 200, RUNNERS_OF_REPOSITORY_MAX = 50 };
+enum { RUNNERS_OF_REPOSITORY_MAX = 50 };
 #define ACTION_FROM_API  "api"
 #define ACTION_FROM_FILE "file"
 

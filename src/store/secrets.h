@@ -16,7 +16,8 @@ bool secrets_put(struct db *db, struct arena *mem, const uint8_t *key, int64_t r
 /* The value in clear, in mem: for what leaves at once, never for a row or a log. */
 bool secrets_get(struct db *db, struct arena *mem, const uint8_t *key, int64_t repository_id,
                  str name, str *value, bool *found, struct err *e) MUST_CHECK;
-/* All values of a repository: what must be masked in text that comes from outside. */
+/* All values of a repository: what must be masked in text that comes from outside. There is room
+ * for one more. */
 bool secrets_values(struct db *db, struct arena *mem, const uint8_t *key, int64_t repository_id,
                     str **values, size_t *count, struct err *e) MUST_CHECK;
 bool secrets_remove(struct db *db, int64_t repository_id, str name, bool *found,

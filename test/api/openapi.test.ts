@@ -291,5 +291,20 @@ async function tourOfActions(house: House, repo: Repo): Promise<void> {
         assert.equal((data['items'] as Value[]).length, 1);
     }
     await house.ok('GET', `${at}/actions/tour`);
+    const { data: run } = await house.ok('POST', `${at}/actions/tour/runs`, {});
+    await house.ok('GET', '/api/v1/action-runs');
+    const one = `/api/v1/action-runs/${String(run['id'])}`;
+    await house.ok('GET', one);
+    for (const [method, path] of [
+        ['DELETE', one],
+        ['POST', `${one}/cancel`],
+    ] as const)
+        assert.equal((await house.call(method, path, { token: house.admin })).status, 409);
+    // What a runner may say is in action-runs.test.ts.
+    for (const path of ['', '/acme/tour/envs/default'])
+        assert.equal(
+            (await house.call('POST', `${path}/action-runs/${String(run['id'])}/callback`, { body: {} })).status,
+            401,
+        );
     for (const [kind] of things) await house.ok('DELETE', `${at}/${kind}/tour`);
 }

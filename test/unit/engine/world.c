@@ -342,6 +342,9 @@ static bool try_start(struct world *w, struct err *e)
                               .workspace_id = STR("ws_test"),
                               .public_url = STR("https://box.example"),
                               .forge = &w->port,
+                              .runner = w->runner.call ? &w->runner : NULL,
+                              .seal_key = w->key,
+                              .callback_key = w->key,
                               .lease_ms = 2000,
                               .sweep_ms = 500,
                               .silent_ms = 60000,
@@ -375,8 +378,14 @@ static void start(struct world *w)
 
 void world_start(struct world *w, struct both *b)
 {
+    world_start_with(w, b, (struct runner_port){ 0 });
+}
+
+void world_start_with(struct world *w, struct both *b, struct runner_port runner)
+{
     memset(w, 0, sizeof *w);
     w->both = b;
+    w->runner = runner;
     db_close(b->db);
     b->db = NULL;
     pthread_mutex_init(&w->mutex, NULL);
@@ -645,13 +654,17 @@ void world_run_webhook(struct world *w, int run, const char *status, const char 
     world_webhook(w, "workflow_run", NULL, json.ptr);
 }
 
-str world_command(struct world *w, const char *json, bool *refused)
+str world_fact(struct world *w, const char *kind, const char *json, bool *refused)
 {
-    int64_t id =
-        submit(w, &(struct fact_new){
-                      .lane = 1, .kind = "command", .body = str_of(json), .actor = STR("tester")});
+    int64_t id = submit(w, &(struct fact_new){
+                               .lane = 1, .kind = kind, .body = str_of(json), .actor = STR("tester")});
     str note = STR("");
     if (!engine_fact_wait(w->engine, id, APPLIED_MS, w->both->mem, &note, refused))
-        stop_test("the command was not applied\n");
+        stop_test("the %s was not applied\n", kind);
     return note;
+}
+
+str world_command(struct world *w, const char *json, bool *refused)
+{
+    return world_fact(w, "command", json, refused);
 }

@@ -7,6 +7,7 @@
 
 #include "both.h"
 #include "engine/engine.h"
+#include "exec/runner.h"
 #include "forge/forge.h"
 
 enum { RUNS_MAX = 4096 };
@@ -30,6 +31,8 @@ struct world {
     struct both       *both;
     struct engine     *engine;
     struct forge_port  port;
+    struct runner_port runner;          /* none: nothing of an action leaves */
+    uint8_t            key[32];         /* seals secrets, makes tokens */
     pthread_mutex_t    mutex;
     enum mood          mood;            /* of the next `mood_left` dispatches; then KIND */
     int                mood_left;
@@ -65,6 +68,8 @@ extern const char *const workflow_usual;
 
 /* engine, workspace ws_test, repository 1 acme/infra */
 void world_start(struct world *w, struct both *b);
+/* The same with a runner. */
+void world_start_with(struct world *w, struct both *b, struct runner_port runner);
 void world_stop(struct world *w);
 /* stops the engine without letting it finish, starts another: again when an armed fault forbade it */
 void world_crash(struct world *w);
@@ -98,6 +103,8 @@ void world_tick(struct world *w, const char *order, const char *sender, const ch
 void world_answer(struct world *w);
 void world_run_webhook(struct world *w, int run, const char *status, const char *conclusion,
                        int attempt);
+/* A fact of any kind; its note. */
+str  world_fact(struct world *w, const char *kind, const char *json, bool *refused);
 str  world_command(struct world *w, const char *json, bool *refused);
 
 /* Waits of this file and its tests: 40 s at the least, for a loaded machine is no failure. */
