@@ -50,9 +50,17 @@ struct http_call {
     size_t                    body_max;      /* of the answer; default 8 MiB */
     bool                      follow;
     bool                      public_only;   /* somebody typed the address: see below */
+    bool                      private_allowed;   /* with it: see http_address_allowed */
     void (*done)(void *ctx, const struct http_answer *a);    /* answer valid only during it */
     void *ctx;
 };
+
+/*
+ * Whether what somebody typed may lead there: to public addresses, and with private_allowed to
+ * private and loopback ones. Never to link-local ones or to a cloud's metadata service.
+ */
+struct sockaddr;
+bool http_address_allowed(const struct sockaddr *a, bool private_allowed);
 
 /* public_only: private, loopback, link-local and other special addresses are refused at the moment
  * of connecting, when the name has been resolved for good (architecture.md §6). Such a call uses

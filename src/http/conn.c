@@ -351,6 +351,10 @@ static bool request_begin(struct conn *c, str bytes)
     c->body_max = class.body_max;
     c->on_loop = class.on_loop;
     c->request.user = class.user;
+    if (class.refuse) {
+        refuse(c, class.refuse, class.why);
+        return true;
+    }
     str rest = str_sub(bytes, s->head.bytes, bytes.len);
     if (c->chunked || c->body_want)
         return body_begin(c, rest, class.body_ms);

@@ -58,6 +58,8 @@ struct http_class {
     int64_t body_ms;          /* absolute deadline for the whole body; default 60 s */
     bool    on_loop;
     void   *user;             /* for http_request.user */
+    int     refuse;           /* not 0: `refuse` is called with this status and `why` at once, no */
+    const char *why;          /* body is read, and the connection is closed */
 };
 
 struct http_hooks {

@@ -1,10 +1,20 @@
 #include "runner/runner.h"
 
+#include <link.h>
+#include <malloc.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/scope.h"
-#include "runner/settings.h"
+#include "runner/job_sandbox.h"
+#include "runner/service.h"
+#include "runner/which.h"
 
 enum { EXIT_SETTINGS = 78 };
 
@@ -17,10 +27,106 @@ static int say_problems(const struct err *e)
     return EXIT_SETTINGS;
 }
 
+static void log_setup_from(const struct runner_settings *c)
+{
+    static const char *const levels[] = { "debug", "info", "warn", "error" };
+    for (int i = 0; i < 4; i++)
+        if (str_eq(c->log_level.text, str_of(levels[i])))
+            log_setup((enum log_level)i, str_eq(c->log_format.text, STR("json")));
+}
+
+/*
+ * A workflow runs as the same user: it must not read our memory or what /proc shows of our
+ * environment, and no core file may hold it.
+ */
+static void become_private(void)
+{
+    umask(077);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* Where leaks are looked for at the end, the looking needs it; nothing secret is left by then. */
+static void become_public(void)
+{
+#if defined __SANITIZE_ADDRESS__
+    prctl(PR_SET_DUMPABLE, 1);
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+    prctl(PR_SET_DUMPABLE, 1);
+#endif
+#endif
+}
+
+static bool check_user(const struct runner_settings *c, struct err *e)
+{
+    if (geteuid() != 0 || c->allow_root.n)
+        return true;
+    return fail(e, ERR_DENIED, "it is started as root, and workflows would be root: start it as a "
+                               "user of its own (UID 1001 in the image), or set ALLOW_ROOT=true");
+}
+
+/* Code comes back when it is called; what only the start needed need not stay in memory. */
+static int let_code_go(struct dl_phdr_info *info, size_t size, void *nothing)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    if (strstr(info->dlpi_name, "vdso"))
+        return 0;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        uintptr_t from = (info->dlpi_addr + h->p_vaddr) & ~(page - 1);
+        uintptr_t to = (info->dlpi_addr + h->p_vaddr + h->p_memsz + page - 1) & ~(page - 1);
+        if (h->p_type == PT_LOAD && h->p_flags == (PF_R | PF_X))
+            (void)madvise((void *)from, to - from, MADV_DONTNEED);      /* advice */
+    }
+    return 0;
+}
+
+/* Tried, not guessed; before there are threads, since it forks. */
+static void say_sandbox(struct service *s)
+{
+    struct sandbox_parts parts;
+    sandbox_probe(&parts);
+    log_info("the sandbox of runs", LS("parts", sandbox_words(s->mem, &parts)));
+}
+
+static int serve(struct service *s)
+{
+    struct err e = { 0 };
+    say_sandbox(s);
+    bool ok = check_user(&s->settings, &e) && secret_start(&e) && service_start(s, &e);
+    if (ok) {
+        log_info("the runner listens", LS("address", s->settings.bind_address.text),
+                 LI("port", http_server_port(s->server)), LZ("version", RUNNER_VERSION),
+                 LS("repository", s->settings.repo_url.text),
+                 LI("queued", s->queue.by_stage[RUN_QUEUED]));
+        const char *why = service_unready(s);
+        if (why)
+            log_warn("not ready", LZ("why", why));
+        malloc_trim(0);
+        dl_iterate_phdr(let_code_go, NULL);
+        service_run(s);
+        log_info("the runner stops", LI("callbacks_left", s->queue.by_stage[RUN_ENDED]),
+                 LI("queued", s->queue.by_stage[RUN_QUEUED]));
+    } else {
+        fprintf(stderr, "signalbox runner: cannot start: %s\n", e.text);
+    }
+    service_stop(s);
+    return ok ? 0 : err_exit(e.code);
+}
+
+static void settings_wipe(struct runner_settings *c)
+{
+    struct setting_value *secrets[] = { &c->auth_token, &c->auth_token_previous, &c->ssh_key,
+                                        &c->https_token };
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+        secret_wipe((char *)(uintptr_t)secrets[i]->text.ptr, secrets[i]->text.len);
+}
+
 int runner_main(int argc, char **argv)
 {
     SCOPED(arena) struct arena *mem = arena_new((size_t)1 << 20, (size_t)64 << 20);
-    struct runner_settings settings;
+    struct service *s = arena_make(mem, struct service, 1);
     struct err e = { 0 };
     if (argc == 1 && str_eq(str_of(argv[0]), STR("--help"))) {
         printf(PRI_STR, FMT_STR(settings_help(mem)));
@@ -32,13 +138,19 @@ int runner_main(int argc, char **argv)
                         "its settings from the environment\n", argv[0]);
         return EXIT_SETTINGS;
     }
-    if (!settings_read(mem, &settings, &e))
+    become_private();
+    s->mem = mem;
+    which_start();
+    if (!settings_read(mem, &s->settings, &e))
         return say_problems(&e);
     settings_forget_environment();
     if (check) {
         printf("the settings are fine\n");
         return 0;
     }
-    fprintf(stderr, "signalbox runner: this build cannot serve yet\n");
-    return 1;
+    log_setup_from(&s->settings);
+    int code = serve(s);
+    settings_wipe(&s->settings);
+    become_public();
+    return code;
 }

@@ -160,6 +160,7 @@ static bool take_setting(struct arena *mem, struct runner_settings *s, const str
 bool settings_read(struct arena *mem, struct runner_settings *out, struct err *e)
 {
     bool ok = true;
+    *out = (struct runner_settings){ 0 };
     for (size_t i = 0; i < SETTING_COUNT; i++)
         ok &= take_setting(mem, out, &settings[i], e);
     return settings_check(mem, out, e) && ok;

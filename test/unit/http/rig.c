@@ -26,6 +26,10 @@ static void classify(void *app, const struct http_request *r, struct http_class 
                     : str_eq(r->path, STR("/nobody")) ? 0
                                                       : 1 << 20;
     out->body_ms = str_eq(r->path, STR("/slow-body")) ? 300 : 20000;
+    if (str_eq(r->path, STR("/stranger"))) {
+        out->refuse = 401;
+        out->why = "who are you?";
+    }
 }
 
 static void reply_text(struct http_request *r, str body)

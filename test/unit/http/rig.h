@@ -33,6 +33,7 @@ enum { PATIENCE_MS = 30000 };
  *   /park         kept until rig_unpark
  *   /inject       a header whose value tries to end its line
  *   /nobody       accepts no body
+ *   /stranger     refused by its head, 401
  *   /empty        204
  */
 struct rig {

@@ -227,6 +227,32 @@ static void addresses_inside_are_told_from_public_ones(void **state)
     }
 }
 
+static const struct { const char *address; bool allowed, with_private; } TYPED[] = {
+    { "1.1.1.1", true, true },          { "127.0.0.1", false, true },     { "10.1.2.3", false, true },
+    { "172.31.0.1", false, true },      { "192.168.1.1", false, true },   { "100.64.0.1", false, true },
+    { "::1", false, true },             { "fd12::1", false, true },       { "::ffff:10.0.0.1", false, true },
+    { "2606:4700::1111", true, true },  { "0.0.0.0", false, false },      { "224.0.0.1", false, false },
+    { "169.254.169.254", false, false }, { "::ffff:169.254.169.254", false, false },
+    { "64:ff9b::a9fe:a9fe", false, false }, { "fe80::1", false, false },  { "::", false, false },
+    { "100.100.100.200", false, false }, { "168.63.129.16", false, false }, { "192.0.0.192", false, false },
+    { "fd00:ec2::254", false, false },  { "fd20:ce::254", false, false }, { "ff02::1", false, false },
+    { "198.18.0.1", false, false },     { "255.255.255.255", false, false },
+};
+
+static void an_operator_may_open_private_places_but_no_metadata(void **state)
+{
+    for (size_t i = 0; i < sizeof TYPED / sizeof *TYPED; i++) {
+        struct sockaddr_in v4 = { .sin_family = AF_INET };
+        struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+        bool is_4 = inet_pton(AF_INET, TYPED[i].address, &v4.sin_addr) == 1;
+        assert_true(is_4 || inet_pton(AF_INET6, TYPED[i].address, &v6.sin6_addr) == 1);
+        const void *a = is_4 ? (void *)&v4 : (void *)&v6;
+        if (http_address_allowed(a, false) != TYPED[i].allowed ||
+            http_address_allowed(a, true) != TYPED[i].with_private)
+            fail_msg("%s", TYPED[i].address);
+    }
+}
+
 static void a_typed_address_never_leads_inside(void **state)
 {
     int before = peer.connections;
@@ -559,6 +585,7 @@ int main(void)
             a_call_that_changes_something_is_sent_once_even_when_a_kept_connection_dies),
         cmocka_unit_test(reading_calls_are_repeated_on_a_fresh_connection),
         cmocka_unit_test(addresses_inside_are_told_from_public_ones),
+        cmocka_unit_test(an_operator_may_open_private_places_but_no_metadata),
         cmocka_unit_test(a_typed_address_never_leads_inside),
         cmocka_unit_test(sockets_are_not_inherited),
         cmocka_unit_test(redirects_are_followed_when_asked_three_times_within_the_host),

@@ -174,6 +174,16 @@ static const struct probe REFUSED[] = {
         0, NULL, 413),
     ROW("… in one huge chunk", "POST /nobody HTTP/1.1\r\nHost: a\r\n"
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" NEXT, 0, NULL, 413),
+    ROW("a stranger, whose body nobody waits for",
+        "POST /stranger HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", 0, "who are you",
+        401),
+    ROW("… waiting for 100: the answer is final",
+        "POST /stranger HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+        "Expect: 100-continue\r\n\r\n",
+        0, "who are you", 401),
+    ROW("… in chunks", "POST /stranger HTTP/1.1\r\nHost: a\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" NEXT, 0, "who are you", 401),
+    ROW("… without a body", "GET /stranger HTTP/1.1\r\nHost: a\r\n\r\n" NEXT, 0, "who are you", 401),
     ENDED("the client ends inside the header", "GET /echo HTTP/1.1\r\nHo", 0, "middle", 400),
     ENDED("the client ends inside the body", POST "Content-Length: 5\r\n\r\nhe", 0, "middle", 400),
     ENDED("the client ends inside a chunk", CHUNKED "\r\n5\r\nhe", 0, "middle", 400),
