@@ -106,7 +106,11 @@ static enum git_end git(struct clone *c, const char *cwd, const char *const *arg
     const char *argv[ARGS_MOST + 2] = {c->o->git};
     for (size_t i = 0; args[i] && i < ARGS_MOST; i++)
         argv[i + 1] = args[i];
+    static const char *none[] = {NULL};
+    /* It sees all files, but nothing that it starts outlives it, even when this process is killed. */
+    struct sandbox box = {.hide = none, .keep = none, .namespaces = c->o->namespaces};
     struct child_plan plan = {
+        .box = &box,
         .argv = argv, .env = c->env.items, .cwd = cwd, .inherit_fd = c->token_fd,
         .until_mono_ms = until_ms, .grace_ms = GIT_GRACE_MS, .kill_ms = GIT_KILL_MS,
         .output = hear, .to = c,
@@ -264,7 +268,8 @@ static bool prepare(struct clone *c, struct err *e)
     /* A local repository may be of another user; git asks for that to be said. */
     str config = arena_print(c->mem,
         "[core]\n\thooksPath = %s\n[protocol \"ext\"]\n\tallow = never\n[credential]\n\thelper =\n"
-        "\tusername = " ASKPASS_USER "\n[advice]\n\tdetachedHead = false\n[gc]\n\tauto = 0\n%s",
+        "\tusername = " ASKPASS_USER "\n[advice]\n\tdetachedHead = false\n[gc]\n\tauto = 0\n"
+        "[http]\n\tlowSpeedLimit = 1\n\tlowSpeedTime = 60\n%s",
         under(c, "empty"), c->o->repo.allow_local ? "[safe]\n\tdirectory = *\n" : "");
     if (mkdir(under(c, "empty"), 0700) < 0)
         return fail_errno(e, "%s: %m", under(c, "empty"));

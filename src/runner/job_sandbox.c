@@ -129,8 +129,8 @@ bool sandbox_enter(const struct sandbox *box, unsigned uid, unsigned gid, struct
     prctl(PR_SET_DUMPABLE, 1);
     bool ok = map_user(uid, gid, e);
     prctl(PR_SET_DUMPABLE, 0);
-    if (!ok)
-        return false;
+    if (!ok || !box->tmp)
+        return ok;
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return fail_errno(e, "own mounts: %m");
     if (!open_kept(box, kept, &count, e) || !cover_tmp(box, e))

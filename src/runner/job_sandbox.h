@@ -15,7 +15,7 @@
 #include "runner/job_order.h"
 
 struct sandbox {
-    const char  *tmp;           /* becomes /tmp and /var/tmp */
+    const char  *tmp;           /* becomes /tmp and /var/tmp; NULL: all files stay as they are */
     const char **hide;          /* folders and files that must not be there; ends in NULL */
     const char **keep;          /* what must stay reachable in spite of that; ends in NULL */
     struct job_limits limits;

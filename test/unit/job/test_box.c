@@ -73,8 +73,8 @@ static void limits_are_the_childs(void **state)
     rig_commit(r, NULL);
     rig_atmos(r, "ulimit -d; ulimit -u; ulimit -f; head -c 3000000 /dev/zero > $TMPDIR/big; stat -c %s $TMPDIR/big; exit 0");
     struct ended end = rig_run(r, &(struct given_order){
-        .more = ",\"limits\":{\"memoryBytes\":536870912,\"processes\":300,\"fileBytes\":1048576}"});
-    assert_says(end.log, "524288\n300\n1024\n");
+        .more = ",\"limits\":{\"memoryBytes\":536870912,\"processes\":3000,\"fileBytes\":1048576}"});
+    assert_says(end.log, "524288\n3000\n1024\n");
     assert_says(end.log, "\n1048576\n");
     assert_str(end.outcome, STR("succeeded"));
 }

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runner/job_sandbox.h"
+
 /* A grandchild in a session of its own, deaf to all but KILL, with the marker in its arguments. */
 #define DEAF                                                                                       \
     "(setsid bash -c \"trap '' INT TERM HUP; while :; do sleep 0.2; done\" $MARK >/dev/null 2>&1 &);"
@@ -179,15 +181,17 @@ static void when_the_service_dies_the_run_ends_and_its_folder_goes(void **state)
 static void a_job_that_is_killed_takes_its_namespace_with_it(void **state)
 {
     struct rig *r = *state;
-    struct sandbox_parts;
+    struct sandbox_parts here;
+    sandbox_probe(&here);
+    if (!here.namespaces)
+        skip();                 /* then the service's sweep ends them */
     rig_commit(r, NULL);
     rig_atmos(r, DEAF "trap '' INT TERM; echo ready; exec bash -c 'while :; do sleep 0.05; done' $MARK");
     rig_start(r, &(struct given_order){0});
     rig_await_log(r, "ready");
     kill(r->pid, SIGKILL);
     wait_for_exit(r);
-    if (!str_has(rig_read(r, "/proc/self/status"), STR("NSpid")) || rig_survivors(r) > 0)
-        fail_msg("processes of a killed job live on");
+    assert_int_equal(rig_survivors(r), 0);
 }
 
 static void the_lock_is_held_for_the_whole_life(void **state)
