@@ -175,8 +175,11 @@ static void load_state(struct journal *j, struct queue *q, str id)
     struct run *known = queue_find(q, id), *r = known;
     enum run_stage stage;
     if (!read_json(mem, path, &v, &e) || !run_read(mem, v, id, &r, &stage, &e)) {
-        if (e.code != ERR_NOT_FOUND)
-            put_aside(path, &e);
+        if (e.code == ERR_NOT_FOUND)
+            return;
+        put_aside(path, &e);
+        if (known)
+            run_stage_set(q, r, RUN_STARTED);   /* so much is sure: it must not start again */
     } else if (known) {
         run_stage_set(q, r, stage);
     } else {

@@ -12,11 +12,12 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "runner/flag_probe.h"
 #include "runner/job_sandbox.h"
 #include "runner/service.h"
 #include "runner/which.h"
 
-enum { EXIT_SETTINGS = 78 };
+enum { EXIT_SETTINGS = 78, PROBE_MS = 30000 };
 
 static int say_problems(const struct err *e)
 {
@@ -64,6 +65,16 @@ static bool check_user(const struct runner_settings *c, struct err *e)
         return true;
     return fail(e, ERR_DENIED, "it is started as root, and workflows would be root: start it as a "
                                "user of its own (UID 1001 in the image), or set ALLOW_ROOT=true");
+}
+
+static bool check_flag(const struct runner_settings *c, struct err *e)
+{
+    char path[4096];
+    if (str_eq(c->vars_mode.text, STR("env")))
+        return true;
+    if (!which(c->atmos_bin.text, path, sizeof path))
+        return fail(e, ERR_INVALID, "VARS_MODE asks what atmos can, and ATMOS_BIN was not found");
+    return flag_probe(path, PROBE_MS, e);
 }
 
 /* Code comes back when it is called; what only the start needed need not stay in memory. */
@@ -144,6 +155,8 @@ int runner_main(int argc, char **argv)
     if (!settings_read(mem, &s->settings, &e))
         return say_problems(&e);
     settings_forget_environment();
+    if (!check_flag(&s->settings, &e))
+        return say_problems(&e);
     if (check) {
         printf("the settings are fine\n");
         return 0;

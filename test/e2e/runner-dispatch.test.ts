@@ -353,6 +353,19 @@ describe('the settings', () => {
         await house.close();
     });
 
+    it('a flag that the real CLI does not have is asked for at the start', async () => {
+        const house = await RunnerHouse.open();
+        for (const mode of ['flag', 'both']) {
+            const { code, text } = house.refusal(['--check'], { VARS_MODE: mode });
+            assert.equal(code, 78);
+            assert.match(text, /has no such flag/);
+        }
+        writeFileSync(join(house.dir, 'wrapper'), `#!${'/bin/sh'}\necho '  --vars k=v'\n`, { mode: 0o755 });
+        const with_flag = house.refusal(['--check'], { VARS_MODE: 'flag', ATMOS_BIN: join(house.dir, 'wrapper') });
+        assert.deepEqual(with_flag, { code: 0, text: 'the settings are fine\n' });
+        await house.close();
+    });
+
     it('root is no user for it', { skip: process.getuid?.() !== 0 && 'only root can try' }, async () => {
         const house = await RunnerHouse.open();
         const { code, text } = house.refusal([], { STATE_DIR: join(house.dir, 'other') }, {});

@@ -259,6 +259,25 @@ static void damaged_files_are_put_aside(void **state)
     }
 }
 
+/* It had begun, whatever else is unknown: to begin again could do harm. */
+static void a_run_whose_state_is_damaged_does_not_wait_again(void **state)
+{
+    struct house *h = *state;
+    struct err e = { 0 };
+    struct queue q;
+    struct run *r = given_accepted(h, RUN_1, 1);
+    r->stage = RUN_STARTED;
+    write_run(h, r);
+    run_free(r);
+    const char *path = path_in(h, "runs/" RUN_1 "/state.json").ptr;
+    assert_true(io_replace_file(path, STR("{\"runId\":\"" RUN_1 "\"}"), 0600, &e));
+    loaded(h, &q);
+    assert_int_equal(q.count, 1);
+    assert_int_equal(q.first->stage, RUN_STARTED);
+    assert_int_equal(q.by_stage[RUN_QUEUED], 0);
+    queue_free(&q);
+}
+
 static void half_written_files_are_swept(void **state)
 {
     struct house *h = *state;
@@ -308,6 +327,7 @@ int main(void)
         WITH_HOUSE(an_outcome_waits_with_all_that_is_to_be_told),
         WITH_HOUSE(what_is_closed_is_known_without_its_secrets),
         WITH_HOUSE(damaged_files_are_put_aside),
+        WITH_HOUSE(a_run_whose_state_is_damaged_does_not_wait_again),
         WITH_HOUSE(half_written_files_are_swept),
         WITH_HOUSE(a_folder_has_one_runner),
         WITH_HOUSE(a_job_lives_as_long_as_its_lock),
