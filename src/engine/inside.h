@@ -26,6 +26,7 @@
 #include "store/effects.h"
 #include "store/facts.h"
 #include "store/lanes.h"
+#include "store/nodes.h"
 
 enum {
     FACTS_PER_STEP = 128,               /* bounds one transaction; the lane comes back for more */

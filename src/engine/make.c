@@ -166,8 +166,8 @@ static bool store_batch(struct step *s, struct hot *h, const struct graph *g, co
     if (!fill_nodes(s, h, g, p, e))
         return false;
     build_core(h, p);
-    if (!batches_add(s->db, s->mem, &h->row, &h->row.seq, e) ||
-        !nodes_add(s->db, s->mem, h->row.seq, h->node, h->count, e))
+    if (!nodes_pack(s->mem, h->node, h->count, &h->row.made, e) ||
+        !batches_add(s->db, s->mem, &h->row, &h->row.seq, e))
         return false;
     *stored_us = clock_mono_us();
     return replace_older(s, h, e) && batch_try_start(s, h, e);

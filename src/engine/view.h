@@ -10,6 +10,7 @@
 #include "store/batches.h"
 #include "store/changes.h"
 #include "store/lanes.h"
+#include "store/nodes.h"
 
 enum { EXPECTED_DEFAULT_MS = 60 * 1000 };       /* of a node that never ran */
 

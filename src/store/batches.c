@@ -49,16 +49,16 @@ bool batches_add(struct db *db, struct arena *mem, const struct batch_row *b, in
             db, mem, e, &r,
             "insert into batch (id, repository_id, change_id, upload_id, event, activity, "
             "head_sha, base_sha, ref, state, verdict, error, strict_plans, actor, node_count, "
-            "dispatchable, edges, files, tree_differs, created_ms, updated_ms, ended_ms)"
+            "dispatchable, edges, files, tree_differs, created_ms, updated_ms, ended_ms, made)"
             " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
-            "$18, $19, $20, $20, $21)"
+            "$18, $19, $20, $20, $21, $22)"
             " returning seq",
             ARGS(A(b->id), A(b->repository_id), time_or_null(b->change_id), A(b->upload_id),
                  A(b->event), A(b->activity), A(b->head_sha), A(text(b->base_sha)), A(text(b->ref)),
                  A(b->state), A(text(b->verdict)), A(text(b->error)), A(b->strict_plans),
                  A(text(b->actor)), A(b->node_count), A(b->dispatchable), arg_blob(text(b->edges)),
                  A(text(b->files)), A(b->tree_differs), A(b->created_ms),
-                 time_or_null(b->ended_ms))))
+                 time_or_null(b->ended_ms), arg_blob(b->made))))
         return false;
     *seq = row_i64(&r, 0, 0);
     return true;
@@ -136,88 +136,6 @@ bool batches_of_change(struct db *db, struct arena *mem, int64_t change_id, size
     for (size_t i = 0; i < r.count; i++)
         (*out)[i] = batch_row(&r, i);
     return true;
-}
-
-enum { NODE_INSERT_ARGS = 13 };
-
-bool nodes_add(struct db *db, struct arena *mem, int64_t batch_seq, const struct node_row *n,
-               size_t count, struct err *e)
-{
-    if (count == 0)
-        return true;
-    struct arg *args = arena_make(mem, struct arg, count * NODE_INSERT_ARGS);
-    for (size_t i = 0; i < count; i++) {
-        struct arg row[NODE_INSERT_ARGS] = {
-            A(batch_seq),           A((int64_t)i),
-            A(text(n[i].stack)),    A(text(n[i].component)),
-            A(text(n[i].workflow)), A(str_of(node_state_name(n[i].state))),
-            A(n[i].run_class),      A(n[i].level),
-            A(text(n[i].inert)),    A(text(n[i].inputs)),
-            A(text(n[i].guess)),    A(n[i].expected_ms),
-            A(n[i].changed_ms),
-        };
-        memcpy(args + i * NODE_INSERT_ARGS, row, sizeof row);
-    }
-    return db_exec_many(db, e,
-                        "insert into node (batch_seq, position, stack, component, workflow, state, "
-                        "run_class, level, inert, inputs, guess, expected_ms, changed_ms) values "
-                        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-                        args, NODE_INSERT_ARGS, count);
-}
-
-bool nodes_of(struct db *db, struct arena *mem, int64_t batch_seq, struct node_row **out,
-              size_t *count, struct err *e)
-{
-    struct db_rows r;
-    if (!db_query(db, mem, e, &r,
-                  "select stack, component, workflow, state, run_class, level, inert, inputs, "
-                  "guess, attempt, run_id, cancel_wanted, not_before_ms, expected_ms, tries, gate, "
-                  "error_code, error_text, changed_ms from node"
-                  " where batch_seq = $1 order by position",
-                  ARGS(A(batch_seq))))
-        return false;
-    *out = arena_make(mem, struct node_row, r.count + 1);
-    *count = r.count;
-    for (size_t i = 0; i < r.count; i++) {
-        struct node_row *n = &(*out)[i];
-        *n = (struct node_row){
-            .stack = row_str(&r, i, 0),
-            .component = row_str(&r, i, 1),
-            .workflow = row_str(&r, i, 2),
-            .run_class = row_i64(&r, i, 4),
-            .level = row_i64(&r, i, 5),
-            .inert = row_str(&r, i, 6),
-            .inputs = row_str(&r, i, 7),
-            .guess = row_str(&r, i, 8),
-            .attempt = row_i64(&r, i, 9),
-            .run_id = row_str(&r, i, 10),
-            .cancel_wanted = row_bool(&r, i, 11),
-            .not_before_ms = row_i64(&r, i, 12),
-            .expected_ms = row_i64(&r, i, 13),
-            .tries = row_i64(&r, i, 14),
-            .gate = row_str(&r, i, 15),
-            .error_code = row_str(&r, i, 16),
-            .error_text = row_str(&r, i, 17),
-            .changed_ms = row_i64(&r, i, 18),
-        };
-        if (!node_state_read(row_str(&r, i, 3), &n->state))
-            return fail(e, ERR_INTERNAL, "node %zu of batch %lld has an unknown state", i,
-                        (long long)batch_seq);
-    }
-    return true;
-}
-
-bool nodes_save(struct db *db, int64_t batch_seq, int64_t position, const struct node_row *n,
-                int64_t now_ms, struct err *e)
-{
-    return db_exec(db, e, NULL,
-                   "update node set state = $3, attempt = $4, run_id = $5, cancel_wanted = $6, "
-                   "not_before_ms = $7, tries = $8, gate = $9, error_code = $10, error_text = $11, "
-                   "changed_ms = $12 where batch_seq = $1 and position = $2",
-                   ARGS(A(batch_seq), A(position), A(str_of(node_state_name(n->state))),
-                        A(n->attempt), n->run_id.len ? A(n->run_id) : (struct arg){0},
-                        A(n->cancel_wanted), A(n->not_before_ms), A(n->tries), A(text(n->gate)),
-                        A(text(n->error_code)), A(text(n->error_text)), A(now_ms)));
 }
 
 #define RUN_COLUMNS \

@@ -1,5 +1,5 @@
 /*
- * batches: batches, their nodes, and the runs of the nodes.
+ * batches: batches, and the runs of their nodes.
  */
 #ifndef SIGNALBOX_STORE_BATCHES_H
 #define SIGNALBOX_STORE_BATCHES_H
@@ -13,13 +13,7 @@ struct batch_row {
     bool    strict_plans, cancelled, tree_differs;
     int64_t node_count, dispatchable;
     str     edges;          /* packed */
-};
-
-struct node_row {
-    str stack, component, workflow, inert, inputs, guess, run_id, gate, error_code, error_text;
-    enum node_state state;
-    int64_t         run_class, level, attempt, not_before_ms, expected_ms, tries, changed_ms;
-    bool            cancel_wanted;
+    str     made;           /* nodes_pack; written once, and read by nodes.h alone */
 };
 
 struct run_row {
@@ -47,14 +41,6 @@ bool batches_open(struct db *db, struct arena *mem, int64_t repository_id, int64
 /* Of a change, newest first, at most max. */
 bool batches_of_change(struct db *db, struct arena *mem, int64_t change_id, size_t max,
                        struct batch_row **out, size_t *count, struct err *e) MUST_CHECK;
-
-bool nodes_add(struct db *db, struct arena *mem, int64_t batch_seq, const struct node_row *n,
-               size_t count, struct err *e) MUST_CHECK;
-bool nodes_of(struct db *db, struct arena *mem, int64_t batch_seq, struct node_row **out,
-              size_t *count, struct err *e) MUST_CHECK;
-/* Everything that changes after it was made. */
-bool nodes_save(struct db *db, int64_t batch_seq, int64_t position, const struct node_row *n,
-                int64_t now_ms, struct err *e) MUST_CHECK;
 
 bool runs_add(struct db *db, const struct run_row *r, struct err *e) MUST_CHECK;
 bool runs_get(struct db *db, struct arena *mem, str id, struct run_row *out, bool *found,

@@ -1,13 +1,15 @@
 #include <endian.h>
+#include <stdlib.h>
 
 #include "base/pack.h"
 #include "domain/batch.h"
 #include "store/budget.h"
 #include "store/holds.h"
+#include "store/nodes.h"
 #include "store/query.h"
 #include "store/rows.h"
 
-enum { EDGES_BYTES_MAX = BATCH_EDGES_MAX * 8 };
+enum { EDGES_BYTES_MAX = BATCH_EDGES_MAX * 8, NODE_COLUMNS = 18 };
 
 /*
  * Read newest first by their key. The + keeps SQLite from choosing the index of the repository and
@@ -82,19 +84,32 @@ bool query_batches(struct db *db, struct arena *mem, const struct query *q, stru
     return true;
 }
 
-static bool batch_counts(struct db *db, struct arena *mem, int64_t seq, struct json_out *w,
-                         struct err *e)
+/* A node without a row is as it was made: inert for good, or waiting. */
+static bool batch_counts(struct db *db, struct arena *mem, int64_t seq, int64_t nodes,
+                         int64_t inert, struct json_out *w, struct err *e)
 {
     struct db_rows r;
-    if (!db_query(
-            db, mem, e, &r,
-            "select state, count(*) from node where batch_seq = $1 group by state order by state",
-            ARGS(A(seq))))
+    int64_t by_state[NODE_STATE_COUNT] = { 0 }, untouched = nodes;
+    enum node_state state;
+    if (!db_query(db, mem, e, &r,
+                  "select state, count(*) from node where batch_seq = $1 group by state",
+                  ARGS(A(seq))))
         return false;
+    for (size_t i = 0; i < r.count; i++) {
+        untouched -= row_i64(&r, i, 1);
+        if (node_state_read(row_str(&r, i, 0), &state))
+            by_state[state] = row_i64(&r, i, 1);
+    }
+    if (untouched > 0) {
+        int64_t still = inert - by_state[NODE_INERT];
+        by_state[NODE_INERT] += still;
+        by_state[NODE_WAITING] += untouched - still;
+    }
     json_key(w, STR("counts"));
     json_begin_object(w);
-    for (size_t i = 0; i < r.count; i++)
-        json_field_i64(w, row_str(&r, i, 0), row_i64(&r, i, 1));
+    for (int k = 0; k < NODE_STATE_COUNT; k++)
+        if (by_state[k])
+            json_field_i64(w, str_of(node_state_name((enum node_state)k)), by_state[k]);
     json_end_object(w);
     return true;
 }
@@ -147,26 +162,48 @@ static bool batch_holds(struct db *db, struct arena *mem, int64_t seq, bool ende
     return true;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const str *)a, *(const str *)b);
+}
+
+static bool count_files(struct db *db, struct arena *mem, int64_t seq, int64_t *files,
+                        struct err *e)
+{
+    struct node_row *n;
+    size_t count;
+    if (!nodes_of(db, mem, seq, &n, &count, e))
+        return false;
+    str *file = arena_make(mem, str, count + 1);
+    for (size_t i = 0; i < count; i++)
+        file[i] = n[i].workflow;
+    qsort(file, count, sizeof *file, by_text);
+    *files = 0;
+    for (size_t i = 0; i < count; i++)
+        *files += file[i].len && (i == 0 || !str_eq(file[i], file[i - 1]));
+    return true;
+}
+
 /* What it will cost, until the first run was sent. */
 static bool batch_forecast(struct db *db, struct arena *mem, int64_t seq, int64_t now_ms,
                            struct json_out *w, struct err *e)
 {
     struct db_rows r;
     struct budget_forecast f;
+    int64_t files;
     json_key(w, STR("forecast"));
     if (!db_query(db, mem, e, &r,
-                  "select r.installation_id, b.dispatchable, (select count(distinct workflow) from "
-                  "node n where n.batch_seq = b.seq) from batch b join repository r on r.id = "
-                  "b.repository_id where b.seq = $1 and b.started_ms is null and b.state <> 'ended' "
-                  "and r.installation_id is not null",
+                  "select r.installation_id, b.dispatchable from batch b join repository r on r.id "
+                  "= b.repository_id where b.seq = $1 and b.started_ms is null and b.state <> "
+                  "'ended' and r.installation_id is not null",
                   ARGS(A(seq))))
         return false;
     if (r.count == 0) {
         json_put_raw(w, STR("null"));
         return true;
     }
-    if (!budget_foresee(db, mem, row_i64(&r, 0, 0), row_i64(&r, 0, 1), row_i64(&r, 0, 2), now_ms,
-                        &f, e))
+    if (!count_files(db, mem, seq, &files, e) ||
+        !budget_foresee(db, mem, row_i64(&r, 0, 0), row_i64(&r, 0, 1), files, now_ms, &f, e))
         return false;
     json_begin_object(w);
     json_field_i64(w, STR("writes"), f.writes);
@@ -197,7 +234,8 @@ bool query_batch(struct db *db, struct arena *mem, const struct query *q, str id
     json_begin_object(w);
     batch_fields(w, &r, 0);
     bool ended = str_eq(row_str(&r, 0, 10), STR("ended"));
-    bool ok = batch_counts(db, mem, row_i64(&r, 0, 0), w, e) &&
+    int64_t nodes = row_i64(&r, 0, 14), inert = nodes - row_i64(&r, 0, 15);
+    bool ok = batch_counts(db, mem, row_i64(&r, 0, 0), nodes, inert, w, e) &&
               batch_forecast(db, mem, row_i64(&r, 0, 0), q->now_ms, w, e) &&
               batch_holds(db, mem, row_i64(&r, 0, 0), ended, w, e);
     json_end_object(w);
@@ -226,17 +264,16 @@ bool query_batch_key(struct db *db, struct arena *mem, const struct query *q, st
 bool query_batch_positions(struct db *db, struct arena *mem, int64_t seq, str stack, str component,
                            str workflow, int64_t **positions, size_t *count, struct err *e)
 {
-    struct db_rows r;
-    if (!db_query(db, mem, e, &r,
-                  "select position from node where batch_seq = $1 and stack = $2 and component = "
-                  "$3 and ($4 = '' or workflow = $4)"
-                  " order by position",
-                  ARGS(A(seq), A(stack), A(component), A(text(workflow)))))
+    struct node_row *n;
+    size_t nodes;
+    if (!nodes_of(db, mem, seq, &n, &nodes, e))
         return false;
-    *positions = arena_make(mem, int64_t, r.count + 1);
-    *count = r.count;
-    for (size_t i = 0; i < r.count; i++)
-        (*positions)[i] = row_i64(&r, i, 0);
+    *positions = arena_make(mem, int64_t, nodes + 1);
+    *count = 0;
+    for (size_t i = 0; i < nodes; i++)
+        if (str_eq(n[i].stack, stack) && str_eq(n[i].component, component) &&
+            (!workflow.len || str_eq(n[i].workflow, workflow)))
+            (*positions)[(*count)++] = (int64_t)i;
     return true;
 }
 
@@ -308,10 +345,95 @@ static void node_object(struct json_out *w, const struct db_rows *r, size_t i,
     json_end_object(w);
 }
 
+/* The columns of a node's row, for one that has none. */
+static void made_row(struct db_value *to, int64_t position, const struct node_row *n)
+{
+    struct db_value row[NODE_COLUMNS] = {
+        { .i = position },      { .s = n->stack },
+        { .s = n->component },  { .s = n->workflow },
+        { .s = str_of(node_state_name(n->state)) },
+        { .i = n->run_class },  { .i = n->level },
+        { .s = n->inert },      { .s = n->inputs },
+        { .s = n->guess },      { .i = 0 },
+        { .null = true },       { .s = STR("") },
+        { .i = n->expected_ms }, { .s = STR("") },
+        { .s = STR("") },       { .i = n->changed_ms },
+        { .null = true },
+    };
+    memcpy(to, row, sizeof row);
+}
+
+/* What never changes stands in the packed piece alone. */
+static void as_made(struct db_value *row, const struct node_row *n)
+{
+    row[6] = (struct db_value){ .i = n->level };
+    row[7] = (struct db_value){ .s = n->inert };
+    row[8] = (struct db_value){ .s = n->inputs };
+    row[9] = (struct db_value){ .s = n->guess };
+    row[13] = (struct db_value){ .i = n->expected_ms };
+}
+
+/* Nodes as they were made, and which of them have a row. */
+struct made { struct node_row *node; size_t count; struct db_rows touched; int64_t from; };
+
+static bool made_read(struct db *db, struct arena *mem, const struct query *q, int64_t seq,
+                      struct made *m, struct err *e)
+{
+    int64_t after = query_after_i64(q, -1), last = INT64_MAX;
+    *m = (struct made){ .from = after < 0 ? 0 : after < INT64_MAX ? after + 1 : after };
+    if (!nodes_made(db, mem, seq, &m->node, &m->count, e))
+        return false;
+    if (m->count == 0)
+        return true;
+    if (!q->state.len && m->from <= (int64_t)m->count)
+        last = m->from + q->limit;      /* a page of all has at most these */
+    return db_query(db, mem, e, &m->touched,
+                    "select position from node where batch_seq = $1 and position >= $2 and "
+                    "position <= $3 order by position",
+                    ARGS(A(seq), A(m->from), A(last)));
+}
+
+static int64_t next_untouched(const struct made *m, const struct query *q, int64_t at, size_t *t)
+{
+    for (; at < (int64_t)m->count; at++) {
+        while (*t < m->touched.count && row_i64(&m->touched, *t, 0) < at)
+            ++*t;
+        if (*t < m->touched.count && row_i64(&m->touched, *t, 0) == at)
+            continue;
+        if (!q->state.len || str_eq(q->state, str_of(node_state_name(m->node[at].state))))
+            return at;
+    }
+    return INT64_MAX;
+}
+
+/* A page of those with a row and those without; one that got its row just now is shown by that. */
+static struct db_rows merge(struct arena *mem, const struct query *q, const struct made *m,
+                            const struct db_rows *r)
+{
+    size_t most = (size_t)q->limit + 1, n = 0, i = 0, t = 0;
+    struct db_value *out = arena_make(mem, struct db_value, most * NODE_COLUMNS);
+    int64_t free_at = next_untouched(m, q, m->from, &t);
+    while (n < most && (i < r->count || free_at < INT64_MAX)) {
+        int64_t row_at = i < r->count ? row_i64(r, i, 0) : INT64_MAX;
+        struct db_value *to = out + n++ * NODE_COLUMNS;
+        if (row_at <= free_at) {
+            memcpy(to, db_at(r, i++, 0), NODE_COLUMNS * sizeof *to);
+            if (row_at < (int64_t)m->count)
+                as_made(to, &m->node[row_at]);
+        } else {
+            made_row(to, free_at, &m->node[free_at]);
+        }
+        if (row_at >= free_at)
+            free_at = next_untouched(m, q, free_at + 1, &t);
+    }
+    return (struct db_rows){ .count = n, .columns = NODE_COLUMNS, .values = out };
+}
+
 bool query_nodes(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
                  str *next, struct err *e)
 {
     struct db_rows b, r;
+    struct made m;
     str edges;
     *next = STR("");
     if (!db_query(db, mem, e, &b,
@@ -322,7 +444,8 @@ bool query_nodes(struct db *db, struct arena *mem, const struct query *q, struct
         return false;
     if (!b.count)
         return fail(e, ERR_NOT_FOUND, "there is no such batch");
-    if (!db_query(db, mem, e, &r,
+    if (!made_read(db, mem, q, row_i64(&b, 0, 0), &m, e) ||
+        !db_query(db, mem, e, &r,
                   "select n.position, n.stack, n.component, n.workflow, n.state, n.run_class, "
                   "n.level, n.inert, n.inputs, n.guess, n.attempt, n.run_id, n.gate, "
                   "n.expected_ms, n.error_code, n.error_text, n.changed_ms, run.url from node n"
@@ -333,6 +456,8 @@ bool query_nodes(struct db *db, struct arena *mem, const struct query *q, struct
                        A(q->limit + 1))) ||
         !unpack(mem, row_str(&b, 0, 1), EDGES_BYTES_MAX, &edges, e))
         return false;
+    if (m.count)
+        r = merge(mem, q, &m, &r);
     size_t n = query_shown(q, &r, 0, mem, next);
     struct parents p = parents_of(mem, edges, &r, n, row_i64(&b, 0, 2));
     for (size_t i = 0; i < n; i++)
