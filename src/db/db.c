@@ -332,6 +332,19 @@ bool db_notify(struct db *db, str channel, str payload, struct err *e)
     return true;
 }
 
+bool db_notify_many(struct db *db, struct arena *mem, str channel, const str *payload, size_t count,
+                    struct err *e)
+{
+    if (db->kind == DB_SQLITE)
+        return unspoiled(db, e);
+    struct arg *args = arena_make(mem, struct arg, count * 2 + 1);
+    for (size_t i = 0; i < count; i++) {
+        args[2 * i] = arg_str(channel);
+        args[2 * i + 1] = arg_str(payload[i]);
+    }
+    return db_exec_many(db, e, "select pg_notify($1, $2)", args, 2, count);
+}
+
 bool db_listen(struct db *db, str channel, struct err *e)
 {
     assert(!db->in_transaction);

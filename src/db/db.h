@@ -144,6 +144,8 @@ bool db_back_to(struct db *db, int64_t mark) MUST_CHECK;
  * file).
  */
 bool db_notify(struct db *db, str channel, str payload, struct err *e) MUST_CHECK;
+bool db_notify_many(struct db *db, struct arena *mem, str channel, const str *payload, size_t count,
+                    struct err *e) MUST_CHECK;      /* together, as db_exec_many */
 bool db_listen(struct db *db, str channel, struct err *e) MUST_CHECK;
 /*
  * Waits until a notification arrives, `wake_fd` becomes readable (-1: none), or the time is over.

@@ -9,6 +9,7 @@
  * reported time is over. With the fresh numbers it adds to the claims and tells the lanes, in one
  * transaction.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -444,31 +445,17 @@ static bool read_quota_at(struct step *s, int64_t installation_id, int64_t at_ms
 }
 
 /* The batch's lane looks at it again; so many calls are its own now. */
-static bool tell_lane(struct step *s, int64_t repository_id, int64_t batch_seq, int64_t calls,
-                      struct err *e)
+static struct fact_new word(struct step *s, int64_t repository_id, int64_t batch_seq,
+                            int64_t calls)
 {
-    enum fact_fate fate;
-    int64_t id;
     push_i64(s->mem, &s->poke, &s->poke_count, &s->poke_cap, repository_id);
-    return engine_store_fact(
-        s->en, s->db, s->mem,
-        &(struct fact_new){ .lane = repository_id,
-                            .kind = "budget",
-                            .key = STR_NONE,
-                            .body = arena_print(s->mem, "{\"batch\":%lld,\"calls\":%lld}",
-                                                (long long)batch_seq, (long long)calls),
-                            .actor = STR("signalbox"),
-                            .trace = STR("") },
-        &fate, &id, e);
-}
-
-/* The claim, and a word to the batch's lane, in the transaction that read the budget. */
-static bool grant(struct step *s, int64_t installation_id, const struct claim_waiting *w,
-                  int64_t calls, struct err *e)
-{
-    return claims_add(s->db, w->held.batch_seq, installation_id, calls, calls,
-                      w->held.cost - calls, s->now_ms, e) &&
-           tell_lane(s, w->held.repository_id, w->held.batch_seq, calls, e);
+    return (struct fact_new){ .lane = repository_id,
+                              .kind = "budget",
+                              .key = STR_NONE,
+                              .body = arena_print(s->mem, "{\"batch\":%lld,\"calls\":%lld}",
+                                                  (long long)batch_seq, (long long)calls),
+                              .actor = STR("signalbox"),
+                              .trace = STR("") };
 }
 
 static int by_seq(const void *a, const void *b)
@@ -488,15 +475,24 @@ static bool share(struct step *s, int64_t installation_id, const struct budget *
         held[i] = w[i].held;
     int64_t began_us = clock_mono_us();
     size_t grants = budget_share(s->mem, b, held, count, s->now_ms, &g);
+    struct claim_change *claim = arena_make(s->mem, struct claim_change, grants + 1);
+    struct fact_new *fact = arena_make(s->mem, struct fact_new, grants + 1);
     *granted = 0;
     for (size_t i = 0; i < grants; i++) {
         struct claim_waiting key = { .held = { .batch_seq = g[i].batch_seq } };
         const struct claim_waiting *of = bsearch(&key, w, count, sizeof *w, by_seq);
-        if (!of || !grant(s, installation_id, of, g[i].calls, e))
-            return false;
+        assert(of);
+        claim[i] = (struct claim_change){ .batch_seq = g[i].batch_seq, .granted = g[i].calls,
+                                          .left = g[i].calls,
+                                          .wanted = of->held.cost - g[i].calls };
+        fact[i] = word(s, of->held.repository_id, of->held.batch_seq, g[i].calls);
         *granted += of->held.cost == g[i].calls;
         calls += g[i].calls;
     }
+    /* all of them in the transaction that read the budget */
+    if (!claims_add_many(s->db, s->mem, installation_id, claim, grants, s->now_ms, e) ||
+        !engine_store_facts(s->en, s->db, s->mem, fact, grants, e))
+        return false;
     if (grants)
         log_info("budget given out", LI("installation", installation_id),
                  LI("batches", (int64_t)grants), LI("calls", calls),
@@ -511,6 +507,15 @@ static bool fresh(const struct step *s, const struct budget *b)
     return b->blocked_until_ms <= s->now_ms &&
            (budget_current(b, s->now_ms) ||
             (!b->known && b->observed_ms > s->now_ms - UNKNOWN_AGAIN_MS));
+}
+
+static bool tell_beside(struct step *s, const struct claim_beside *beside, size_t count,
+                        struct err *e)
+{
+    struct fact_new *fact = arena_make(s->mem, struct fact_new, count + 1);
+    for (size_t i = 0; i < count; i++)
+        fact[i] = word(s, beside[i].repository_id, beside[i].batch_seq, 0);
+    return engine_store_facts(s->en, s->db, s->mem, fact, count, e);
 }
 
 /* just_read: the forge has told what there is, in this step. */
@@ -528,9 +533,8 @@ static bool schedule(struct step *s, bool just_read, struct err *e)
     bool current = fresh(s, &b);
     if (count && current && !share(s, installation_id, &b, w, count, &granted, e))
         return false;
-    for (size_t i = 0; i < beside_count && just_read; i++)
-        if (!tell_lane(s, beside[i].repository_id, beside[i].batch_seq, 0, e))
-            return false;
+    if (just_read && !tell_beside(s, beside, beside_count, e))
+        return false;
     if (granted == count && !beside_count)
         return true;
     wake_ms = budget_wake_ms(&b, s->now_ms);

@@ -253,6 +253,41 @@ bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,
     return true;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* A word for each lane, once. */
+static bool tell_lanes(struct db *db, struct arena *mem, const struct fact *f, size_t count,
+                       struct err *e)
+{
+    int64_t *lane = arena_make(mem, int64_t, count + 1);
+    str *name = arena_make(mem, str, count + 1);
+    size_t lanes = 0;
+    if (db_kind(db) == DB_SQLITE)
+        return true;
+    for (size_t i = 0; i < count; i++)
+        lane[i] = f[i].lane;
+    qsort(lane, count, sizeof *lane, by_number);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || lane[i] != lane[i - 1])
+            name[lanes++] = arena_print(mem, "%lld", (long long)lane[i]);
+    return db_notify_many(db, mem, STR("signalbox_lane"), name, lanes, e);
+}
+
+bool engine_store_facts(struct engine *en, struct db *db, struct arena *mem,
+                        const struct fact_new *f, size_t count, struct err *e)
+{
+    struct fact *row = arena_make(mem, struct fact, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        assert(!f[i].key.ptr && !f[i].rest.note.len);
+        row[i] = fact_row(en, mem, &f[i]);
+    }
+    return facts_add_many(db, mem, row, count, e) && tell_lanes(db, mem, row, count, e);
+}
+
 /*
  * A fact is looked up again whenever a lane has finished a round, and at least every 50 ms (another
  * server may own the lane).

@@ -82,6 +82,9 @@ void engine_submit_kept(struct engine *en);
 bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,
                        const struct fact_new *f, enum fact_fate *fate, int64_t *id,
                        struct err *e) MUST_CHECK;
+/* Many that have no key and cannot rest: they are stored together. */
+bool engine_store_facts(struct engine *en, struct db *db, struct arena *mem,
+                        const struct fact_new *f, size_t count, struct err *e) MUST_CHECK;
 void engine_poke(struct engine *en, int64_t lane);
 /*
  * Waits until a fact has been applied (or timeout): its note. For commands whose caller wants to

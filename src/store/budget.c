@@ -148,19 +148,35 @@ bool claims_get(struct db *db, struct arena *mem, int64_t batch_seq, struct clai
     return true;
 }
 
+enum { CLAIM_ARGS = 6 };
+#define ADD_CLAIM                                                                                  \
+    "insert into claim (batch_seq, installation_id, calls, left_over, granted_ms, wanted, "        \
+    "wanted_ms) values ($1, $2, $3, $4, $6, $5, $6) on conflict (batch_seq) do update set "        \
+    "installation_id = excluded.installation_id, calls = claim.calls + excluded.calls, left_over " \
+    "= case when claim.left_over + excluded.left_over > 0 then claim.left_over + "                 \
+    "excluded.left_over else 0 end, granted_ms = case when excluded.calls > 0 then "               \
+    "excluded.granted_ms else claim.granted_ms end, wanted = excluded.wanted"
+
 bool claims_add(struct db *db, int64_t batch_seq, int64_t installation_id, int64_t granted,
                 int64_t left, int64_t wanted, int64_t now_ms, struct err *e)
 {
-    return db_exec(db, e, NULL,
-                   "insert into claim (batch_seq, installation_id, calls, left_over, granted_ms, "
-                   "wanted, wanted_ms) values ($1, $2, $3, $4, $6, $5, $6) on conflict (batch_seq) "
-                   "do update set installation_id = excluded.installation_id, calls = claim.calls "
-                   "+ excluded.calls, left_over = case when claim.left_over + excluded.left_over > "
-                   "0 then claim.left_over + excluded.left_over else 0 end, granted_ms = case when "
-                   "excluded.calls > 0 then excluded.granted_ms else claim.granted_ms end, "
-                   "wanted = excluded.wanted",
+    return db_exec(db, e, NULL, ADD_CLAIM,
                    ARGS(A(batch_seq), A(installation_id), A(granted), A(left), A(wanted),
                         A(now_ms)));
+}
+
+bool claims_add_many(struct db *db, struct arena *mem, int64_t installation_id,
+                     const struct claim_change *change, size_t count, int64_t now_ms,
+                     struct err *e)
+{
+    struct arg *args = arena_make(mem, struct arg, count * CLAIM_ARGS + 1);
+    for (size_t i = 0; i < count; i++) {
+        struct arg row[CLAIM_ARGS] = { A(change[i].batch_seq), A(installation_id),
+                                       A(change[i].granted),   A(change[i].left),
+                                       A(change[i].wanted),    A(now_ms) };
+        memcpy(args + i * CLAIM_ARGS, row, sizeof row);
+    }
+    return db_exec_many(db, e, ADD_CLAIM, args, CLAIM_ARGS, count);
 }
 
 bool claims_waiting(struct db *db, struct arena *mem, int64_t installation_id,

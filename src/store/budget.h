@@ -53,6 +53,11 @@ bool claims_get(struct db *db, struct arena *mem, int64_t batch_seq, struct clai
  */
 bool claims_add(struct db *db, int64_t batch_seq, int64_t installation_id, int64_t granted,
                 int64_t left, int64_t wanted, int64_t now_ms, struct err *e) MUST_CHECK;
+/* The same for many of an installation at once: they go together (db_exec_many). */
+struct claim_change { int64_t batch_seq, granted, left, wanted; };
+bool claims_add_many(struct db *db, struct arena *mem, int64_t installation_id,
+                     const struct claim_change *change, size_t count, int64_t now_ms,
+                     struct err *e) MUST_CHECK;
 
 /*
  * Batches that wait for budget and for nothing else (other holds come first), of repositories that

@@ -2,19 +2,41 @@
 
 #include "store/rows.h"
 
-enum { PURGED_AT_ONCE = 1000 };
+enum { PURGED_AT_ONCE = 1000, FACT_ARGS = 10 };
+#define ADD_FACT                                                                                   \
+    "insert into fact (lane, kind, key, body, actor, trace, received_ms, state, note, applied_ms)" \
+    " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (key) do nothing"
+
+static void fact_args(const struct fact *f, struct arg to[FACT_ARGS])
+{
+    bool applied = f->note.len > 0;
+    struct arg row[FACT_ARGS] = { A(f->lane),
+                                  A(f->kind),
+                                  A(f->key),
+                                  arg_blob(f->body),
+                                  A(text(f->actor)),
+                                  A(text(f->trace)),
+                                  A(f->received_ms),
+                                  A((int)(applied ? FACT_APPLIED : FACT_PENDING)),
+                                  A(applied ? f->note : STR_NONE),
+                                  applied ? A(f->received_ms) : (struct arg){ .kind = ARG_NULL } };
+    memcpy(to, row, sizeof row);
+}
 
 bool facts_add(struct db *db, struct arena *mem, const struct fact *f, int64_t *id, struct err *e)
 {
-    bool applied = f->note.len > 0;
-    return db_insert(
-        db, mem, e, id,
-        "insert into fact (lane, kind, key, body, actor, trace, received_ms, state, note, "
-        "applied_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (key) do nothing",
-        ARGS(A(f->lane), A(f->kind), A(f->key), arg_blob(f->body), A(text(f->actor)),
-             A(text(f->trace)), A(f->received_ms), A((int)(applied ? FACT_APPLIED : FACT_PENDING)),
-             A(applied ? f->note : STR_NONE),
-             applied ? A(f->received_ms) : (struct arg){ .kind = ARG_NULL }));
+    struct arg args[FACT_ARGS];
+    fact_args(f, args);
+    return db_insert(db, mem, e, id, ADD_FACT, args, (size_t)FACT_ARGS);
+}
+
+bool facts_add_many(struct db *db, struct arena *mem, const struct fact *f, size_t count,
+                    struct err *e)
+{
+    struct arg *args = arena_make(mem, struct arg, count * FACT_ARGS + 1);
+    for (size_t i = 0; i < count; i++)
+        fact_args(&f[i], args + i * FACT_ARGS);
+    return db_exec_many(db, e, ADD_FACT, args, FACT_ARGS, count);
 }
 
 bool facts_some(struct db *db, struct arena *mem, int64_t lane, bool *some, struct err *e)

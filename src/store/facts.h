@@ -17,6 +17,9 @@ struct fact {
 /* *id is 0 when a fact with this key is there already. */
 bool facts_add(struct db *db, struct arena *mem, const struct fact *f, int64_t *id,
                struct err *e) MUST_CHECK;
+/* Many that have no key and wait for their lanes: they go together (db_exec_many), in order. */
+bool facts_add_many(struct db *db, struct arena *mem, const struct fact *f, size_t count,
+                    struct err *e) MUST_CHECK;
 /* Whether the lane has any. */
 bool facts_some(struct db *db, struct arena *mem, int64_t lane, bool *some,
                 struct err *e) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* 3b. A batch of 10,000 that the threshold holds: from its graph to the stored hold, and from a person's word to the first dispatch. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { databasesStop, postgres, type Database } from '../e2e/box.ts';
 import { ForgeSim } from '../forge-sim/client.ts';
 import { repositoryOf, simulator, upload } from './batch.ts';
 import { median, openBox, webhookSecret, type Box } from './rig.ts';
@@ -33,13 +34,20 @@ function madeIn(box: Box, batch: string): { rows_ms: number; look_ms: number } {
     return { rows_ms: rows!, look_ms: look! };
 }
 
+/** Servers that share a database share a key. */
+async function elsewhere(database: Database | undefined, dir: string): Promise<Record<string, string>> {
+    if (!database) return {};
+    writeFileSync(`${dir}/seal.key`, Buffer.alloc(32, 7), { mode: 0o600 });
+    return { database: await database.fresh(dir), secret_key_file: `${dir}/seal.key` };
+}
+
 /** "budget given out … batches=500 … took_us=…": who goes, the claims, and the word to each batch's lane. */
-async function wake(batches: number): Promise<number> {
+async function wake(batches: number, database?: Database): Promise<number> {
     const sim = await ForgeSim.start({ coreLimit: 5000, app: { webhookSecret } });
     const { app } = await sim.settings();
     const key = `${sim.ready.dir}/bench.pem`;
     writeFileSync(key, app.private_key, { mode: 0o600 });
-    const box = await openBox({ github_api: sim.ready.api, github_web: sim.ready.api, github_app_id: String(app.id), github_app_slug: app.slug, github_private_key_file: key, ca_file: sim.ready.ca, log_level: 'info', github_pace: '0' });
+    const box = await openBox({ github_api: sim.ready.api, github_web: sim.ready.api, github_app_id: String(app.id), github_app_slug: app.slug, github_private_key_file: key, ca_file: sim.ready.ca, log_level: 'info', github_pace: '0', ...(await elsewhere(database, sim.ready.dir)) });
     try {
         await simulator(box, sim);
         await repositoryOf(box, sim);
@@ -110,15 +118,17 @@ export async function showHolds(isShort: boolean): Promise<Figure[]> {
     const all: Held[] = [];
     for (let round = 0; round < (isShort ? 1 : 3); round++) all.push(await hold(nodes));
     const of = (pick: (one: Held) => number) => median(all.map(pick));
-    const look = of((one) => one.look_ms), first = of((one) => one.firstDispatch_ms), early = all.reduce((n, one) => n + one.early, 0);
+    const whole = of((one) => one.rows_ms + one.look_ms), first = of((one) => one.firstDispatch_ms), early = all.reduce((n, one) => n + one.early, 0);
     const figures: Figure[] = [
-        { what: `${nodes} instances: looked at and held`, ours: ms(look), beside: `its rows before that: ${ms(of((one) => one.rows_ms))}`, target: '< 20 ms', reached: look < 20 },
+        { what: `${nodes} instances: from the graph to the stored hold`, ours: ms(whole), beside: `${ms(of((one) => one.rows_ms))} to plan and store them, ${ms(of((one) => one.look_ms))} to look and hold`, target: '< 20 ms', reached: whole < 20 },
         { what: '  dispatched while it was held', ours: String(early), target: '0', reached: early === 0 },
         { what: '  release to the first dispatch', ours: ms(first), target: '< 100 ms', reached: first < 100 },
     ];
     const batches = isShort ? 50 : 500;
-    const planned = await wake(batches);
+    const planned = await wake(batches), far = await wake(batches, postgres);
+    databasesStop();
     figures.push({ what: `${batches} held batches woken at one reset: planned`, ours: ms(planned), target: '< 50 ms', reached: planned < 50 });
+    figures.push({ what: '  on PostgreSQL', ours: ms(far), target: '< 50 ms', reached: far < 50 });
     show('3b. A held batch', figures);
     return figures;
 }

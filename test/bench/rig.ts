@@ -21,7 +21,8 @@ export const appId = 4242;
 export function buildPrograms(): void {
     const run = (command: string, ...args: string[]) => execFileSync(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
     if (!existsSync(join(build, 'build.ninja'))) run('meson', 'setup', build, '--buildtype=release', '-Ddebug=true');
-    run('ninja', '-C', build, '--quiet', 'src/signalbox', 'test/bench/bench_store');
+    run('ninja', '-C', build, '--quiet', 'src/signalbox', 'test/bench/bench_store', 'test/unit/db/pg-rig');
+    process.env['SIGNALBOX_PG_RIG'] ??= join(build, 'test/unit/db/pg-rig');
 }
 
 export const median = (list: number[]): number => percentile(list, 0.5);

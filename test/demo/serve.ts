@@ -31,7 +31,7 @@ export class Serve {
     died: (code: number | null) => void = () => {};
 
     constructor(program: string, port: number, dir: string, settings: Record<string, string>) {
-        const all = { ...settings, listen: `127.0.0.1:${port}`, database: `${dir}/signalbox.db` };
+        const all = { database: `${dir}/signalbox.db`, ...settings, listen: `127.0.0.1:${port}` };
         const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}\n`);
         this.program = program;
         this.url = `http://127.0.0.1:${port}`;

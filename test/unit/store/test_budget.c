@@ -108,6 +108,27 @@ static void claims_are_differences(void **state)
     assert_int_equal(look(b, OTHER).claimed, 0);
 }
 
+static void many_claims_come_together_as_each_would_alone(void **state)
+{
+    struct both *b = *state;
+    struct claim_change change[] = { { 1, 5, 5, 0 }, { 2, 7, 7, 3 }, { 1, 2, -100, 9 } };
+    struct claim c;
+    bool found, by_parts;
+    prepare(b);
+    given_batch(b, 1, 1, "opened", "held");
+    given_batch(b, 2, 2, "merged", "held");
+    good(b, claims_add_many(b->db, b->mem, OURS, change, 0, NOW_MS, &b->e));
+    good(b, claims_add_many(b->db, b->mem, OURS, change, 3, NOW_MS, &b->e));
+    good(b, claims_get(b->db, b->mem, 1, &c, &by_parts, &found, &b->e));
+    assert_true(c.calls == 7 && c.left_over == 0 && c.wanted == 9);
+    good(b, claims_get(b->db, b->mem, 2, &c, &by_parts, &found, &b->e));
+    assert_true(c.calls == 7 && c.left_over == 7 && c.wanted == 3);
+    /* one that cannot be stored: none of them is */
+    change[2].batch_seq = 99;
+    bad(b, ERR_CONFLICT, claims_add_many(b->db, b->mem, OURS, change, 3, NOW_MS, &b->e));
+    assert_int_equal(look(b, OURS).claimed, 7);
+}
+
 static void only_those_wait_that_nothing_else_holds(void **state)
 {
     struct both *b = *state;
@@ -236,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(what_the_forge_said_is_kept), BOTH(claims_are_differences),
+        BOTH(many_claims_come_together_as_each_would_alone),
         BOTH(only_those_wait_that_nothing_else_holds), BOTH(the_ledger_counts_by_the_hour),
         BOTH(nobody_claims_the_same_call),
     };
