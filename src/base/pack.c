@@ -21,8 +21,8 @@ static str plain_form(struct arena *mem, str plain)
  * packing a small body. Each thread keeps its own for small bodies; large ones get a new one, so
  * that no thread keeps much.
  */
-/* -1: half the time, a third larger */
-enum { KEPT_BYTES_MAX = 64 << 10, LEVEL_SMALL = -1, LEVEL_LARGE = 1 };
+/* -3: half the time, a third larger */
+enum { KEPT_BYTES_MAX = 64 << 10, LEVEL_SMALL = -3, LEVEL_LARGE = 1 };
 
 struct kept { ZSTD_CCtx *pack; ZSTD_DCtx *unpack; };
 

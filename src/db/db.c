@@ -8,6 +8,7 @@
 #include "base/clock.h"
 
 static _Atomic int64_t fault_left;
+static atomic_bool     flush_fails;
 static _Atomic(const char *) fault_words;
 
 void db_fault_after(int64_t nth)
@@ -35,6 +36,19 @@ static bool fault_strikes(const char *sql, struct err *e)
     if ((words && !strstr(sql, words)) || atomic_fetch_sub(&fault_left, 1) != 1)
         return false;
     fail(e, ERR_STORAGE, "the database failed because a test told it to: try again");
+    return true;
+}
+
+void db_fault_flush(bool fails)
+{
+    atomic_store(&flush_fails, fails);
+}
+
+static bool flush_fault_strikes(struct err *e)
+{
+    if (!atomic_load(&flush_fails))
+        return false;
+    fail(e, ERR_STORAGE, "the disk failed because a test told it to: try again");
     return true;
 }
 
@@ -218,15 +232,37 @@ static void end_transaction(struct db *db)
     db->spoiled = ERR_NONE;
 }
 
-bool db_commit(struct db *db, struct err *e)
+static bool commit(struct db *db, bool soon, struct err *e)
 {
     assert(db->in_transaction);
-    if (!unspoiled(db, e) || fault_strikes("commit", e) || !db->side->control(db, "commit", e)) {
+    if (!unspoiled(db, e) || fault_strikes("commit", e) ||
+        !(soon ? db->side->commit_soon(db, e) : db->side->control(db, "commit", e))) {
         db_rollback(db);
         return false;
     }
     end_transaction(db);
     return true;
+}
+
+bool db_commit(struct db *db, struct err *e)
+{
+    return commit(db, false, e);
+}
+
+bool db_commit_soon(struct db *db, struct err *e)
+{
+    return commit(db, db->side->commit_soon != NULL, e);
+}
+
+bool db_flush(struct db *db, struct err *e)
+{
+    return !flush_fault_strikes(e) && (!db->side->flush || db->side->flush(db, e));
+}
+
+bool db_copy_back(struct db *db, struct err *e)
+{
+    assert(!db->in_transaction);
+    return !flush_fault_strikes(e) && (!db->side->copy_back || db->side->copy_back(db, e));
 }
 
 void db_rollback(struct db *db)
@@ -244,6 +280,12 @@ void db_tidy(struct db *db)
     assert(!db->in_transaction);
     if (db->side->tidy)
         db->side->tidy(db);
+}
+
+bool db_untidy(struct db *db)
+{
+    assert(!db->in_transaction);
+    return db->side->untidy && db->side->untidy(db);
 }
 
 bool db_in_transaction(const struct db *db)

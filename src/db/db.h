@@ -117,6 +117,16 @@ bool db_exec_many_(struct db *, struct err *, const char *sql, const struct arg 
  */
 bool db_begin(struct db *db, struct err *e) MUST_CHECK;
 bool db_commit(struct db *db, struct err *e) MUST_CHECK;
+/*
+ * A commit in two steps, so that the next transaction need not wait for the disk: db_commit_soon, as
+ * db_commit; nobody may be told about it before a db_flush that began afterwards (any thread, while
+ * the connection may be at work on another's). When that fails nobody knows what is on disk:
+ * db_copy_back makes all of it durable, before it nothing else counts as stored. Where a commit
+ * cannot be parted it is one, and the flush does nothing.
+ */
+bool db_commit_soon(struct db *db, struct err *e) MUST_CHECK;
+bool db_flush(struct db *db, struct err *e) MUST_CHECK;
+bool db_copy_back(struct db *db, struct err *e) MUST_CHECK;
 void db_rollback(struct db *db);
 bool db_in_transaction(const struct db *db);
 /* SQLite: how long a statement waits for a lock of another program; -1: the usual 5 s. */
@@ -126,6 +136,7 @@ void db_patience(struct db *db, int64_t lock_ms);
  * back into the database, which takes a while. Who never calls it has it done by a commit, later.
  */
 void db_tidy(struct db *db);
+bool db_untidy(struct db *db);                      /* whether it would do something */
 bool db_savepoint(struct db *db, struct err *e) MUST_CHECK;           /* nests by depth */
 bool db_release(struct db *db, struct err *e) MUST_CHECK;
 /* undoes and closes the innermost savepoint */
@@ -182,6 +193,8 @@ int  db_schema_version(void);                       /* the newest migration buil
 void db_fault_after(int64_t nth);
 void db_fault_at(const char *words);
 bool db_fault_armed(void);
+/* From now on every db_flush and db_copy_back fails, or none. */
+void db_fault_flush(bool fails);
 
 static inline void scope_db(struct db **db) { db_close(*db); }
 

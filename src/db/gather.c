@@ -1,16 +1,20 @@
 #include "db/gather.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A commit of some thirty frames; a larger one goes out in several pieces. SQLite's own files take
  * less than 128 KiB at once. */
 enum { HELD_BYTES_MAX = 124 << 10 };
 
 /* How far the file is made longer ahead of the log: as much as there is, between these. */
+enum { HEAD_BYTES = 32 };        /* of a log; its frames follow */
 enum { AHEAD_BYTES_LEAST = 64 << 10, AHEAD_BYTES_MOST = 1 << 20, ZEROS_BYTES = 64 << 10 };
 
 struct log_file {
@@ -20,6 +24,9 @@ struct log_file {
     int           len;
     sqlite3_int64 end;          /* of what was written to the file */
     sqlite3_int64 ready;        /* up to here it is longer than the log, as far as it can be */
+    int           fd;           /* of our own, to flush from another thread; -1: none */
+    bool          put_off;
+    bool          new_head;     /* written, not flushed */
     alignas(void *) char real[];        /* SQLite aligns files to 8 bytes */
 };
 
@@ -74,6 +81,8 @@ static int log_close(sqlite3_file *f)
 {
     int rc = let_go(f);
     int closed = real_of(f)->pMethods->xClose(real_of(f));
+    if (log_of(f)->fd >= 0)
+        close(log_of(f)->fd);
     free(log_of(f)->held);
     return rc ? rc : closed;
 }
@@ -92,6 +101,7 @@ static int log_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 static int log_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
     struct log_file *l = log_of(f);
+    l->new_head = l->new_head || at < HEAD_BYTES;
     if (l->len && (at != l->at + l->len || n > HELD_BYTES_MAX - l->len)) {
         int rc = let_go(f);
         if (rc)
@@ -115,12 +125,22 @@ static int log_truncate(sqlite3_file *f, sqlite3_int64 size)
     return rc ? rc : real_of(f)->pMethods->xTruncate(real_of(f), size);
 }
 
+/*
+ * Frames before their new head would stand behind an old one after a power cut, in place of a part
+ * of what that one is the head of: never put off. Frames at the end may come in any order.
+ */
 static int log_sync(sqlite3_file *f, int flags)
 {
+    struct log_file *l = log_of(f);
     int rc = let_go(f);
-    if (!rc)
-        fill_ahead(f);
-    return rc ? rc : real_of(f)->pMethods->xSync(real_of(f), flags);
+    if (rc)
+        return rc;
+    fill_ahead(f);
+    if (l->put_off && !l->new_head && l->fd >= 0)
+        return SQLITE_OK;
+    rc = real_of(f)->pMethods->xSync(real_of(f), flags);
+    l->new_head = l->new_head && rc;
+    return rc;
 }
 
 static int log_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -173,18 +193,38 @@ static const sqlite3_io_methods log_methods = {
     .xDeviceCharacteristics = log_traits,
 };
 
+void gather_put_off(struct sqlite3_file *log, bool put_off)
+{
+    if (log->pMethods == &log_methods)
+        log_of(log)->put_off = put_off;
+}
+
+bool gather_flush(struct sqlite3_file *log)
+{
+    int rc;
+    if (log->pMethods != &log_methods || log_of(log)->fd < 0) {
+        errno = EBADF;
+        return false;
+    }
+    do
+        rc = fdatasync(log_of(log)->fd);
+    while (rc && errno == EINTR);
+    return rc == 0;
+}
+
 /* Everything but the log is the system's own file, as if we were not there. */
 static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *given)
 {
     (void)vfs;
     if (!(flags & SQLITE_OPEN_WAL))
         return system_vfs->xOpen(system_vfs, name, f, flags, given);
-    *log_of(f) = (struct log_file){ .held = NULL };
+    *log_of(f) = (struct log_file){ .fd = -1 };
     int rc = system_vfs->xOpen(system_vfs, name, real_of(f), flags, given);
     /* SQLite closes only what has methods. */
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         f->pMethods = &log_methods;
-    else if (real_of(f)->pMethods)
+        log_of(f)->fd = open(name, O_RDONLY | O_CLOEXEC);
+    } else if (real_of(f)->pMethods)
         real_of(f)->pMethods->xClose(real_of(f));
     return rc;
 }

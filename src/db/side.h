@@ -24,8 +24,13 @@ struct side {
     int64_t (*written)(const struct db *db);
     /* The id of the row that was inserted last; NULL: only the statement itself can tell. */
     int64_t (*last_id)(const struct db *db);
+    /* The pair of db_commit_soon and db_flush; NULL: a commit is always on disk. */
+    bool (*commit_soon)(struct db *db, struct err *e);
+    bool (*flush)(struct db *db, struct err *e);
+    bool (*copy_back)(struct db *db, struct err *e);
     /* What can wait until the answers have left; NULL: nothing. */
     void (*tidy)(struct db *db);
+    bool (*untidy)(struct db *db);
     /* Several statements, for migrations. */
     bool (*script)(struct db *db, const char *sql, struct err *e);
     bool (*alive)(struct db *db);

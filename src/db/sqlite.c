@@ -29,6 +29,7 @@ struct lite {
     struct filelock  *lock;
     int               log_pages;        /* after the last commit */
     int               file_pages;       /* when the log was copied back last */
+    sqlite3_file     *log;              /* to be flushed later; NULL before the first such commit */
     struct statements statements;
 };
 
@@ -300,6 +301,8 @@ static int64_t lite_written(const struct db *db)
 static void copy_back(struct lite *l)
 {
     l->log_pages = 0;
+    if (l->log)
+        gather_put_off(l->log, false);  /* the database must not be ahead of its log */
     (void)sqlite3_wal_checkpoint_v2(l->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
@@ -315,6 +318,47 @@ static int log_grew(void *arg, sqlite3 *handle, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* The log's file stays the same while the connection is open. */
+static sqlite3_file *log_of(struct lite *l)
+{
+    sqlite3_file *f = NULL;
+    if (!l->log &&
+        sqlite3_file_control(l->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f) == SQLITE_OK &&
+        f && f->pMethods)
+        l->log = f;
+    return l->log;
+}
+
+static bool lite_commit_soon(struct db *db, struct err *e)
+{
+    struct lite *l = lite_of(db);
+    sqlite3_file *log = log_of(l);
+    if (log)
+        gather_put_off(log, true);
+    bool ok = lite_control(db, "commit", e);
+    if (log)
+        gather_put_off(log, false);
+    return ok;
+}
+
+static bool lite_flush(struct db *db, struct err *e)
+{
+    struct lite *l = lite_of(db);
+    if (!l->log || gather_flush(l->log))
+        return true;
+    return err_set(e, ERR_STORAGE, errno, ERR_HERE,
+                   "the disk failed (%s), and whether this was stored is not known: look, or try "
+                   "again",
+                   strerror(errno));
+}
+
+static bool lite_copy_back(struct db *db, struct err *e)
+{
+    struct lite *l = lite_of(db);
+    int rc = sqlite3_wal_checkpoint_v2(l->handle, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
+    return rc == SQLITE_OK || fail_lite(l, rc, "copying the log back", e);
+}
+
 static int pages_now(struct lite *l)
 {
     struct err ignored = { 0 };
@@ -326,17 +370,22 @@ static int pages_now(struct lite *l)
     return n;
 }
 
+static bool lite_untidy(struct db *db)
+{
+    struct lite *l = lite_of(db);
+
+    return l->log_pages >= LOG_PAGES_TIDY ||
+           (l->log_pages >= LOG_PAGES_NEW && pages_now(l) - l->file_pages >= LOG_PAGES_NEW);
+}
+
 static void lite_tidy(struct db *db)
 {
     struct lite *l = lite_of(db);
 
-    if (l->log_pages < LOG_PAGES_NEW)
-        return;
-    int n = pages_now(l);
-    if (l->log_pages < LOG_PAGES_TIDY && n - l->file_pages < LOG_PAGES_NEW)
+    if (!lite_untidy(db))
         return;
     copy_back(l);
-    l->file_pages = n;
+    l->file_pages = pages_now(l);
 }
 
 static int64_t lite_last_id(const struct db *db)
@@ -405,7 +454,11 @@ static const struct side lite_side = {
     .control = lite_control,
     .written = lite_written,
     .last_id = lite_last_id,
+    .commit_soon = lite_commit_soon,
+    .flush = lite_flush,
+    .copy_back = lite_copy_back,
     .tidy = lite_tidy,
+    .untidy = lite_untidy,
     .script = lite_script,
     .alive = lite_alive,
     .patience = lite_patience,

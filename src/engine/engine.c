@@ -237,9 +237,9 @@ void engine_submit_kept(struct engine *en)
     en->kept = NULL;
     work_submit_kept(en->work);
     if (first && first->next)
-        work_submit(en->work, together_body, together_done, first);
+        work_submit_apart(en->work, together_body, together_done, first);
     else if (first)
-        work_submit(en->work, submission_body, submission_done, first);
+        work_submit_apart(en->work, submission_body, submission_done, first);
 }
 
 bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,

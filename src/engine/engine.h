@@ -38,7 +38,10 @@ void engine_write(struct engine *en, engine_body *body, engine_done *done, void 
  * while the writer rests, body and done run on it before this returns.
  */
 void engine_write_here(struct engine *en, engine_body *body, engine_done *done, void *arg);
-/* The same from the HTTP loop when others came with it: they go together at engine_submit_kept. */
+/*
+ * The same from the HTTP loop when others came with it: they go together at engine_submit_kept, and
+ * done is called on another thread than the writer's, when the body's mem has ended.
+ */
 void engine_write_soon(struct engine *en, engine_body *body, engine_done *done, void *arg);
 /* The same, waiting for the answer. Not from the writer thread, not from the HTTP loop thread. */
 bool engine_write_wait(struct engine *en, engine_body *body, void *arg, struct err *e) MUST_CHECK;
@@ -70,7 +73,7 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
 /*
  * The same for one thread (the HTTP loop) that has many at once: they are kept until it says
  * engine_submit_kept, and go to the writer together. Nothing is copied: mem and the strings live
- * until `done` is called.
+ * until `done` is called, on another thread than the writer's.
  */
 void engine_submit_soon(struct engine *en, struct arena *mem, const struct fact_new *f,
                         fact_done *done, void *arg);

@@ -24,6 +24,7 @@ enum { GUEST_SLOW_MS = 20, GUESTS_PAUSE_MS = 1000 };
 struct job {
     struct job  *next;
     bool         patient;               /* a lane's: stands back while callers wait */
+    bool         apart;                 /* `done` may be called while others are at work */
     int64_t      queued_ms;             /* of patient ones */
     engine_body *body;
     engine_done *done;
@@ -41,9 +42,17 @@ struct work {
     struct job     *kept, **kept_last;  /* of the one thread that calls work_submit_soon */
     bool            stopping;           /* guarded by mutex */
     bool            turning, guest;     /* guarded by mutex: who has the connection */
+    bool            untidy;             /* guarded by mutex: a guest left something to tidy */
     int64_t         no_guests_ms;       /* guarded by mutex: until then (monotonic) */
     int64_t         stand_back_ms;      /* guarded by mutex */
     struct arena   *mem;                /* of the group under way */
+    pthread_t       flusher;
+    pthread_cond_t  committed, flushed;
+    struct job     *owed, **owed_last;  /* guarded by mutex: committed, to be flushed */
+    bool            flushing;           /* guarded by mutex */
+    bool            flusher_ends;       /* guarded by mutex */
+    bool            soon;               /* of the group under way: another thread flushes it */
+    atomic_bool     unsure;             /* a flush failed: nothing counts as stored before all is */
     atomic_bool     healthy;
     char            why[200];           /* guarded by mutex */
     atomic_uint_fast64_t commits, bodies;
@@ -100,6 +109,17 @@ static void fail_all(struct job *first, const struct err *e)
     }
 }
 
+/* After a flush that failed: what is in the log goes into the database before anything else does. */
+static bool made_sure(struct work *w, struct err *e)
+{
+    if (!atomic_load(&w->unsure))
+        return true;
+    if (!db_copy_back(w->db, e))
+        return false;
+    atomic_store(&w->unsure, false);
+    return true;
+}
+
 /*
  * Every job of the list in one transaction. False: nothing was stored, and the reason asks for
  * another try.
@@ -109,7 +129,7 @@ static bool run_fenced(struct work *w, struct job *first, enum fence fence)
     struct err e = { 0 };
     bool alone = fence == FENCE_NONE, repeat = false, spoiled = false;
 
-    if (!db_begin(w->db, &e)) {
+    if (!made_sure(w, &e) || !db_begin(w->db, &e)) {
         fail_all(first, &e);
         note_health(w, e.code != ERR_STORAGE, &e);
         return e.code != ERR_BUSY;
@@ -127,13 +147,14 @@ static bool run_fenced(struct work *w, struct job *first, enum fence fence)
         note_health(w, first->ok || first->e.code != ERR_STORAGE, &first->e);
         return !repeat;
     }
-    if (!db_commit(w->db, &e)) {
+    if (!(w->soon ? db_commit_soon(w->db, &e) : db_commit(w->db, &e))) {
         fail_all(first, &e);
         note_health(w, e.code != ERR_STORAGE, &e);
         return e.code != ERR_BUSY;
     }
     atomic_fetch_add(&w->commits, 1);
-    note_health(w, true, NULL);
+    if (!atomic_load(&w->unsure))
+        note_health(w, true, NULL);
     return true;
 }
 
@@ -200,16 +221,21 @@ static bool probe_body(struct db *db, struct arena *mem, void *arg, struct err *
            db_exec(db, e, NULL, "delete from oidc_used where jti = 'probe'", NO_ARGS);
 }
 
-/*
- * Who is not ready is sent nothing, so that nothing would ever show that the database can be
- * written again.
- */
-static struct job *probe(void)
+static bool nothing_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)db;
+    (void)mem;
+    (void)arg;
+    (void)e;
+    return true;
+}
+
+static struct job *job_of_ours(engine_body *body)
 {
     struct job *j = calloc(1, sizeof *j);
     if (!j)
         abort();
-    j->body = probe_body;
+    j->body = body;
     return j;
 }
 
@@ -230,14 +256,20 @@ static struct job *take_group(struct work *w)
 {
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
     w->turning = false;
-    while (w->guest || (!w->first && !w->stopping))
+    while (w->guest || (!w->first && !w->stopping && !w->untidy))
         if (w->guest || atomic_load(&w->healthy))
             pthread_cond_wait(&w->woken, &w->mutex);
         else if (!wait_a_moment(w) && !w->guest) {
+            /* Who is not ready is sent nothing, so that nothing would ever show that the database
+             * can be written again. */
             w->turning = true;
-            return probe();
+            return job_of_ours(probe_body);
         }
     w->turning = true;
+    bool only_tidy = w->untidy && !w->first && !w->stopping;
+    w->untidy = false;
+    if (only_tidy)
+        return job_of_ours(nothing_body);       /* what follows a turn is tidying */
     bool skip = lanes_stand_back(w);
     struct job *group = NULL, **last = &group, **at = &w->first;
     for (int n = 0; *at && n < WORK_GROUP_MAX;) {
@@ -257,18 +289,118 @@ static struct job *take_group(struct work *w)
     return group;
 }
 
-bool work_turn(struct work *w)
+/* ---- flushing on a thread of its own --------------------------------------------------------- */
+
+static bool all_apart(const struct job *first)
+{
+    const struct job *j = first;
+    while (j && j->apart)
+        j = j->next;
+    return !j;
+}
+
+/*
+ * The next group's statements run while this one is flushed. One may wait behind it, not more: what
+ * comes meanwhile grows into a larger group.
+ */
+static void hand_to_flusher(struct work *w, struct job *group)
+{
+    struct job **last = &group->next;
+    while (*last)
+        last = &(*last)->next;
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
+    *w->owed_last = group;
+    w->owed_last = last;
+    pthread_cond_signal(&w->committed);
+    while (w->owed && w->flushing)
+        pthread_cond_wait(&w->flushed, &w->mutex);
+}
+
+/* Until what was committed before is flushed and told. */
+static void wait_for_flusher(struct work *w)
+{
+    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
+    while (w->owed || w->flushing)
+        pthread_cond_wait(&w->flushed, &w->mutex);
+}
+
+static void flush(struct work *w, struct job *first)
+{
+    struct err e = { 0 };
+    if (atomic_load(&w->unsure))
+        fail(&e, ERR_STORAGE,
+             "the disk failed, and whether this was stored is not known: look, or try again");
+    else if (!db_flush(w->db, &e))
+        atomic_store(&w->unsure, true);
+    if (e.code != ERR_NONE) {
+        note_health(w, false, &e);
+        for (struct job *j = first; j; j = j->next) {
+            j->e = j->ok ? e : j->e;
+            j->ok = false;
+        }
+    }
+    finish(w, first);
+}
+
+static void *flusher(void *arg)
+{
+    struct work *w = arg;
+    pthread_mutex_lock(&w->mutex);
+    for (;;) {
+        while (!w->owed && !w->flusher_ends)
+            pthread_cond_wait(&w->committed, &w->mutex);
+        struct job *first = w->owed;
+        if (!first)
+            break;
+        w->owed = NULL;
+        w->owed_last = &w->owed;
+        w->flushing = true;
+        pthread_cond_signal(&w->flushed);
+        pthread_mutex_unlock(&w->mutex);
+        flush(w, first);
+        pthread_mutex_lock(&w->mutex);
+        w->flushing = false;
+        pthread_cond_signal(&w->flushed);
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+static void flusher_stop(struct work *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->flusher_ends = true;
+    pthread_cond_signal(&w->committed);
+    pthread_mutex_unlock(&w->mutex);
+    pthread_join(w->flusher, NULL);
+}
+
+/* ---- the writer ------------------------------------------------------------------------------ */
+
+static bool turn(struct work *w, bool has_flusher)
 {
     struct job *group = take_group(w);
     if (!group)
         return false;
+    w->soon = has_flusher && all_apart(group);
     if (!run_together(w, group))
         run_apart(w, group);
-    finish(w, group);
+    if (w->soon) {
+        hand_to_flusher(w, group);
+    } else {
+        wait_for_flusher(w);            /* who came first is told first */
+        if (atomic_load(&w->unsure))
+            flush(w, group);
+        else
+            finish(w, group);
+    }
+    w->soon = false;
     db_tidy(w->db);
     arena_reset(w->mem);
     return true;
 }
+
+bool work_turn(struct work *w) { return turn(w, false); }
 
 bool work_idle(struct work *w)
 {
@@ -278,7 +410,7 @@ bool work_idle(struct work *w)
 
 static void *writer(void *arg)
 {
-    while (work_turn(arg))
+    while (turn(arg, true))
         ;
     return NULL;
 }
@@ -291,12 +423,22 @@ bool work_start(struct db *db, struct work **out, struct err *e)
     w->db = db;
     w->last = &w->first;
     w->kept_last = &w->kept;
+    w->owed_last = &w->owed;
     w->stand_back_ms = STAND_BACK_FIRST_MS;
     w->mem = arena_new((size_t)1 << 30, (size_t)4 << 30);
     atomic_init(&w->healthy, true);
+    atomic_init(&w->unsure, false);
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->woken, NULL);
+    pthread_cond_init(&w->committed, NULL);
+    pthread_cond_init(&w->flushed, NULL);
+    if (pthread_create(&w->flusher, NULL, flusher, w) != 0) {
+        arena_free(w->mem);
+        free(w);
+        return fail(e, ERR_INTERNAL, "cannot start the thread that flushes");
+    }
     if (pthread_create(&w->thread, NULL, writer, w) != 0) {
+        flusher_stop(w);
         arena_free(w->mem);
         free(w);
         return fail(e, ERR_INTERNAL, "cannot start the writer thread");
@@ -344,6 +486,7 @@ static void submit(struct work *w, engine_body *body, engine_done *done, void *a
 void work_submit_soon(struct work *w, engine_body *body, engine_done *done, void *arg)
 {
     struct job *j = job_new(body, done, arg, false);
+    j->apart = true;
     *w->kept_last = j;
     w->kept_last = &j->next;
 }
@@ -362,6 +505,13 @@ void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg
     submit(w, body, done, arg, false);
 }
 
+void work_submit_apart(struct work *w, engine_body *body, engine_done *done, void *arg)
+{
+    struct job *j = job_new(body, done, arg, false);
+    j->apart = true;
+    enqueue(w, j, &j->next);
+}
+
 void work_submit_patient(struct work *w, engine_body *body, engine_done *done, void *arg)
 {
     submit(w, body, done, arg, true);
@@ -371,7 +521,7 @@ void work_submit_patient(struct work *w, engine_body *body, engine_done *done, v
 static bool guest_enters(struct work *w)
 {
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
-    if (w->turning || w->guest || w->first || w->stopping || !atomic_load(&w->healthy) ||
+    if (w->turning || w->guest || w->first || w->owed || w->flushing || w->stopping || !atomic_load(&w->healthy) ||
         clock_mono_ms() < w->no_guests_ms)
         return false;
     w->guest = true;
@@ -380,12 +530,14 @@ static bool guest_enters(struct work *w)
 
 static void guest_leaves(struct work *w, int64_t entered_ms)
 {
+    bool untidy = db_untidy(w->db);
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
     int64_t now_ms = clock_mono_ms();
     if (now_ms - entered_ms >= GUEST_SLOW_MS)
         w->no_guests_ms = now_ms + GUESTS_PAUSE_MS;
     w->guest = false;
-    if (w->first || w->stopping)
+    w->untidy = untidy;
+    if (w->first || w->stopping || w->untidy)
         pthread_cond_signal(&w->woken);
 }
 
@@ -438,10 +590,13 @@ void work_stop(struct work *w)
     pthread_cond_signal(&w->woken);
     pthread_mutex_unlock(&w->mutex);
     pthread_join(w->thread, NULL);
+    flusher_stop(w);
     work_submit_kept(w);                /* too late: they are told so */
     db_close(w->db);
     arena_free(w->mem);
     pthread_mutex_destroy(&w->mutex);
     pthread_cond_destroy(&w->woken);
+    pthread_cond_destroy(&w->committed);
+    pthread_cond_destroy(&w->flushed);
     free(w);
 }

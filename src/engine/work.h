@@ -18,6 +18,12 @@ struct work;
 bool work_start(struct db *writer, struct work **out, struct err *e) MUST_CHECK;
 void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg);
 /*
+ * The same, but that `done` may be called on another thread, while the next group is at work, and
+ * when the body's mem has ended. A group of such jobs is flushed on a thread of its own, so that the
+ * disk and the statements of the next group do not wait for each other.
+ */
+void work_submit_apart(struct work *w, engine_body *body, engine_done *done, void *arg);
+/*
  * The same for the one thread that has many at once (the HTTP loop): they go together, and the
  * writer is woken once, when it calls work_submit_kept.
  */
@@ -36,7 +42,8 @@ void work_submit_patient(struct work *w, engine_body *body, engine_done *done, v
 bool work_on_writer(const struct work *w);          /* is the caller the writer thread? */
 /*
  * What the writer thread does for ever: waits for work, runs one group. False: told to end. The
- * simulation, which has no threads, calls it in the thread's place.
+ * simulation, which has no threads, calls it in the thread's place; then every group is flushed
+ * before it returns.
  */
 bool work_turn(struct work *w);
 bool work_idle(struct work *w);                     /* nothing is queued */

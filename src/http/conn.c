@@ -316,8 +316,10 @@ static bool dispatch(struct conn *c)
     bool answered = !s->handling;
     s->handling = NULL;
     /* Not answered here: it may be on its way back already, or with another thread. Hands off. */
-    if (answered)
+    if (answered) {
+        s->alone = s->round_events == 1;
         write_begin(c);
+    }
     return answered;
 }
 

@@ -18,7 +18,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sys/syscall.h>
+
 #include "db/gather.h"
+
+static int flushes;
+
+/* SQLite's and ours, counted. */
+int fdatasync(int fd)
+{
+    flushes++;
+    return (int)syscall(SYS_fdatasync, fd);
+}
 
 enum { MODEL_BYTES = 600000, ROUNDS = 20000 };
 
@@ -371,6 +382,57 @@ static void what_the_disk_had_in_place_of_the_zeros_is_no_part_of_the_log(void *
     cut_end(&c);
 }
 
+/* ---- commits that are flushed later ---- */
+
+static sqlite3_file *log_of(sqlite3 *db)
+{
+    sqlite3_file *f = NULL;
+    assert_int_equal(sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f), SQLITE_OK);
+    assert_non_null(f);
+    return f;
+}
+
+static int flushes_of(sqlite3 *db, const char *sql, bool put_off)
+{
+    int before = flushes;
+    gather_put_off(log_of(db), put_off);
+    base_run(db, sql);
+    gather_put_off(log_of(db), false);
+    return flushes - before;
+}
+
+static void a_commit_that_is_put_off_is_flushed_when_it_is_told_to(void **state)
+{
+    static const char add[] = "insert into item (name) values ('x')";
+    struct cut c;
+    snprintf(c.dir, sizeof c.dir, "/tmp/test_gather_XXXXXX");
+    assert_non_null(mkdtemp(c.dir));
+    snprintf(c.from, sizeof c.from, "%s/from.db", c.dir);
+    sqlite3 *db = base_open(c.from, gather_vfs());
+    base_run(db, "pragma journal_mode=wal; pragma synchronous=full; pragma wal_autocheckpoint=0;"
+                 "create table item (id integer primary key, name text) strict");
+    assert_int_equal(flushes_of(db, add, false), 1);
+    assert_int_equal(flushes_of(db, add, true), 0);
+    assert_int_equal(flushes_of(db, add, true), 0);
+    int before = flushes;
+    assert_true(gather_flush(log_of(db)));
+    assert_int_equal(flushes, before + 1);
+    assert_int_equal(flushes_of(db, add, false), 1);
+
+    /* The log begins again: its new head must be on disk before what stands behind it. */
+    base_run(db, "pragma wal_checkpoint(full)");
+    assert_int_equal(flushes_of(db, add, true), 1);
+    assert_int_equal(flushes_of(db, add, true), 0);
+    /* and the log before the database */
+    before = flushes;
+    base_run(db, "pragma wal_checkpoint(full)");
+    assert_true(flushes - before >= 2);
+
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    unlink(c.from);
+    rmdir(c.dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +444,7 @@ int main(void)
         cmocka_unit_test(recovery_finds_every_commit_and_stops_at_the_zeros),
         cmocka_unit_test(zeros_that_were_cut_short_are_no_part_of_the_log),
         cmocka_unit_test(what_the_disk_had_in_place_of_the_zeros_is_no_part_of_the_log),
+        cmocka_unit_test(a_commit_that_is_put_off_is_flushed_when_it_is_told_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,21 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "engine/work.h"
+
+static atomic_long flushes;     /* that have ended */
+
+/* SQLite's and ours, counted. */
+int fdatasync(int fd)
+{
+    int rc = (int)syscall(SYS_fdatasync, fd);
+    atomic_fetch_add(&flushes, 1);
+    return rc;
+}
 
 enum kind { WRITES, WRITES_AND_FAILS, FAILS_AT_ONCE };
 
@@ -202,6 +216,116 @@ static void a_visitor_does_not_wait_for_another_program(void **state)
 
 #define ON_SQLITE(f) { "sqlite:   " #f, f, both_sqlite, both_end, NULL }
 
+/* ---- flushed on a thread of its own ---- */
+
+struct apart {
+    struct db  *db;
+    int64_t     id;
+    long        flushes_before;         /* when its statements ran */
+    atomic_int  over;                   /* 1 done, 2 failed, 3 told before it was flushed */
+};
+
+static bool apart_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct apart *x = arg;
+    (void)mem;
+    x->db = db;
+    x->flushes_before = atomic_load(&flushes);
+    return db_exec(db, e, NULL, "insert into t (id) values ($1)", ARGS(A(x->id)));
+}
+
+static void apart_done(void *arg, const struct err *e)
+{
+    struct apart *x = arg;
+    bool early = !e && db_kind(x->db) == DB_SQLITE && atomic_load(&flushes) <= x->flushes_before;
+    atomic_store(&x->over, early ? 3 : e ? 2 : 1);
+}
+
+static int over_at_last(struct apart *x)
+{
+    for (int64_t until = clock_mono_ms() + 60000; !x->over && clock_mono_ms() < until;)
+        usleep(1000);
+    return atomic_load(&x->over);
+}
+
+/* With others in between, which are flushed at once. */
+static void nobody_is_told_before_it_is_flushed(void **state)
+{
+    enum { JOBS = 600 };
+    struct both *b = *state;
+    struct work *w = begin(b);
+    static struct apart jobs[JOBS];
+    static struct one others[JOBS / 10];
+    memset(jobs, 0, sizeof jobs);
+    memset(others, 0, sizeof others);
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i].id = i;
+        work_submit_apart(w, apart_body, apart_done, &jobs[i]);
+        if (i % 10 == 3) {
+            others[i / 10].id = 10000 + i;
+            work_submit(w, body, done, &others[i / 10]);
+        }
+        if (i % 7 == 0)
+            sched_yield();
+    }
+    finish(b, w);
+    for (int i = 0; i < JOBS; i++)
+        assert_int_equal(jobs[i].over, 1);
+    for (int i = 0; i < JOBS / 10; i++)
+        assert_int_equal(others[i].over, 1);
+    assert_int_equal(number(b, "select count(*) from t", NO_ARGS), JOBS + JOBS / 10);
+}
+
+static void who_came_before_is_told_before(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    for (int i = 0; i < 50; i++) {
+        struct apart before = { .id = i };
+        struct one after = { .id = 1000 + i };
+        work_submit_apart(w, apart_body, apart_done, &before);
+        work_submit(w, body, done, &after);
+        for (int64_t until = clock_mono_ms() + 60000; !after.over && clock_mono_ms() < until;)
+            sched_yield();
+        assert_int_equal(after.over, 1);
+        assert_int_equal(before.over, 1);
+    }
+    finish(b, w);
+}
+
+static void healthy_at_last(struct work *w)
+{
+    char why[200];
+    int64_t until = clock_mono_ms() + 60000;
+    while (!work_healthy(w, why) && clock_mono_ms() < until)
+        usleep(1000);
+    assert_true(work_healthy(w, why));
+}
+
+/* What became of the first one is not known; everything after it is stored for good. */
+static void after_a_flush_that_failed_the_log_is_copied_back_first(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    struct apart jobs[3] = { { .id = 1 }, { .id = 2 }, { .id = 3 } };
+    struct one last = { .id = 4 };
+    char why[200];
+    db_fault_flush(true);
+    for (int i = 0; i < 2; i++) {
+        work_submit_apart(w, apart_body, apart_done, &jobs[i]);
+        assert_int_equal(over_at_last(&jobs[i]), 2);
+    }
+    assert_false(work_healthy(w, why));
+    db_fault_flush(false);
+    healthy_at_last(w);                 /* by itself */
+    work_submit_apart(w, apart_body, apart_done, &jobs[2]);
+    assert_int_equal(over_at_last(&jobs[2]), 1);
+    work_submit(w, body, done, &last);
+    finish(b, w);
+    assert_int_equal(last.over, 1);
+    assert_int_equal(number(b, "select count(*) from t where id in (3, 4)", NO_ARGS), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +334,9 @@ int main(void)
         BOTH(a_refused_statement_harms_nobody),
         BOTH(what_is_kept_goes_together),
         BOTH(what_is_kept_when_the_writer_stops_is_told),
+        BOTH(nobody_is_told_before_it_is_flushed),
+        BOTH(who_came_before_is_told_before),
+        BOTH(after_a_flush_that_failed_the_log_is_copied_back_first),
         ON_SQLITE(a_visitor_runs_at_once_while_the_writer_rests),
         ON_SQLITE(a_visitor_queues_while_the_writer_works),
         ON_SQLITE(a_visitor_does_not_wait_for_another_program),
