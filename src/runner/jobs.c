@@ -268,6 +268,7 @@ static void release(struct service *s, struct run *r)
     queue_busy_remove(&s->queue, r);
     struct job_link *job = r->job;
     r->job = NULL;
+    r->kill_ms = 0;
     pthread_mutex_unlock(&s->lock);
     job_link_free(job);
 }

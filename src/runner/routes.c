@@ -169,8 +169,9 @@ static bool post_cancel(struct call *c)
     struct run *r = queue_find(&s->queue, c->id);
     if (r) {
         known = true;
-        ended = r->stage == RUN_ENDED || r->stage == RUN_CLOSED || r->stage == RUN_LOST;
-        r->cancel |= !ended;
+        ended = r->stage == RUN_ENDED || r->stage == RUN_CLOSED;
+        if (r->stage == RUN_QUEUED || r->stage == RUN_STARTED)
+            r->cancel = true;
         text = run_view(s, c->request->mem, r);
     }
     pthread_mutex_unlock(&s->lock);

@@ -37,6 +37,8 @@ static int64_t run_due_ms(const struct run *r)
         due = earlier(due, r->write_again_ms);
     if (r->stage == RUN_ENDED && !r->in_flight && !r->write_again_ms)
         due = earlier(due, r->attempt_ms);
+    if (r->stage == RUN_QUEUED)
+        due = earlier(due, r->expires_ms - TOKEN_MARGIN_MS);
     if (r->kill_ms)
         due = earlier(due, r->kill_ms);
     return due;
@@ -46,7 +48,7 @@ static int64_t due_ms(struct service *s, int64_t now_ms)
 {
     int64_t due = earlier(s->prune_ms, now_ms + IDLE_MS);
     for (const struct run *r = s->queue.first; r; r = r->next)
-        due = earlier(due, r->stage == RUN_QUEUED ? r->expires_ms - TOKEN_MARGIN_MS : run_due_ms(r));
+        due = earlier(due, run_due_ms(r));
     if (s->followers)
         due = earlier(due, now_ms + FOLLOW_LOOK_MS);
     if (s->drain_end_ms && !s->stop_now)
@@ -111,16 +113,17 @@ static struct run *run_after(struct service *s, const struct run *r)
 static void tend(struct service *s)
 {
     int64_t now_ms = clock_utc_ms();
+    COUNT_UP(s, rounds, 1);
     s->stop_now |= atomic_load(&s->draining) && now_ms >= s->drain_end_ms;
     outbox_land(s, now_ms);
     for (struct run *r = s->queue.busy, *next; r; r = next) {
         next = r->busy_next;
         job_tend(s, r, now_ms);
     }
-    if (!atomic_load(&s->draining))
-        jobs_start(s, now_ms);
     for (struct run *r = run_after(s, NULL); r; r = run_after(s, r))
         run_tend(s, r, now_ms);
+    if (!atomic_load(&s->draining))
+        jobs_start(s, now_ms);
     if (now_ms >= s->prune_ms)
         prune(s, now_ms);
     followers_tend(s, false);

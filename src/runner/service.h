@@ -43,7 +43,8 @@ enum {
     X(queue_wait_ms,       "queue_wait_milliseconds_total") \
     X(clone_ms,            "clone_milliseconds_total") \
     X(run_ms,              "run_milliseconds_total") \
-    X(storage_failures,    "storage_failures_total")
+    X(storage_failures,    "storage_failures_total") \
+    X(rounds,              "clerk_rounds_total")
 
 struct service_counters {
 #define X(name, text) _Atomic uint64_t name;

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RunnerHouse, until, withRunner, type Value } from './runner-house.ts';
 
 describe('a dispatch', { concurrency: 2 }, () => {
@@ -171,6 +172,32 @@ describe('what is refused', { concurrency: 2 }, () => {
         }));
 });
 
+describe('a disk that takes nothing', { concurrency: 2 }, () => {
+    it('is told to who dispatches, and nothing was accepted then', () =>
+        withRunner({}, async (house) => {
+            const payload = house.payload();
+            house.lock('state/queue');
+            const reply = await house.call('POST', '/dispatch', payload);
+            assert.equal(reply.status, 503, reply.text);
+            assert.ok(Number(reply.headers['retry-after']) > 0);
+            house.unlock('state/queue');
+            assert.equal((await house.call('POST', '/dispatch', payload)).status, 202);
+            assert.equal((await house.closed(payload['runId'] as string))['state'], 'succeeded');
+            assert.equal(house.lines('starts').length, 1);
+        }));
+
+    it('holds up what was accepted, until it takes something again', () =>
+        withRunner({}, async (house) => {
+            house.lock('state/runs');
+            const runId = await house.dispatch();
+            await until('it is not ready', async () => (await house.call('GET', '/readyz')).status === 503);
+            assert.equal((await house.run(runId))['state'], 'queued');
+            house.unlock('state/runs');
+            assert.equal((await house.closed(runId))['state'], 'succeeded');
+            assert.equal((await house.call('GET', '/readyz')).status, 200);
+        }));
+});
+
 describe('the token', { concurrency: 2 }, () => {
     it('is asked for before anything else, and wrong is wrong', () =>
         withRunner({}, async (house) => {
@@ -293,6 +320,17 @@ describe('the other routes', { concurrency: 2 }, () => {
             assert.match(figures, /^signalbox_runner_dispatches_total\{result="accepted"\} 1$/m);
             assert.match(figures, /^signalbox_runner_runs_total\{outcome="succeeded"\} 1$/m);
             assert.match(figures, /^signalbox_runner_callbacks_total\{result="delivered"\} 1$/m);
+        }));
+
+    it('cost nothing while nothing happens', () =>
+        withRunner({}, async (house) => {
+            const rounds = async () => Number(/^signalbox_runner_clerk_rounds_total (\d+)$/m.exec((await house.call('GET', '/metrics')).text)![1]);
+            await house.closed(await house.dispatch());
+            await house.closed(await house.dispatch({ workflow: 'fail' }));
+            await until('no job is left', async () => (await house.call('GET', '/runs')).body['active'] === 0);
+            const before = await rounds();
+            await sleep(1500);
+            assert.ok((await rounds()) - before <= 5, 'the clerk sleeps');
         }));
 
     it('are few', () =>

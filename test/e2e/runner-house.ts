@@ -453,6 +453,15 @@ export class RunnerHouse {
         rmSync(join(this.dir, name), { force: true });
     }
 
+    /** Nothing can be written there, as if the disk were broken. */
+    lock(name: string): void {
+        chmodSync(join(this.dir, name), 0o500);
+    }
+
+    unlock(name: string): void {
+        chmodSync(join(this.dir, name), 0o700);
+    }
+
     lines(name: string): string[] {
         const path = join(this.dir, name);
         return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter((line) => line !== '') : [];
