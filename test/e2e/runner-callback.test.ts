@@ -1,8 +1,9 @@
 /* Telling the platform: as often as it takes, never twice, never where it must not lead. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answering, Platform, until, withRunner } from './runner-house.ts';
+import { answering, certificate, Platform, until, withRunner } from './runner-house.ts';
 
 describe('a callback', { concurrency: 2 }, () => {
     it('is made until the platform, which was down, is there again', () =>
@@ -97,6 +98,36 @@ describe('a callback', { concurrency: 2 }, () => {
                 assert.equal(house.platform.heard.length, places.length);
             } finally {
                 await other.stop();
+            }
+        }));
+
+    it('goes over https to a platform whose certificate is trusted, and to no other', () =>
+        withRunner({ settings: { CALLBACK_ALLOWED_HOSTS: 'localhost' } }, async (house) => {
+            const [good, other] = [certificate(house.dir, 'localhost'), certificate(house.dir, 'example.com')];
+            const { port } = house.platform;
+            await house.platform.stop();
+            const runIds: string[] = [];
+            const told = async (tls: { key: Buffer; cert: Buffer }, what: string) => {
+                await house.platform.start(port, tls);
+                const runId = randomUUID();
+                runIds.push(runId);
+                await house.dispatch({ runId, callbackUrl: house.platform.url(runId, 'localhost') });
+                await until(what, async () => ((await house.run(runId))['callback']?.attempts ?? 0) >= 2);
+                assert.equal(house.platform.heard.length, 0, what);
+                await house.platform.stop();
+            };
+            await told(good, 'a certificate that nobody has signed is refused');
+            house.settings['CA_FILE'] = other.file;
+            await house.kill();
+            await house.start();
+            await told(other, 'a certificate of another host is refused');
+            house.settings['CA_FILE'] = good.file;
+            await house.kill();
+            await house.start();
+            await house.platform.start(port, good);
+            for (const runId of runIds) {
+                assert.equal((await house.closed(runId))['callback'].state, 'delivered');
+                house.outcome(runId);
             }
         }));
 

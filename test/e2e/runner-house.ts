@@ -22,6 +22,7 @@ import {
     writeFileSync,
 } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -86,10 +87,13 @@ export class Platform {
     readonly heard: Heard[] = [];
     private behaviour: Behaviour = answering(200);
     private server: Server | undefined;
+    private scheme = 'http';
     port = 0;
 
-    async start(port = 0): Promise<void> {
-        const server = createServer((ask, answer) => void this.hear(ask, answer));
+    async start(port = 0, tls?: { key: Buffer; cert: Buffer }): Promise<void> {
+        const hear = (ask: IncomingMessage, answer: ServerResponse) => void this.hear(ask, answer);
+        const server = tls ? createSecureServer(tls, hear) : createServer(hear);
+        this.scheme = tls ? 'https' : 'http';
         await new Promise<void>((done, failed) => {
             server.once('error', failed);
             server.listen(port, '127.0.0.1', done);
@@ -112,7 +116,7 @@ export class Platform {
     }
 
     url(runId: string, host = '127.0.0.1'): string {
-        return `http://${host}:${this.port}/action-runs/${runId}/callback`;
+        return `${this.scheme}://${host}:${this.port}/action-runs/${runId}/callback`;
     }
 
     of(runId: string): Heard[] {
@@ -136,6 +140,16 @@ export class Platform {
         this.heard.push(heard);
         await this.behaviour(heard, answer, this.of(runId).length);
     }
+}
+
+/** A certificate that signed itself, for a host. */
+export function certificate(dir: string, host: string): { key: Buffer; cert: Buffer; file: string } {
+    const [key, file] = [join(dir, `${host}.key`), join(dir, `${host}.pem`)];
+    const subject = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`];
+    const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-keyout', key, '-out', file];
+    execFileSync('openssl', [...args, ...subject], { stdio: 'pipe' });
+    chmodSync(file, 0o644);
+    return { key: readFileSync(key), cert: readFileSync(file), file };
 }
 
 // ---- the repository and the tools ----
