@@ -193,7 +193,8 @@ static bool heard_nothing(int in, struct cry *cry)
 static bool start(struct running *r, struct pipes *p, bool in_namespaces, struct cry *cry)
 {
     unsigned uid = getuid(), gid = getgid();
-    r->pid = process_clone(in_namespaces ? CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID : 0);
+    unsigned long own_files = r->plan->box && r->plan->box->tmp ? CLONE_NEWNS : 0;
+    r->pid = process_clone(in_namespaces ? CLONE_NEWUSER | CLONE_NEWPID | own_files : 0);
     if (r->pid == 0)
         be_child(r->plan, p, in_namespaces, uid, gid);
     if (r->pid < 0) {

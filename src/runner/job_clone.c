@@ -328,16 +328,41 @@ static enum git_end clone_ref(struct clone *c, struct cloned *out, struct err *e
     return GIT_OK;
 }
 
+static bool take_id(str text, struct cloned *out)
+{
+    str id = str_trim(text);
+    for (size_t i = 0; i < id.len; i++)
+        if (!strchr("0123456789abcdef", id.ptr[i]))
+            return false;
+    if (id.len != 40 && id.len != 64)
+        return false;
+    snprintf(out->commit, sizeof out->commit, PRI_STR, FMT_STR(id));
+    return true;
+}
+
+/* What git has just written itself: HEAD, and the branch that it names. */
+static bool read_commit(struct clone *c, struct cloned *out)
+{
+    struct err e = {0};
+    str head, branch;
+    const char *path = arena_print(c->mem, "%s/.git/HEAD", c->w->repo).ptr;
+    if (!io_read_file(c->mem, path, 4096, &head, &e))
+        return false;
+    if (!str_starts(head, STR("ref: ")))
+        return take_id(head, out);
+    str name = str_trim(str_sub(head, 5, head.len));
+    path = arena_print(c->mem, "%s/.git/" PRI_STR, c->w->repo, FMT_STR(name)).ptr;
+    return io_read_file(c->mem, path, 4096, &branch, &e) && take_id(branch, out);
+}
+
 static bool take_commit(struct clone *c, struct cloned *out, struct err *e)
 {
     const char *const args[] = {"rev-parse", "--verify", "--quiet", "HEAD^{commit}", NULL};
-    if (git(c, c->w->repo, args, c->until_ms, out, e) != GIT_OK)
-        return e->code ? false : fail(e, ERR_INVALID, "the clone has no commit: is the branch empty?");
-    str commit = str_trim(buf_str(&c->said));
-    if (commit.len < 40 || commit.len > 64)
-        return fail(e, ERR_INVALID, "git rev-parse says \"%.*s\"", FMT_STR(str_clip(commit, 80)));
-    snprintf(out->commit, sizeof out->commit, PRI_STR, FMT_STR(commit));
-    return true;
+    if (read_commit(c, out))
+        return true;
+    if (git(c, c->w->repo, args, c->until_ms, out, e) == GIT_OK && take_id(buf_str(&c->said), out))
+        return true;
+    return e->code ? false : fail(e, ERR_INVALID, "the clone has no commit: is the branch empty?");
 }
 
 /* ---- what is wrong ---- */

@@ -1,8 +1,10 @@
 #include "runner/job.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -245,12 +247,27 @@ static struct outcome outcome_of(struct job *j, const struct child_end *child)
 
 static void atmos_output(void *job, str bytes) { output_add(&((struct job *)job)->output, bytes); }
 
+/* As the kernel knows them: without links. What is not there needs no hiding. */
+static const char **hidden_paths(struct job *j)
+{
+    size_t count = 0, kept = 0;
+    while (j->order.hide[count])
+        count++;
+    const char **out = arena_make(j->mem, const char *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        char real[PATH_MAX];
+        if (realpath(j->order.hide[i], real) && strcmp(real, "/") != 0)
+            out[kept++] = arena_z(j->mem, str_of(real));
+    }
+    return out;
+}
+
 static struct outcome run_atmos(struct job *j)
 {
     struct err e = {0};
     const char *keep[] = {j->at.dir, j->order.atmos, NULL};
     struct sandbox box = {
-        .tmp = j->at.tmp, .hide = j->order.hide, .keep = keep, .limits = j->order.limits,
+        .tmp = j->at.tmp, .hide = hidden_paths(j), .keep = keep, .limits = j->order.limits,
         .namespaces = j->order.namespaces, .landlock = j->order.landlock,
     };
     struct child_plan plan = {

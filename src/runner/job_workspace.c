@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -162,45 +161,4 @@ bool program_find(struct arena *mem, const char *name, const char *path, const c
     } while (rest.len > 0);
     return fail(e, ERR_NOT_FOUND, "there is no program %s%s%s. Install it, or set %s", name,
                 strchr(name, '/') ? "" : " in ", strchr(name, '/') ? "" : path, setting);
-}
-
-/* ---- what lives on in a folder ---- */
-
-static bool lies_in(const char *dir, long pid, const char *what)
-{
-    char link[64], target[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/%ld/%s", pid, what);
-    ssize_t n = readlink(link, target, sizeof target);
-    if (n < 0)
-        return false;
-    str at = {target, (size_t)n}, in = str_of(dir);
-    return str_starts(at, in) && (at.len == in.len || at.ptr[in.len] == '/');
-}
-
-static size_t end_round(const char *dir)
-{
-    size_t found = 0;
-    SCOPED(dir) DIR *proc = opendir("/proc");
-    for (struct dirent *one; proc && (one = readdir(proc));) {
-        int64_t pid;
-        if (!str_to_i64(str_of(one->d_name), 2, INT32_MAX, &pid) || pid == getpid())
-            continue;
-        if (lies_in(dir, pid, "cwd") || lies_in(dir, pid, "root") || lies_in(dir, pid, "exe"))
-            found += kill((pid_t)pid, SIGKILL) == 0;
-    }
-    return found;
-}
-
-size_t workspace_end_processes(const char *dir)
-{
-    size_t all = 0;
-    for (int round = 0; round < ROUNDS_MOST; round++) {
-        size_t found = end_round(dir);
-        if (found == 0)
-            break;
-        if (round == 0)
-            all = found;
-        pause_ms(ROUND_PAUSE_MS);
-    }
-    return all;
 }

@@ -30,10 +30,4 @@ bool program_find(struct arena *mem, const char *name, const char *path, const c
  * nothing is left, or never was. It may go on while somebody still writes: it tries for a while.
  */
 bool workspace_remove(const char *dir, struct err *e) MUST_CHECK;
-/*
- * Ends (KILL) every process of ours whose working folder, root or program lies in dir: what a job
- * that was killed itself has left. Returns how many were there.
- */
-size_t workspace_end_processes(const char *dir);
-
 #endif

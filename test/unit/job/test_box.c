@@ -1,11 +1,9 @@
 /* What a workflow is kept from: other processes, the runner's files, more memory than it may have. */
 #include "rig.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include "runner/job_sandbox.h"
-#include "runner/job_workspace.h"
 
 static struct sandbox_parts here;
 
@@ -102,22 +100,6 @@ static void what_is_on_is_said(void **state)
     assert_says(words, here.namespaces ? "private processes and /tmp: on" : "private processes and /tmp: off (");
 }
 
-static void the_processes_of_a_folder_can_be_ended(void **state)
-{
-    struct rig *r = *state;
-    rig_atmos(r, "cd \"$1\" && exec -a $MARK sleep 1000");
-    const char *script = arena_print(r->mem, "%s %s </dev/null >/dev/null 2>&1 & %s %s </dev/null >/dev/null 2>&1 &",
-        rig_path(r, "atmos"), rig_path(r, "work"), rig_path(r, "atmos"), rig_path(r, "repo")).ptr;
-    rig_call(r, (const char *const[]){"bash", "-c", script, NULL});
-    while (rig_alive(r) < 2)
-        usleep(20000);
-    /* Both are in their folder only once they are `sleep`, and then their first argument is the mark. */
-    assert_int_equal(workspace_end_processes(rig_path(r, "wor")), 0);
-    assert_int_equal(workspace_end_processes(rig_path(r, "work")), 1);
-    assert_int_equal(workspace_end_processes(rig_path(r, "repo")), 1);
-    assert_int_equal(rig_survivors(r), 0);
-}
-
 static int look(void **state)
 {
     sandbox_probe(&here);
@@ -132,7 +114,6 @@ static const struct CMUnitTest tests[] = {
     JOB_TEST(limits_are_the_childs),
     JOB_TEST(without_namespaces_landlock_hides),
     JOB_TEST(what_is_on_is_said),
-    JOB_TEST(the_processes_of_a_folder_can_be_ended),
 };
 
 int main(int argc, char **argv)
