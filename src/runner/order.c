@@ -1,5 +1,6 @@
 /* The first line to a job: all that it needs to know (runner.h, runner.md §4, §6). */
-#include <stdio.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "runner/service.h"
@@ -32,6 +33,25 @@ str passed_environment(struct arena *mem, str globs)
     return buf_str(&b);
 }
 
+/* Where what is kept is; a run still reaches its own folder. */
+str hidden_paths(struct arena *mem, const struct runner_settings *c)
+{
+    struct buf b;
+    struct json_out w;
+    char real[PATH_MAX];
+    buf_init(&b, mem, 1 << 16);
+    json_out_init(&w, &b);
+    json_begin_array(&w);
+    json_put_str(&w, c->state_dir.text);
+    json_put_str(&w, c->work_dir.text);
+    size_t i = 0;
+    for (const char *path; (path = settings_secret_file(mem, &i));)
+        if (realpath(path, real))
+            json_put_str(&w, str_of(real));
+    json_end_array(&w);
+    return buf_str(&b);
+}
+
 static void put_list(struct json_out *w, const char *name, str list)
 {
     json_key(w, str_of(name));
@@ -53,7 +73,6 @@ static void put_repo(struct json_out *w, const struct runner_settings *c, str re
     json_field_str(w, STR("knownHosts"), c->repo_known_hosts.text);
     json_field_str(w, STR("sshKey"), c->ssh_key.text);
     json_field_str(w, STR("httpsToken"), c->https_token.text);
-    json_field_str(w, STR("caFile"), c->ca_file.text);
     json_field_bool(w, STR("allowLocal"), c->allow_local_repo.n);
     json_end_object(w);
 }
@@ -150,6 +169,7 @@ str job_order_text(struct service *s, struct arena *mem, const struct run *r,
     json_field_bool(&w, STR("tfvar"), c->vars_tfvar.n);
     json_field_raw(&w, STR("env"), s->passed_env);
     put_masks(&w, c, &a->d);
+    json_field_raw(&w, STR("hide"), s->hidden);
     json_field_i64(&w, STR("deadlineMs"), deadline_ms);
     put_limits(&w, c);
     put_hidden(&w, c);

@@ -1,7 +1,7 @@
 /* The clerk: one thread that waits for whatever happens and does what is due. */
 #include "runner/service.h"
 
-#include <assert.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -257,6 +257,16 @@ static bool open_folders(struct service *s, struct err *e)
            journal_load(&s->journal, &s->queue, e);
 }
 
+/* Without links: what is hidden from runs is hidden by its true name. */
+static bool real_folder(struct service *s, str *path, struct err *e)
+{
+    char real[PATH_MAX];
+    if (!realpath(path->ptr, real))
+        return fail_errno(e, "%s: %m", path->ptr);
+    *path = arena_copy(s->mem, str_of(real));
+    return true;
+}
+
 static bool open_http(struct service *s, struct err *e)
 {
     const struct runner_settings *c = &s->settings;
@@ -289,6 +299,10 @@ bool service_start(struct service *s, struct err *e)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (!open_signals(s, e) || !open_folders(s, e))
         return false;
+    if (!real_folder(s, &s->settings.work_dir.text, e) ||
+        !real_folder(s, &s->settings.state_dir.text, e))
+        return false;
+    s->hidden = hidden_paths(s->mem, c);
     jobs_adopt(s, clock_utc_ms());
     if (str_eq(c->keep_workspace.text, STR("never")))
         workspaces_sweep(s);

@@ -77,6 +77,7 @@ struct service {
     struct runner_settings  settings;
     const char             *program;    /* what is started as `runner-job` */
     str                     passed_env; /* JSON object: what PASS_ENV lets through */
+    str                     hidden;     /* JSON array: what no run may reach */
     struct bearer           bearer;
     struct journal          journal;
     struct http_server     *server;
@@ -124,6 +125,7 @@ bool run_store(struct service *s, struct run *r, int64_t now_ms);
 /* order.c: the first line to a job */
 str  job_order_text(struct service *s, struct arena *mem, const struct run *r,
                     const struct accepted *a, int64_t deadline_ms);
+str  hidden_paths(struct arena *mem, const struct runner_settings *c);
 str  passed_environment(struct arena *mem, str globs);
 
 /* outbox.c: the clerk's own */

@@ -188,6 +188,17 @@ bool settings_read_tokens(struct arena *mem, struct runner_settings *s, struct e
     return settings_check_tokens(mem, s, e) && ok;
 }
 
+const char *settings_secret_file(struct arena *mem, size_t *i)
+{
+    while (*i < SETTING_COUNT) {
+        const struct setting *d = &settings[(*i)++];
+        const char *path = d->kind == SECRET ? file_of(mem, d) : NULL;
+        if (path)
+            return path;
+    }
+    return NULL;
+}
+
 /* The block that the kernel made is what /proc/PID/environ shows, so its bytes go, too. */
 void settings_forget_environment(void)
 {

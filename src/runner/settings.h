@@ -78,6 +78,8 @@ struct runner_settings {
 bool settings_read(struct arena *mem, struct runner_settings *out, struct err *e) MUST_CHECK;
 /* The auth tokens again, from their files; a setting without a file keeps its value. */
 bool settings_read_tokens(struct arena *mem, struct runner_settings *s, struct err *e) MUST_CHECK;
+/* The files that secrets come from, one after the other by *i from 0; NULL at the end. */
+const char *settings_secret_file(struct arena *mem, size_t *i);
 /* Overwrites the secrets in the environment that the process was started with, and unsets them. */
 void settings_forget_environment(void);
 str  settings_help(struct arena *mem);

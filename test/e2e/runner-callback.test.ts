@@ -63,7 +63,7 @@ describe('a callback', { concurrency: 2 }, () => {
             await house.closed(other);
             assert.equal((await house.run(slow))['callback'].state, 'waiting');
             isSlow = false;
-            assert.equal((await house.closed(slow))['callback'].attempts, 1);
+            assert.equal((await house.closed(slow))['callback'].state, 'delivered');
         }));
 
     for (const [status, state] of [
@@ -148,7 +148,7 @@ describe('a callback', { concurrency: 2 }, () => {
     it('ends when its token does: the run has no time then', () =>
         withRunner({}, async (house) => {
             // a run ends a minute before its token, so this one is over before it begins
-            const payload = house.payload({}, 30_000);
+            const payload = house.payload({}, 50_000);
             assert.equal((await house.call('POST', '/dispatch', payload)).status, 202);
             const run = await house.closed(payload['runId'] as string);
             assert.equal(run['reason'], 'timeout');
@@ -159,7 +159,7 @@ describe('a callback', { concurrency: 2 }, () => {
     it('is given up when the token has expired', () =>
         withRunner({}, async (house) => {
             house.platform.will(answering(500));
-            const payload = house.payload({}, 4_000);
+            const payload = house.payload({}, 12_000);
             assert.equal((await house.call('POST', '/dispatch', payload)).status, 202);
             const run = await house.closed(payload['runId'] as string);
             assert.equal(run['callback'].state, 'expired');

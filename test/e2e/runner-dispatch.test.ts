@@ -172,6 +172,32 @@ describe('what is refused', { concurrency: 2 }, () => {
         }));
 });
 
+describe('a workflow', { concurrency: 2 }, () => {
+    it('cannot read what the runner keeps, though it runs as the same user', () =>
+        withRunner({ tokenInFile: true }, async (house) => {
+            const other = await house.dispatch({ workflow: 'wait' });
+            await house.inState(other, 'running');
+            const runId = await house.dispatch({ workflow: 'spy' });
+            assert.equal((await house.closed(runId))['state'], 'succeeded');
+            const log = (await house.call('GET', `/runs/${runId}/logs`)).text;
+            assert.match(log, /spied/);
+            assert.doesNotMatch(log, /SPY/);
+            house.touch('go');
+            await house.closed(other);
+        }));
+
+    it('gets an environment that begins empty, and what PASS_ENV names', () =>
+        withRunner({ settings: { PASS_ENV: 'AWS_*,RUNNER_*', AWS_REGION: 'eu-1', OTHER_THING: 'x' } }, async (house) => {
+            const runId = await house.dispatch({ workflow: 'tell', vars: { size: 3, list: [1, 'a b'] } });
+            await house.closed(runId);
+            const log = (await house.call('GET', `/runs/${runId}/logs`)).text;
+            const names = log.split('\n').map((line) => line.split('=')[0]!);
+            for (const name of ['AWS_REGION', 'ATMOS_RUNNER_VAR_size', 'ATMOS_RUNNER_VARS_FILE', 'HOME', 'CI']) assert.ok(names.includes(name), name);
+            for (const name of names) assert.doesNotMatch(name, /^(RUNNER_AUTH|GIT_SSH|ATMOS_REPO|CALLBACK|OTHER|WORK_DIR|STATE_DIR)/);
+            assert.match(log, /^ATMOS_RUNNER_VAR_list=\[1,"a b"\]$/m);
+        }));
+});
+
 describe('a disk that takes nothing', { concurrency: 2 }, () => {
     it('is told to who dispatches, and nothing was accepted then', () =>
         withRunner({}, async (house) => {

@@ -180,6 +180,13 @@ const atmosLines = (house: string): string[] => [
     'case "$2" in',
     'ok*) exit 0 ;;',
     'fail*) echo "it went wrong" >&2; exit 42 ;;',
+    // what a workflow could want to know of the runner and of other runs
+    `spy*) cat '${house}'/state/queue/* >/dev/null 2>&1 && echo "SPY: what was accepted"`,
+    `cat '${house}/token' >/dev/null 2>&1 && echo "SPY: the token's file"`,
+    `ls '${house}'/work/*/vars.json 2>/dev/null | grep -v "$ATMOS_RUNNER_VARS_FILE" | grep . && echo "SPY: another run's folder"`,
+    'for p in /proc/[0-9]*; do tr "\\0" "\\n" <$p/environ 2>/dev/null | grep -q RUNNER_AUTH && echo "SPY: an environment"; done',
+    'echo "spied"; exit 0 ;;',
+    'tell*) env; exit 0 ;;',
     'say*) echo "said: $ATMOS_RUNNER_VAR_db_password"; exit 0 ;;',
     `wait*) while [ ! -e '${house}/go' ]; do sleep 0.05; done; exit 0 ;;`,
     'sleep*) trap "exit 130" INT; while :; do sleep 0.1; done ;;',
