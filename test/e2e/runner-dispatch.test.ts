@@ -297,6 +297,17 @@ describe('the queue', { concurrency: 2 }, () => {
             assert.deepEqual(house.lines('starts'), ['wait first', 'ok other', 'ok second', 'ok third']);
         }));
 
+    it('carries out many, each once', () =>
+        withRunner({ settings: { MAX_CONCURRENT_RUNS: '4', LOG_LEVEL: 'info' } }, async (house) => {
+            const marks = Array.from({ length: 24 }, (_, i) => `m${i}`);
+            const runIds = await Promise.all(marks.map((mark, i) => house.dispatch({ stack: `stack-${i % 6}`, vars: { mark } })));
+            for (const runId of runIds) {
+                assert.equal((await house.closed(runId))['state'], 'succeeded');
+                house.outcome(runId);
+            }
+            assert.deepEqual(house.lines('starts').sort(), marks.map((mark) => `ok ${mark}`).sort());
+        }));
+
     it('lets go of a run that is cancelled, before and while it runs', () =>
         withRunner({ settings: { MAX_CONCURRENT_RUNS: '1' } }, async (house) => {
             const running = await house.dispatch({ workflow: 'sleep' });
