@@ -84,12 +84,12 @@ enum outcome api_action_start(struct call *c)
     engine_read_done(c->api->config.engine, db);
     if (!ok)
         return FAILED;
-    struct json_out w = command_begin(c, &body, "action_run");
+    struct json_out w = order_begin(c, &body, "action_run");
     json_field_str(&w, STR("run"), new_run_id(c->mem));
     json_field_str(&w, STR("action"), c->path[1]);
     json_field_raw(&w, STR("parameters"), json_present(given) ? json_raw(given) : STR("{}"));
     json_end_object(&w);
-    enum outcome o = call_fact(c, r.id, "command", buf_str(&body), &note);
+    enum outcome o = call_fact(c, r.id, "order", buf_str(&body), &note);
     return shown(c, o, note, c->who.workspace_id, 201);
 }
 
@@ -118,10 +118,10 @@ enum outcome api_action_stop(struct call *c)
     engine_read_done(c->api->config.engine, db);
     if (!ok)
         return FAILED;
-    struct json_out w = command_begin(c, &body, "action_cancel");
+    struct json_out w = order_begin(c, &body, "action_cancel");
     json_field_str(&w, STR("run"), run.id);
     json_end_object(&w);
-    enum outcome o = call_fact(c, run.repository_id, "command", buf_str(&body), &note);
+    enum outcome o = call_fact(c, run.repository_id, "order", buf_str(&body), &note);
     return shown(c, o, note, c->who.workspace_id, 200);
 }
 

@@ -50,7 +50,7 @@ struct api_config {
     bool                  app_ready;            /* an App is configured: the set-up page refuses */
     size_t                upload_bytes_max;     /* default 32 MiB, at least 8 */
     int64_t               session_ms;           /* default one hour */
-    /* how long a command's caller waits for its outcome; default 10 s */
+    /* how long an order's caller waits for its outcome; default 10 s */
     int64_t               outcome_ms;
     /*
      * After the set-up page has made and stored an App: on a worker thread. github_reconfigure and

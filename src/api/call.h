@@ -113,12 +113,12 @@ struct audit_entry audit_of(struct call *c, int64_t repository_id, str action, s
 /* The repository of the first part of the path. */
 bool call_path_repository(struct call *c, struct repository *r) MUST_CHECK;
 
-/* commands.c */
-/* The body of a fact of kind "command", begun: {"command":name,"actor",…} */
-struct json_out command_begin(struct call *c, struct buf *b, const char *name);
+/* orders.c */
+/* The body of a fact of kind "order", begun: {"order":name,"actor",…} */
+struct json_out order_begin(struct call *c, struct buf *b, const char *name);
 /*
- * Stores a fact in this lane and waits for its note (empty: FAILED, or 202 has been written). A
- * command may carry an Idempotency-Key.
+ * Stores a fact in this lane and waits for its note (empty: FAILED, or 202 has been written). An
+ * order may carry an Idempotency-Key.
  */
 enum outcome call_fact(struct call *c, int64_t lane, const char *kind, str body, str *note);
 

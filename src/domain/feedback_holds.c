@@ -69,7 +69,7 @@ static const struct hold *control_of(const struct batch_view *b, const char *ord
     const struct hold *best = NULL;
     for (size_t i = 0; i < b->hold_count; i++) {
         const struct hold *h = &b->hold[i];
-        if (strcmp(hold_rule(h->kind)->command, order) == 0 &&
+        if (strcmp(hold_rule(h->kind)->order, order) == 0 &&
             (h->kind != HOLD_RATE_LIMIT || h->never_fits))
             best = h;                   /* the threshold names its number, a draft does not */
     }

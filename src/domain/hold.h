@@ -19,7 +19,7 @@ enum hold_release { RELEASE_BY_PERSON, RELEASE_BY_SCHEDULER };
 struct hold_rule {
     const char       *name;             /* "draft", "rapid_push", "threshold", "rate_limit" */
     enum hold_release release;
-    const char       *command;          /* of the checkbox and of /signalbox: "dispatch", "resume" */
+    const char       *order;            /* of the checkbox and of /signalbox: "dispatch", "resume" */
     const char       *summary;          /* one line for documentation and explain */
 };
 const struct hold_rule *hold_rule(enum hold_kind k);

@@ -89,19 +89,19 @@ static void reap_at(struct step *s, int64_t at_ms)
         s->lane->reap_ms = at_ms;
 }
 
-static bool begin_run(struct step *s, struct json cmd, const struct orderer *by,
+static bool begin_run(struct step *s, struct json order, const struct orderer *by,
                       struct action_run_row *r, struct action *a, struct err *e)
 {
     struct action_row row;
     struct json v;
     bool found;
-    str name = json_str(json_get(cmd, STR("action")), s->mem);
+    str name = json_str(json_get(order, STR("action")), s->mem);
     if (!actions_get(s->db, s->mem, s->lane->id, name, &row, &found, e))
         return false;
     if (!found)
         return fail(e, ERR_NOT_FOUND, "the repository has no action " PRI_STR,
                     FMT_STR(text_plain(s->mem, name, 64)));
-    *r = (struct action_run_row){ .id = json_str(json_get(cmd, STR("run")), s->mem),
+    *r = (struct action_run_row){ .id = json_str(json_get(order, STR("run")), s->mem),
                                   .repository_id = s->lane->id,
                                   .action = row.name,
                                   .definition = row.definition,
@@ -114,24 +114,24 @@ static bool begin_run(struct step *s, struct json cmd, const struct orderer *by,
         return fail(e, ERR_INVALID, "the id of a run must be a UUID");
     if (!json_parse(s->mem, row.definition, ACTION_DEPTH_MAX, &v, e) ||
         !action_read(s->mem, row.name, v, a, e) ||
-        !action_values(s->mem, a, json_get(cmd, STR("parameters")), &r->parameters, e))
+        !action_values(s->mem, a, json_get(order, STR("parameters")), &r->parameters, e))
         return false;
     r->deadline_ms = s->now_ms + a->timeout_ms;
     r->expires_ms = r->deadline_ms + ACTION_TOKEN_SPARE_MS;
     return true;
 }
 
-bool action_start(struct step *s, struct json cmd, const struct orderer *by, str *note,
+bool action_start(struct step *s, struct json order, const struct orderer *by, str *note,
                   struct err *e)
 {
     struct action_run_row r;
     struct action a;
     bool is_new, moved;
-    if (!begin_run(s, cmd, by, &r, &a, e) || !action_runs_add(s->db, &r, &is_new, e))
+    if (!begin_run(s, order, by, &r, &a, e) || !action_runs_add(s->db, &r, &is_new, e))
         return false;
     *note = arena_print(s->mem, "{\"run\":\"" PRI_STR "\"}", FMT_STR(r.id));
     if (!is_new)
-        return true;                    /* the command of before, applied again */
+        return true;                    /* the order of before, applied again */
     if (!audit_order(s, by, "action", "action.run", STR("action_run"), r.id, r.action, e))
         return false;
     if (a.type == TRIGGER_NOOP)
@@ -140,12 +140,12 @@ bool action_start(struct step *s, struct json cmd, const struct orderer *by, str
     return step_effect(s, "action_dispatch", r.id, STR("{}"), 0, e);
 }
 
-bool action_stop(struct step *s, struct json cmd, const struct orderer *by, str *note,
+bool action_stop(struct step *s, struct json order, const struct orderer *by, str *note,
                  struct err *e)
 {
     struct action_run_row r;
     bool found, moved;
-    str id = json_str(json_get(cmd, STR("run")), s->mem);
+    str id = json_str(json_get(order, STR("run")), s->mem);
     if (!run_of(s, id, &r, &found, e))
         return false;
     if (!found)

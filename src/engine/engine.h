@@ -90,7 +90,7 @@ bool engine_store_facts(struct engine *en, struct db *db, struct arena *mem,
                         const struct fact_new *f, size_t count, struct err *e) MUST_CHECK;
 void engine_poke(struct engine *en, int64_t lane);
 /*
- * Waits until a fact has been applied (or timeout): its note. For commands whose caller wants to
+ * Waits until a fact has been applied (or timeout): its note. For orders whose caller wants to
  * see the outcome.
  */
 bool engine_fact_wait(struct engine *en, int64_t fact_id, int64_t timeout_ms, struct arena *mem,

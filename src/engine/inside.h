@@ -285,8 +285,8 @@ bool budget_quota_read(struct step *s, enum forge_outcome outcome, struct json r
 /* Fact "budget": a grant for a batch, or in the scheduler's lane a reason to look. */
 bool apply_budget(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 
-/* apply_command.c */
-struct orderer orderer_of(struct step *s, const struct fact *f, struct json cmd);
+/* apply_order.c */
+struct orderer orderer_of(struct step *s, const struct fact *f, struct json order);
 /* The audit row that every order leaves: who, when, what, and from where. */
 bool audit_order(struct step *s, const struct orderer *by, const char *category,
                  const char *action, str target_type, str target, str description,
@@ -300,29 +300,29 @@ bool settings_file_answered(struct step *s, enum forge_outcome outcome, struct j
 
 /* orders.c: what people tick and write on the forge */
 bool apply_comment(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
-/* Fact "order": ticks and texts of one version of one comment; the forge is asked who may. */
-bool apply_order(struct step *s, const struct fact *f, struct json body, str *note,
+/* Fact "asked": ticks and texts of one version of one comment; the forge is asked who may. */
+bool apply_asked(struct step *s, const struct fact *f, struct json body, str *note,
                  struct err *e) MUST_CHECK;
 /* Effects "permission" and "reply". */
 bool order_prepare(struct step *s, const struct effect *f, struct json body,
                    struct err *e) MUST_CHECK;
-/* The forge's word about the permission (not one that passes): orders become commands, or nothing. */
+/* The forge's word about the permission (not one that passes): what was asked for is ordered, or nothing. */
 bool permission_answered(struct step *s, const struct effect *f, enum forge_outcome outcome,
                          struct json result, str message, struct err *e) MUST_CHECK;
-/* What came of a command that was ordered on the forge is told there. cmd: the command's body. */
-bool order_carried_out(struct step *s, struct json cmd, const struct orderer *by,
+/* What came of an order that was given on the forge is told there. order: its body. */
+bool order_carried_out(struct step *s, struct json order, const struct orderer *by,
                        struct err *e) MUST_CHECK;
 bool order_refused(struct step *s, const struct fact *f, str why, struct err *e) MUST_CHECK;
-/* Commands that only comments give. */
-bool order_explain(struct step *s, struct json cmd, const struct orderer *by, str *note,
+/* Orders that only comments give. */
+bool order_explain(struct step *s, struct json order, const struct orderer *by, str *note,
                    struct err *e) MUST_CHECK;
-bool order_help(struct step *s, struct json cmd, const struct orderer *by, str *note,
+bool order_help(struct step *s, struct json order, const struct orderer *by, str *note,
                 struct err *e) MUST_CHECK;
 
 /* make.c */
 bool batch_make(struct step *s, const struct change *c, const struct change_event *v, str upload_id,
                 bool again, str *batch_id, str *note, struct err *e) MUST_CHECK;
-bool batch_make_manual(struct step *s, struct json command, str actor, bool dry_run, str *note,
+bool batch_make_manual(struct step *s, struct json order, str actor, bool dry_run, str *note,
                        struct err *e) MUST_CHECK;
 
 /* apply_*.c: one fact each; *note is what came of it */
@@ -337,17 +337,18 @@ bool uploads_sweep(struct step *s, struct err *e) MUST_CHECK;
 bool apply_answer(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 /* An answer that cannot be applied: its effect is no longer under way and is looked at again in a while. */
 bool answer_set_aside(struct step *s, const struct fact *f, struct err *e) MUST_CHECK;
-bool apply_command(struct step *s, const struct fact *f, struct json body, str *note,
-                   struct err *e) MUST_CHECK;
+/* Fact "order", from wherever it was given. */
+bool apply_order(struct step *s, const struct fact *f, struct json body, str *note,
+                 struct err *e) MUST_CHECK;
 bool apply_exec(struct step *s, struct json fact, str *note, struct err *e) MUST_CHECK;
 bool apply_report(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
 
 /* actions.c: what is set off in a repository, and runs on a runner */
 struct runner_news { enum runner_outcome outcome; int64_t wait_ms; str message; };
-bool action_start(struct step *s, struct json cmd, const struct orderer *by, str *note,
+bool action_start(struct step *s, struct json order, const struct orderer *by, str *note,
                   struct err *e);
-bool action_stop(struct step *s, struct json cmd, const struct orderer *by, str *note,
+bool action_stop(struct step *s, struct json order, const struct orderer *by, str *note,
                  struct err *e);
 /* Effects "action_dispatch" and "action_cancel": the key is the id of the run. */
 bool action_prepare(struct step *s, const struct effect *f, struct err *e) MUST_CHECK;

@@ -281,11 +281,15 @@ static bool apply_answer_fact(struct step *s, const struct fact *f, str body, st
     (void)f;
     return parse_fact(s, body, &v, e) && apply_answer(s, v, note, e);
 }
-static bool apply_command_fact(struct step *s, const struct fact *f, str body, str *note,
-                               struct err *e)
+/* An older server called it "order" when something was asked for in a comment. */
+static bool is_asked(struct json v) { return json_present(json_get(v, STR("orders"))); }
+
+static bool apply_order_fact(struct step *s, const struct fact *f, str body, str *note,
+                             struct err *e)
 {
     struct json v;
-    return parse_fact(s, body, &v, e) && apply_command(s, f, v, note, e);
+    return parse_fact(s, body, &v, e) &&
+           (is_asked(v) ? apply_asked(s, f, v, note, e) : apply_order(s, f, v, note, e));
 }
 static bool apply_report_fact(struct step *s, const struct fact *f, str body, str *note,
                               struct err *e)
@@ -311,11 +315,11 @@ static bool apply_budget_fact(struct step *s, const struct fact *f, str body, st
     return parse_fact(s, body, &v, e) && apply_budget(s, v, note, e);
 }
 
-static bool apply_order_fact(struct step *s, const struct fact *f, str body, str *note,
+static bool apply_asked_fact(struct step *s, const struct fact *f, str body, str *note,
                              struct err *e)
 {
     struct json v;
-    return parse_fact(s, body, &v, e) && apply_order(s, f, v, note, e);
+    return parse_fact(s, body, &v, e) && apply_asked(s, f, v, note, e);
 }
 
 static bool apply_settings_fact(struct step *s, const struct fact *f, str body, str *note,
@@ -339,11 +343,12 @@ static const struct fact_handler handlers[] = {
     { "callback",        apply_callback_fact },
     { "upload.affected", apply_upload_fact },
     { "answer",          apply_answer_fact },
-    { "command",         apply_command_fact },
+    { "order",           apply_order_fact },
+    { "command",         apply_order_fact },        /* of an older server */
     { "report",          apply_report_fact },
     { "exec",            apply_exec_fact },
     { "budget",          apply_budget_fact },
-    { "order",           apply_order_fact },
+    { "asked",           apply_asked_fact },
     { "settings",        apply_settings_fact },
 };
 
@@ -359,6 +364,11 @@ static bool apply_one(struct step *s, const struct fact *f, str *note, struct er
             return handlers[i].apply(s, f, body, note, e);
     *note = STR("no handler for this kind");
     return true;
+}
+
+static bool is_order(str kind)
+{
+    return str_eq(kind, STR("order")) || str_eq(kind, STR("command"));
 }
 
 /*
@@ -381,7 +391,7 @@ static bool fact_failed(struct step *s, const struct fact *f, const struct err *
            LI("lane", s->lane->id), LZ("why", why->text), LS("trace", f->trace));
     if (str_eq(f->kind, STR("answer")) && !answer_set_aside(s, f, e))
         return false;
-    if (str_eq(f->kind, STR("command")) && !order_refused(s, f, str_of(why->text), e))
+    if (is_order(f->kind) && !order_refused(s, f, str_of(why->text), e))
         return false;
     return facts_end(s->db, f->id, FACT_SET_ASIDE, arena_copy(s->mem, str_of(why->text)), s->now_ms,
                      e);

@@ -455,12 +455,12 @@ static str dry_run_note(struct step *s, const struct graph *g, const struct plan
     return buf_str(&b);
 }
 
-static bool manual_graph(struct step *s, struct json cmd, struct graph *g, struct err *e)
+static bool manual_graph(struct step *s, struct json order, struct graph *g, struct err *e)
 {
-    str stack = json_str(json_get(cmd, STR("stack")), s->mem),
-        component = json_str(json_get(cmd, STR("component")), s->mem);
-    str workflow = json_str(json_get(cmd, STR("workflow")), s->mem);
-    bool dependents = json_bool_or(json_get(cmd, STR("withDependents")), false), found = false;
+    str stack = json_str(json_get(order, STR("stack")), s->mem),
+        component = json_str(json_get(order, STR("component")), s->mem);
+    str workflow = json_str(json_get(order, STR("workflow")), s->mem);
+    bool dependents = json_bool_or(json_get(order, STR("withDependents")), false), found = false;
     struct graph whole = { 0 };
     uint32_t at = 0;
     struct json pro;
@@ -482,7 +482,7 @@ static bool manual_graph(struct step *s, struct json cmd, struct graph *g, struc
         whole.count = 1;
     }
     cut_graph(s->mem, &whole, at, dependents, g);
-    if (!manual_pro(s, workflow, json_get(cmd, STR("inputs")), &pro, e))
+    if (!manual_pro(s, workflow, json_get(order, STR("inputs")), &pro, e))
         return false;
     for (uint32_t i = 0; i < g->count; i++) {
         g->instance[i].pro = pro;
@@ -508,14 +508,14 @@ static bool manual_change(struct step *s, struct hot *h, str actor, struct err *
     return true;
 }
 
-bool batch_make_manual(struct step *s, struct json cmd, str actor, bool dry_run, str *note,
+bool batch_make_manual(struct step *s, struct json order, str actor, bool dry_run, str *note,
                        struct err *e)
 {
     struct graph g = { 0 };
     struct plan p;
     int64_t stored_us;
-    str sha = json_str(json_get(cmd, STR("sha")), s->mem);
-    if (!manual_graph(s, cmd, &g, e) ||
+    str sha = json_str(json_get(order, STR("sha")), s->mem);
+    if (!manual_graph(s, order, &g, e) ||
         !plan_make(s->mem, &g, (struct trigger){ STR("manual"), STR("dispatch") }, &p, e))
         return false;
     if (p.dispatchable == 0)

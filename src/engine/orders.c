@@ -1,7 +1,7 @@
 /*
  * orders: what people tick and write on the forge (seed 002, atmos-pro.md §14).
  *
- *     comment ─▶ fact "order" ─▶ effect "permission" ─▶ fact "command"
+ *     comment ─▶ fact "asked" ─▶ effect "permission" ─▶ fact "order"
  *
  * The fact has a key of that person's edit of that comment: an event that is told twice gives none
  * the second time. Whatever an edit of our own comment came to, the comment is rendered afresh from
@@ -139,7 +139,7 @@ static bool take_orders(struct step *s, const struct change *c, const struct for
     if (!newest_batch(s, c->id, &newest, e))
         return false;
     struct fact_new f = { .lane = s->lane->id,
-                          .kind = "order",
+                          .kind = "asked",
                           .key = order_key(s, v),
                           .body = order_body(s, c, v, o, from, newest),
                           .actor = v->sender };
@@ -206,7 +206,7 @@ bool apply_comment(struct step *s, const struct forge_event *v, str *note, struc
     return take_orders(s, &c, v, &o, "comment", note, e);
 }
 
-bool apply_order(struct step *s, const struct fact *f, struct json body, str *note, struct err *e)
+bool apply_asked(struct step *s, const struct fact *f, struct json body, str *note, struct err *e)
 {
     *note = STR("asked");
     return step_effect(s, "permission", f->key, json_raw(body), 0, e);
@@ -220,7 +220,7 @@ static bool may_order(str permission)
            str_eq(permission, STR("write"));
 }
 
-static bool put_command(struct step *s, const struct effect *f, struct json body, struct json one,
+static bool give_order(struct step *s, const struct effect *f, struct json body, struct json one,
                         size_t position, struct err *e)
 {
     enum order_kind kind;
@@ -237,17 +237,19 @@ static bool put_command(struct step *s, const struct effect *f, struct json body
     buf_init(&b, s->mem, ORDER_BYTES_MAX);
     json_out_init(&w, &b);
     json_begin_object(&w);
-    json_field_str(&w, STR("command"), str_of(name));
+    json_field_str(&w, STR("order"), str_of(name));
+    json_field_str(&w, STR("said"), str_of(order_rule(kind)->name));
     json_field_str(&w, STR("actorType"), STR("user"));
     json_field_str(&w, STR("from"), json_str(json_get(body, STR("from")), s->mem));
     json_field_i64(&w, STR("change"), json_i64_or(json_get(body, STR("change")), 0));
     json_field_str(&w, STR("replyKey"), arena_print(s->mem, PRI_STR ":%zu", FMT_STR(f->key), position));
-    static const char *const copied[] = { "order", "batch", "stack", "component", "key", "word" };
+    static const char *const copied[] = { "batch", "stack", "component", "key", "word" };
     for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++)
         json_field_str(&w, str_of(copied[i]), json_str(json_get(one, str_of(copied[i])), s->mem));
     json_end_object(&w);
     struct fact_new fact = { .lane = s->lane->id,
-                             .kind = "command",
+                             .kind = "order",
+                             /* as it was always stored */
                              .key = arena_print(s->mem, "command:" PRI_STR ":%zu",
                                                 FMT_STR(f->key), position),
                              .body = buf_str(&b),
@@ -305,7 +307,7 @@ bool permission_answered(struct step *s, const struct effect *f, enum forge_outc
                     e);
     struct json_iter it = json_iter(json_get(body, STR("orders")));
     while (json_next(&it, s->mem, &key, &one))
-        if (!put_command(s, f, body, one, position++, e))
+        if (!give_order(s, f, body, one, position++, e))
             return false;
     return true;
 }
@@ -317,47 +319,54 @@ static bool from_forge(str from)
     return str_eq(from, STR("checkbox")) || str_eq(from, STR("comment"));
 }
 
-static str text_of(struct step *s, struct json cmd, const char *name)
+static str text_of(struct step *s, struct json order, const char *name)
 {
-    str v = json_str(json_get(cmd, str_of(name)), s->mem);
+    str v = json_str(json_get(order, str_of(name)), s->mem);
     return v.ptr ? v : STR("");
 }
 
-bool order_carried_out(struct step *s, struct json cmd, const struct orderer *by, struct err *e)
+/* What a person wrote or ticked; an older server called it "order". */
+static str said_by(struct step *s, struct json order)
 {
-    str order = text_of(s, cmd, "order");
-    int64_t change_id = json_i64_or(json_get(cmd, STR("change")), 0);
-    if (!from_forge(by->from) || str_eq(order, STR("explain")) || str_eq(order, STR("help")))
+    str said = text_of(s, order, "said");
+    return said.len ? said : text_of(s, order, "order");
+}
+
+bool order_carried_out(struct step *s, struct json order, const struct orderer *by, struct err *e)
+{
+    str said = said_by(s, order);
+    int64_t change_id = json_i64_or(json_get(order, STR("change")), 0);
+    if (!from_forge(by->from) || str_eq(said, STR("explain")) || str_eq(said, STR("help")))
         return true;                    /* these two have answered */
-    return tell(s, change_id, (struct notice_view){ .who = by->actor, .what = order, .ok = true },
-                text_of(s, cmd, "replyKey"), e);
+    return tell(s, change_id, (struct notice_view){ .who = by->actor, .what = said, .ok = true },
+                text_of(s, order, "replyKey"), e);
 }
 
 bool order_refused(struct step *s, const struct fact *f, str why, struct err *e)
 {
-    struct json cmd;
+    struct json order;
     str body;
     if (!unpack(s->mem, f->body, ORDER_BYTES_MAX * 8, &body, e) ||
-        !json_parse(s->mem, body, 0, &cmd, e))
+        !json_parse(s->mem, body, 0, &order, e))
         return false;
-    struct orderer by = orderer_of(s, f, cmd);
-    str order = text_of(s, cmd, "order");
-    int64_t change_id = json_i64_or(json_get(cmd, STR("change")), 0);
+    struct orderer by = orderer_of(s, f, order);
+    str said = said_by(s, order);
+    int64_t change_id = json_i64_or(json_get(order, STR("change")), 0);
     if (!from_forge(by.from))
         return true;
     why = arena_copy(s->mem, why);
     return audit_order(s, &by, "workflow", "order_refused", STR("change"),
                        arena_print(s->mem, "%lld", (long long)change_id),
-                       arena_print(s->mem, PRI_STR ": " PRI_STR, FMT_STR(order), FMT_STR(why)), e) &&
+                       arena_print(s->mem, PRI_STR ": " PRI_STR, FMT_STR(said), FMT_STR(why)), e) &&
            tell(s, change_id,
-                (struct notice_view){ .who = by.actor, .what = order, .why = why },
-                text_of(s, cmd, "replyKey"), e);
+                (struct notice_view){ .who = by.actor, .what = said, .why = why },
+                text_of(s, order, "replyKey"), e);
 }
 
-bool order_help(struct step *s, struct json cmd, const struct orderer *by, str *note,
+bool order_help(struct step *s, struct json order, const struct orderer *by, str *note,
                 struct err *e)
 {
-    str word = text_of(s, cmd, "word");
+    str word = text_of(s, order, "word");
     str usages = order_usages(s->mem);
     *note = STR("{}");
     struct notice_view n = {
@@ -368,14 +377,14 @@ bool order_help(struct step *s, struct json cmd, const struct orderer *by, str *
                                       FMT_STR(usages))
                         : usages,
     };
-    return tell(s, json_i64_or(json_get(cmd, STR("change")), 0), n, text_of(s, cmd, "replyKey"), e);
+    return tell(s, json_i64_or(json_get(order, STR("change")), 0), n, text_of(s, order, "replyKey"), e);
 }
 
-bool order_explain(struct step *s, struct json cmd, const struct orderer *by, str *note,
+bool order_explain(struct step *s, struct json order, const struct orderer *by, str *note,
                    struct err *e)
 {
-    int64_t change_id = json_i64_or(json_get(cmd, STR("change")), 0);
-    str key = text_of(s, cmd, "replyKey");
+    int64_t change_id = json_i64_or(json_get(order, STR("change")), 0);
+    str key = text_of(s, order, "replyKey");
     *note = STR("{}");
     if (!change_id || !key.len)
         return fail(e, ERR_INVALID, "explain needs the change, and where to answer");

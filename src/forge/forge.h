@@ -24,7 +24,7 @@ enum forge_event_kind {
     FORGE_INSTALLATION,     /* created, deleted, suspend, unsuspend, new_permissions_accepted */
     FORGE_INSTALLATION_REPOS,
     FORGE_REPOSITORY,       /* renamed, transferred, archived, deleted, edited (default branch) … */
-    FORGE_COMMENT,          /* issue_comment on a pull request (commands come with issue 3; stored
+    FORGE_COMMENT,          /* issue_comment on a pull request (orders come with issue 3; stored
                                and seen already) */
     FORGE_DEPLOYMENT_REVIEW
 };

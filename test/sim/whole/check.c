@@ -158,7 +158,7 @@ static void check_facts(void)
          now->applied_sum);
     LOOK(&r,
          "select min(case when state = 0 then id end), max(case when state <> 0 then id end), "
-         "sum(case when state = 2 and kind not in ('command', 'report') then 1 else 0 end) from "
+         "sum(case when state = 2 and kind not in ('order', 'command', 'report') then 1 else 0 end) from "
          "fact where lane = 1",
          NO_ARGS);
     const struct db_value *pending = db_at(&r, 0, 0), *applied = db_at(&r, 0, 1);
@@ -167,7 +167,7 @@ static void check_facts(void)
     if (db_at(&r, 0, 2)->i)
         fprintf(stderr, "set aside: " PRI_STR "\n",
                 FMT_STR(ask_text("select kind || ': ' || note from fact where state = 2 and kind "
-                                 "not in ('command', 'report') limit 1")));
+                                 "not in ('order', 'command', 'report') limit 1")));
     MUST(db_at(&r, 0, 2)->i == 0, "every accepted fact is applied", db_at(&r, 0, 2)->i, 0);
     now->applied_upto = ask("select coalesce((select min(id) - 1 from fact where state = 0), "
                             "(select max(id) from fact), 0)");

@@ -23,12 +23,12 @@ static void add_batch(struct rig *g, const char *id, int64_t repository_id)
             ARGS(A(str_of(id)), A(i), A(i == 2 ? STR("b") : STR("a"))));
 }
 
-static str command_body(struct rig *g)
+static str order_body(struct rig *g)
 {
     struct db_rows r;
     str plain;
     good(g->b, db_query(g->b->db, g->mem, &g->b->e, &r,
-                        "select body from fact where kind = 'command' order by id desc limit 1",
+                        "select body from fact where kind = 'order' order by id desc limit 1",
                         NO_ARGS));
     assert_int_equal(r.count, 1);
     good(g->b, unpack(g->mem, db_at(&r, 0, 0)->s, 1 << 20, &plain, &g->b->e));
@@ -43,7 +43,7 @@ static void test_a_command_is_a_fact_whose_outcome_is_the_answer(void **state)
     struct answer a = ask(g, "POST", "/api/v1/batches/batch_1/cancel", g->member, NULL);
     expect(a, 200, NULL);
     assert_int_equal(num(a, "data.live"), 2);
-    assert_text(command_body(g), "{\"command\":\"cancel\",\"actor\":\"laptop\",\"actorType\":"
+    assert_text(order_body(g), "{\"order\":\"cancel\",\"actor\":\"laptop\",\"actorType\":"
                                  "\"token\",\"batch\":\"batch_1\"}");
     assert_int_equal(g->engine.poked_lane, g->repo);
     g->engine.refused = true;
@@ -107,10 +107,10 @@ static void test_held_batches_are_released_by_order(void **state)
     struct answer a = ask(g, "POST", "/api/v1/batches/batch_1/release", g->member, NULL);
     expect(a, 200, NULL);
     assert_true(str_has(a.text, STR("\"lifted\":[\"threshold\"]")));
-    assert_text(command_body(g), "{\"command\":\"release\",\"actor\":\"laptop\",\"actorType\":"
+    assert_text(order_body(g), "{\"order\":\"release\",\"actor\":\"laptop\",\"actorType\":"
                                  "\"token\",\"batch\":\"batch_1\"}");
     expect(ask(g, "POST", "/api/v1/batches/batch_1/parts", g->member, NULL), 200, NULL);
-    assert_true(str_has(command_body(g), STR("\"command\":\"parts\"")));
+    assert_true(str_has(order_body(g), STR("\"order\":\"parts\"")));
     expect(ask(g, "POST", "/api/v1/batches/batch_9/release", g->member, NULL), 404, "NotFound");
     g->engine.refused = true;
     g->engine.note = "nothing holds this batch";
@@ -127,7 +127,7 @@ static void test_a_paused_pull_request_is_resumed_by_its_number(void **state)
     g->engine.note = "{\"pull\":7}";
     str path = arena_print(g->mem, "/api/v1/repositories/%lld/pulls/7/resume", (long long)g->repo);
     expect(ask(g, "POST", path.ptr, g->member, NULL), 200, NULL);
-    assert_text(command_body(g), "{\"command\":\"resume\",\"actor\":\"laptop\",\"actorType\":"
+    assert_text(order_body(g), "{\"order\":\"resume\",\"actor\":\"laptop\",\"actorType\":"
                                  "\"token\",\"change\":41}");
     assert_int_equal(g->engine.poked_lane, g->repo);
     static const char *const unknown[] = { "8", "0", "x", "-7", "99999999999999999999" };
@@ -179,13 +179,13 @@ static void test_an_idempotency_key_makes_it_one_command(void **state)
         assert_int_equal(
             num(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), "data.again"),
             2);
-    assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'command'"), 1);
+    assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'order'"), 1);
     h[1].value = STR("k2");
     expect(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), 200, NULL);
     h[1].value = STR("a\tb");
     expect(ask_with(g, "POST", "/api/v1/batches/batch_1/retry", h, 2, STR("")), 400,
            "ValidationError");
-    assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'command'"), 2);
+    assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'order'"), 2);
 }
 
 static void test_reruns_name_their_node(void **state)
@@ -194,7 +194,7 @@ static void test_reruns_name_their_node(void **state)
     add_batch(g, "batch_1", g->repo);
     g->engine.note = "{}";
     expect(ask(g, "POST", "/api/v1/batches/batch_1/nodes/2/rerun", g->member, NULL), 200, NULL);
-    assert_true(str_has(command_body(g), STR("\"node\":2")));
+    assert_true(str_has(order_body(g), STR("\"node\":2")));
     expect(ask(g, "POST", "/api/v1/batches/batch_1/nodes/3/rerun", g->member, NULL), 404,
            "NotFound");
     expect(ask(g, "POST", "/api/v1/batches/batch_2/nodes/0/rerun", g->member, NULL), 404,
@@ -202,7 +202,7 @@ static void test_reruns_name_their_node(void **state)
     expect(ask(g, "POST", "/api/v1/batches/batch_1/rerun", g->member,
                "{\"stack\":\"dev\",\"component\":\"b\"}"),
            200, NULL);
-    assert_true(str_has(command_body(g), STR("\"node\":2")));
+    assert_true(str_has(order_body(g), STR("\"node\":2")));
     expect(ask(g, "POST", "/api/v1/batches/batch_1/rerun", g->member,
                "{\"stack\":\"dev\",\"component\":\"a\"}"),
            400, "ValidationError");
@@ -312,9 +312,9 @@ static void test_dispatch_by_hand_is_checked_first(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         expect(ask(g, "POST", "/api/v1/dispatch", g->member, table[i].body), table[i].status, NULL);
-    assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'command'"), 1);
-    assert_true(str_has(command_body(g), STR("\"inputs\":{\"a\":1,\"b\":\"x\"}")) &&
-                str_has(command_body(g), STR("\"dryRun\":true")));
+    assert_int_equal(count_rows(g, "select count(*) from fact where kind = 'order'"), 1);
+    assert_true(str_has(order_body(g), STR("\"inputs\":{\"a\":1,\"b\":\"x\"}")) &&
+                str_has(order_body(g), STR("\"dryRun\":true")));
 }
 
 static void test_settings(void **state)

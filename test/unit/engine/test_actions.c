@@ -160,9 +160,9 @@ static void given(struct world *w, struct both *b)
 static void set_off_this(struct world *w, const char *action)
 {
     bool refused;
-    str json = arena_print(w->both->mem, "{\"command\":\"action_run\",\"action\":\"%s\",\"run\":\"" RUN
+    str json = arena_print(w->both->mem, "{\"order\":\"action_run\",\"action\":\"%s\",\"run\":\"" RUN
                                          "\",\"parameters\":{\"id\":\"7\"}}", action);
-    str note = world_command(w, json.ptr, &refused);
+    str note = world_order(w, json.ptr, &refused);
     if (refused)
         stop_test("not set off: " PRI_STR "\n", FMT_STR(note));
 }
@@ -172,7 +172,7 @@ static void set_off(struct world *w) { set_off_this(w, "provision"); }
 static void stop_run(struct world *w, bool want_refused)
 {
     bool refused;
-    str note = world_command(w, "{\"command\":\"action_cancel\",\"run\":\"" RUN "\"}", &refused);
+    str note = world_order(w, "{\"order\":\"action_cancel\",\"run\":\"" RUN "\"}", &refused);
     if (refused != want_refused)
         stop_test("stop: " PRI_STR "\n", FMT_STR(note));
 }

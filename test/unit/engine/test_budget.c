@@ -338,7 +338,7 @@ static void what_is_cancelled_gives_its_claim_to_those_that_wait(void **state)
     until(w, 1, STANDING);
     bool refused;
     str id = world_text(w, "select id from batch order by seq limit 1");
-    world_command(w, arena_print(w->both->mem, "{\"command\":\"cancel\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id)).ptr,
+    world_order(w, arena_print(w->both->mem, "{\"order\":\"cancel\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id)).ptr,
                   &refused);
     assert_false(refused);
     forge.unreachable = false;
@@ -359,7 +359,7 @@ static void one_that_never_fits_goes_by_parts_when_somebody_agreed(void **state)
     assert_int_equal(forge.dispatches, 0);
     bool refused;
     str id = world_text(w, "select id from batch");
-    world_command(w, arena_print(w->both->mem, "{\"command\":\"parts\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id)).ptr,
+    world_order(w, arena_print(w->both->mem, "{\"order\":\"parts\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id)).ptr,
                   &refused);
     assert_false(refused);
     int windows = 0;
@@ -528,11 +528,11 @@ static void order_many(struct world *w, int from, int count)
     for (int i = from; i < from + count; i++)
         engine_submit(w->engine,
                       &(struct fact_new){ .lane = 1,
-                                          .kind = "command",
+                                          .kind = "order",
                                           .key = STR_NONE,
                                           .actor = STR("tester"),
                                           .body = arena_print(w->both->mem,
-                                                              "{\"command\":\"dispatch\",\"stack\":\"prod\","
+                                                              "{\"order\":\"dispatch\",\"stack\":\"prod\","
                                                               "\"component\":\"m%d\",\"workflow\":"
                                                               "\"plan.yaml\",\"inputs\":{\"component\":\"m%d\","
                                                               "\"stack\":\"prod\"}}", i, i) },

@@ -136,9 +136,9 @@ static void applies_stop_behind_a_failure_and_go_on_after_a_rerun(void **state)
     assert_non_null(strstr(w->last_check, "\"conclusion\":\"failure\""));
 
     str id = world_text(w, "select id from batch where activity = 'merged'");
-    str note = world_command(
+    str note = world_order(
         w,
-        arena_print(w->both->mem, "{\"command\":\"retry\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id))
+        arena_print(w->both->mem, "{\"order\":\"retry\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id))
             .ptr,
         &refused);
     assert_false(refused);
@@ -627,24 +627,24 @@ static void a_manual_dispatch_can_be_tried_dry_and_done(void **state)
     GIVEN(w);
     bool refused;
     str note =
-        world_command(w,
-                      "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\","
+        world_order(w,
+                      "{\"order\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\","
                       "\"workflow\":\"plan.yaml\","
                       "\"inputs\":{\"component\":\"vpc\",\"stack\":\"prod\"},\"dryRun\":true}",
                       &refused);
     assert_false(refused);
     assert_non_null(strstr(arena_copy(w->both->mem, note).ptr, "\"dispatches\":1"));
     assert_int_equal(now_is(w, "select count(*) from batch"), 0);
-    world_command(w,
-                  "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":"
+    world_order(w,
+                  "{\"order\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":"
                   "\"plan.yaml\","
                   "\"inputs\":{\"component\":\"vpc\",\"stack\":\"prod\"}}",
                   &refused);
     assert_false(refused);
     until(w, 1, RUNNING);
-    world_command(
+    world_order(
         w,
-        "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"../x\"}",
+        "{\"order\":\"dispatch\",\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"../x\"}",
         &refused);
     assert_true(refused);
     world_stop(w);
@@ -744,7 +744,7 @@ static bool store_exec(struct db *db, struct arena *mem, void *arg, struct err *
     int64_t id;
     str body = pack(
         mem,
-        STR("{\"command\":\"terraform "
+        STR("{\"order\":\"terraform "
             "plan\",\"exit_code\":2,\"data\":{\"version\":1,\"components\":[{\"stack\":\"prod\","
             "\"component\":\"vpc\",\"exit_code\":2,\"resource_counts\":{\"create\":3,\"change\":1,"
             "\"replace\":0,\"destroy\":2}}]}}"));

@@ -213,7 +213,7 @@ static void who_stopped_a_batch_is_named(void **state)
     uploaded(w, 2);
     until(w, 2, "select count(*) from node where state = 'queued'");
     str id = world_text(w, "select id from batch");
-    world_command(w, arena_print(w->both->mem, "{\"command\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
+    world_order(w, arena_print(w->both->mem, "{\"order\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
                                  FMT_STR(id)).ptr, &refused);
     assert_false(refused);
     for (int i = 0; i < 2; i++)

@@ -69,8 +69,8 @@ static str order(struct world *w, const char *command, const char *state, bool *
                                        "limit 1",
                                        state)
                                .ptr);
-    return world_command(w,
-                         arena_print(w->both->mem, "{\"command\":\"%s\",\"batch\":\"" PRI_STR "\"}",
+    return world_order(w,
+                         arena_print(w->both->mem, "{\"order\":\"%s\",\"batch\":\"" PRI_STR "\"}",
                                      command, FMT_STR(id))
                              .ptr,
                          refused);
@@ -96,7 +96,7 @@ static void then_refused(struct world *w, const char *command, const char *state
 static void resume(struct world *w)
 {
     bool refused;
-    str note = world_command(w, "{\"command\":\"resume\",\"change\":1}", &refused);
+    str note = world_order(w, "{\"order\":\"resume\",\"change\":1}", &refused);
     if (refused)
         stop_test("resume was refused: " PRI_STR "\n", FMT_STR(note));
 }
@@ -355,7 +355,7 @@ static void it_trips_also_while_nothing_was_uploaded(void **state)
     world_pull(w, "opened", 7, "head0", false, 60);
     for (int i = 1; i <= 3; i++)
         push(w, i, 0);
-    world_command(w, "{\"command\":\"resume\",\"change\":1}", &refused);
+    world_order(w, "{\"order\":\"resume\",\"change\":1}", &refused);
     assert_true(refused);
     push(w, 4, 0);
     until(w, 1, "select count(*) from change where paused_ms > 0");
@@ -426,8 +426,8 @@ static void several_are_shown_and_lifted_one_by_one(void **state)
     assert_non_null(strstr(w->last_comment, "- [ ] **Resume dispatches** <!-- signalbox:resume batch_"));
     assert_non_null(strstr(w->last_check, "Held for 3 reasons: the pull request is a draft; and 2 more"));
     str id = world_text(w, "select id from batch where state = 'held'");
-    str note = world_command(
-        w, arena_print(w->both->mem, "{\"command\":\"release\",\"kind\":\"threshold\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id)).ptr,
+    str note = world_order(
+        w, arena_print(w->both->mem, "{\"order\":\"release\",\"kind\":\"threshold\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id)).ptr,
         &refused);
     assert_false(refused);
     assert_true(str_has(note, STR("\"lifted\":[\"threshold\"],\"standing\":[\"draft\",\"rapid_push\"]")));
@@ -528,8 +528,8 @@ static void a_newer_head_takes_the_place_of_a_held_one(void **state)
     until(w, 1, "select count(*) from batch where verdict = 'superseded'");
     until(w, 1, STANDING);
     bool refused;
-    str note = world_command(
-        w, arena_print(w->both->mem, "{\"command\":\"release\",\"batch\":\"" PRI_STR "\"}", FMT_STR(old)).ptr, &refused);
+    str note = world_order(
+        w, arena_print(w->both->mem, "{\"order\":\"release\",\"batch\":\"" PRI_STR "\"}", FMT_STR(old)).ptr, &refused);
     assert_true(refused && str_has(note, STR("a newer head took the place of this batch")));
     push(w, 2, 2);                                      /* two stacks: below the threshold */
     until(w, 2, GOING);
@@ -571,7 +571,7 @@ static void an_order_of_a_person_is_not_held(void **state)
     world_settings(w, "{\"threshold_hold\":true,\"threshold\":1}", NULL);
     open_with(w, 2);
     until(w, 1, HELD);
-    world_command(w, "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"c1\",\"workflow\":\"plan.yaml\",\"sha\":\"head0\","
+    world_order(w, "{\"order\":\"dispatch\",\"stack\":\"prod\",\"component\":\"c1\",\"workflow\":\"plan.yaml\",\"sha\":\"head0\","
                      "\"inputs\":{\"component\":\"{{ .atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}", &refused);
     assert_false(refused);
     until(w, 1, GOING);
@@ -589,10 +589,10 @@ static void the_audit_says_what_they_are_who_lift_something(void **state)
     push(w, 1, 3);
     push(w, 2, 3);
     until(w, 2, STANDING);
-    world_command(w, "{\"command\":\"resume\",\"change\":1,\"actorType\":\"workflow\"}", &refused);
+    world_order(w, "{\"order\":\"resume\",\"change\":1,\"actorType\":\"workflow\"}", &refused);
     assert_false(refused);
     str id = world_text(w, "select id from batch where state = 'held'");
-    world_command(w, arena_print(w->both->mem, "{\"command\":\"release\",\"batch\":\"" PRI_STR "\",\"actorType\":\"workflow\"}",
+    world_order(w, arena_print(w->both->mem, "{\"order\":\"release\",\"batch\":\"" PRI_STR "\",\"actorType\":\"workflow\"}",
                                  FMT_STR(id)).ptr, &refused);
     assert_false(refused);
     until(w, 3, GOING);

@@ -160,9 +160,24 @@ static void two_people_tick_at_once(void **state)
     write_text(w, 0, ticked.ptr);
     world_comment(w, "edited", 0, "bob", before.ptr, NULL);
     dispatched_once(w);
-    until(w, 2, "select count(*) from fact where kind = 'command' and state in (1, 2)");
+    until(w, 2, "select count(*) from fact where kind = 'order' and state in (1, 2)");
     comment_is_right(w, 0);
     assert_int_equal(w->permission_calls, 2);
+    world_stop(w);
+}
+
+/* Stored before an upgrade, in the words of then: "command" was what is carried out, "order" what somebody had written. */
+static void a_fact_of_an_older_server_means_what_it_meant(void **state)
+{
+    struct world *w = given_held(state);
+    bool refused;
+    str id = world_text(w, "select id from batch");
+    world_fact(w, "command", arena_print(w->both->mem, "{\"command\":\"release\",\"actorType\":\"user\",\"from\":\"checkbox\",\"change\":1,"
+                                         "\"replyKey\":\"k\",\"order\":\"dispatch\",\"batch\":\"" PRI_STR "\"}", FMT_STR(id)).ptr, &refused);
+    assert_false(refused);
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "☑️ `dispatch` by tester");
     world_stop(w);
 }
 
@@ -174,9 +189,9 @@ static void a_redelivered_tick_counts_once(void **state)
     dispatched_once(w);
     comment_is_right(w, 0);
     /* the same delivery again, and the same event under a new id */
-    str fact = world_text(w, "select key from fact where kind = 'order'");
+    str fact = world_text(w, "select key from fact where kind = 'asked'");
     world_comment(w, "edited", 0, "ana", before.ptr, "guid-of-the-tick");
-    until(w, 1, "select count(*) from fact where kind = 'order'");
+    until(w, 1, "select count(*) from fact where kind = 'asked'");
     assert_true(str_starts(fact, STR("order:1:72:")));
     dispatched_once(w);
     comment_is_right(w, 0);
@@ -508,7 +523,7 @@ static void the_same_orders_as_text(void **state)
     world_comment(w, "edited", i, "ana", "Loks fine to me.\r\n\r\n/signalbox dispatch\r\n", NULL);
     world_writes(w, "bob", "> /signalbox cancel\n\n```\n/signalbox cancel\n```\nplease /signalbox cancel");
     world_rests(w);
-    assert_int_equal(now_is(w, "select count(*) from fact where kind = 'order'"), 2);
+    assert_int_equal(now_is(w, "select count(*) from fact where kind = 'asked'"), 2);
 
     world_writes(w, "bob", "/signalbox cancel");
     until(w, 1, "select count(*) from audit where action = 'cancelled' and actor = 'bob' and "
@@ -594,7 +609,7 @@ static void what_is_no_order_is_answered_with_help(void **state)
 {
     struct world *w = given_held(state);
     world_writes(w, "ana", "/signalbox deploy @everyone <b>now</b>");
-    until(w, 1, "select count(*) from fact where kind = 'command' and state = 1");
+    until(w, 1, "select count(*) from fact where kind = 'order' and state = 1");
     world_rests(w);
     comment_has(w, 0, "there is no such order");
     comment_has(w, 0, "retry &#91;stack component&#93;");
@@ -643,6 +658,7 @@ int main(int argc, char **argv)
         BOTH(a_tick_by_a_writer_dispatches_once),
         BOTH(a_reader_sees_the_tick_undone_and_why),
         BOTH(two_people_tick_at_once),
+        BOTH(a_fact_of_an_older_server_means_what_it_meant),
         BOTH(a_redelivered_tick_counts_once),
         BOTH(an_event_told_twice_under_two_ids_counts_once),
         BOTH(a_stale_tick_orders_nothing),

@@ -664,7 +664,7 @@ str world_fact(struct world *w, const char *kind, const char *json, bool *refuse
     return note;
 }
 
-str world_command(struct world *w, const char *json, bool *refused)
+str world_order(struct world *w, const char *json, bool *refused)
 {
-    return world_fact(w, "command", json, refused);
+    return world_fact(w, "order", json, refused);
 }

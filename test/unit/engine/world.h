@@ -105,7 +105,7 @@ void world_run_webhook(struct world *w, int run, const char *status, const char 
                        int attempt);
 /* A fact of any kind; its note. */
 str  world_fact(struct world *w, const char *kind, const char *json, bool *refused);
-str  world_command(struct world *w, const char *json, bool *refused);
+str  world_order(struct world *w, const char *json, bool *refused);
 
 /* Waits of this file and its tests: 40 s at the least, for a loaded machine is no failure. */
 enum { UNTIL_TRIES = 8000, APPLIED_MS = 60 * 1000 };

@@ -1,6 +1,6 @@
 /*
- * apply_command: orders of people, and reports of the CLI. Each order is one function, whoever gives
- * it and from wherever (API, command line, a tick, a comment). The note of a command is JSON: it is
+ * apply_order: orders of people, and reports of the CLI. Each order is one function, whoever gives
+ * it and from wherever (API, command line, a tick, a comment). The note of an order is JSON: it is
  * the data of the API's answer.
  */
 #include "base/id.h"
@@ -27,26 +27,26 @@ bool audit_order(struct step *s, const struct orderer *by, const char *category,
     return audit_add(s->db, s->mem, &a, s->now_ms, e);
 }
 
-static bool find_batch(struct step *s, struct json cmd, struct hot **h, struct err *e)
+static bool find_batch(struct step *s, struct json order, struct hot **h, struct err *e)
 {
     struct batch_row row;
     bool found;
-    str id = json_str(json_get(cmd, STR("batch")), s->mem);
+    str id = json_str(json_get(order, STR("batch")), s->mem);
     if (!batches_by_id(s->db, s->mem, id, &row, &found, e))
         return false;
-    int64_t change = json_i64_or(json_get(cmd, STR("change")), 0);
+    int64_t change = json_i64_or(json_get(order, STR("change")), 0);
     if (!found || row.repository_id != s->lane->id || (change && row.change_id != change))
         return fail(e, ERR_NOT_FOUND, id.len ? "no batch " PRI_STR : "there is no batch yet" PRI_STR,
                     FMT_STR(id));
     return hot_get(s, row.seq, h, e);
 }
 
-static bool cancel(struct step *s, struct json cmd, const struct orderer *by, str *note,
+static bool cancel(struct step *s, struct json order, const struct orderer *by, str *note,
                    struct err *e)
 {
     struct hot *h;
     struct decisions d = { .mem = s->mem };
-    if (!find_batch(s, cmd, &h, e))
+    if (!find_batch(s, order, &h, e))
         return false;
     if (h->b->state == BATCH_ENDED)
         return fail(e, ERR_CONFLICT,
@@ -60,12 +60,12 @@ static bool cancel(struct step *s, struct json cmd, const struct orderer *by, st
                        STR("batch cancelled"), e);
 }
 
-static bool retry(struct step *s, struct json cmd, const struct orderer *by, str *note,
+static bool retry(struct step *s, struct json order, const struct orderer *by, str *note,
                   struct err *e)
 {
     struct hot *h;
     struct decisions d = { .mem = s->mem };
-    if (!find_batch(s, cmd, &h, e) || !batch_reopen(s, h, e))
+    if (!find_batch(s, order, &h, e) || !batch_reopen(s, h, e))
         return false;
     uint32_t again = batch_retry(h->b, s->now_ms, &d);
     if (again == 0)
@@ -79,15 +79,15 @@ static bool retry(struct step *s, struct json cmd, const struct orderer *by, str
                        STR("failed nodes sent again"), e);
 }
 
-static bool rerun(struct step *s, struct json cmd, const struct orderer *by, str *note,
+static bool rerun(struct step *s, struct json order, const struct orderer *by, str *note,
                   struct err *e)
 {
     struct hot *h;
     enum node_verdict verdict;
-    int64_t position = json_i64_or(json_get(cmd, STR("node")), -1);
-    str stack = json_str(json_get(cmd, STR("stack")), s->mem),
-        component = json_str(json_get(cmd, STR("component")), s->mem);
-    if (!find_batch(s, cmd, &h, e) || !batch_reopen(s, h, e))
+    int64_t position = json_i64_or(json_get(order, STR("node")), -1);
+    str stack = json_str(json_get(order, STR("stack")), s->mem),
+        component = json_str(json_get(order, STR("component")), s->mem);
+    if (!find_batch(s, order, &h, e) || !batch_reopen(s, h, e))
         return false;
     for (uint32_t i = 0; position < 0 && i < h->count; i++)
         if (str_eq(h->node[i].stack, stack) && str_eq(h->node[i].component, component))
@@ -109,43 +109,43 @@ static bool rerun(struct step *s, struct json cmd, const struct orderer *by, str
         arena_print(s->mem, PRI_STR " in " PRI_STR, FMT_STR(n->component), FMT_STR(n->stack)), e);
 }
 
-static bool dispatch(struct step *s, struct json cmd, const struct orderer *by, str *note,
+static bool dispatch(struct step *s, struct json order, const struct orderer *by, str *note,
                      struct err *e)
 {
-    return batch_make_manual(s, cmd, by->actor, json_bool_or(json_get(cmd, STR("dryRun")), false),
+    return batch_make_manual(s, order, by->actor, json_bool_or(json_get(order, STR("dryRun")), false),
                              note, e);
 }
 
 /* What a person may lift is lifted from a held batch; "kind": of these only that. */
-static bool release(struct step *s, struct json cmd, const struct orderer *by, str *note,
+static bool release(struct step *s, struct json order, const struct orderer *by, str *note,
                     struct err *e)
 {
     struct hot *h;
     enum hold_kind kind = HOLD_KIND_COUNT;
-    str name = json_str(json_get(cmd, STR("kind")), s->mem);
+    str name = json_str(json_get(order, STR("kind")), s->mem);
     if (name.len && !hold_kind_read(name, &kind))
         return fail(e, ERR_INVALID, "no hold " PRI_STR, FMT_STR(name));
-    return find_batch(s, cmd, &h, e) && holds_lift(s, h, kind, by, note, e);
+    return find_batch(s, order, &h, e) && holds_lift(s, h, kind, by, note, e);
 }
 
-static bool parts(struct step *s, struct json cmd, const struct orderer *by, str *note,
+static bool parts(struct step *s, struct json order, const struct orderer *by, str *note,
                   struct err *e)
 {
     struct hot *h;
-    return find_batch(s, cmd, &h, e) && holds_parts(s, h, by, note, e);
+    return find_batch(s, order, &h, e) && holds_parts(s, h, by, note, e);
 }
 
-static bool resume(struct step *s, struct json cmd, const struct orderer *by, str *note,
+static bool resume(struct step *s, struct json order, const struct orderer *by, str *note,
                    struct err *e)
 {
-    return change_resume(s, json_i64_or(json_get(cmd, STR("change")), 0), by, note, e);
+    return change_resume(s, json_i64_or(json_get(order, STR("change")), 0), by, note, e);
 }
 
 /* Keys of this repository only: whoever may write here need not be anybody elsewhere. */
-static bool unlock(struct step *s, struct json cmd, const struct orderer *by, str *note,
+static bool unlock(struct step *s, struct json order, const struct orderer *by, str *note,
                    struct err *e)
 {
-    str key = json_str(json_get(cmd, STR("key")), s->mem), folded;
+    str key = json_str(json_get(order, STR("key")), s->mem), folded;
     str home = arena_print(s->mem, PRI_STR "/" PRI_STR "/", FMT_STR(s->lane->repo.owner),
                            FMT_STR(s->lane->repo.name));
     struct lock l;
@@ -168,7 +168,7 @@ static bool unlock(struct step *s, struct json cmd, const struct orderer *by, st
 static const struct {
     const char *name;
     bool (*apply)(struct step *, struct json, const struct orderer *, str *, struct err *);
-} commands[] = {
+} orders[] = {
     {"cancel", cancel},
     {"retry", retry},
     {"rerun", rerun},
@@ -183,27 +183,34 @@ static const struct {
     {"action_cancel", action_stop},
 };
 
-/* A command of the API says neither: a token's. One from the forge was made by orders.c. */
-struct orderer orderer_of(struct step *s, const struct fact *f, struct json cmd)
+/* One of the API says neither: a token's. One from the forge was made by orders.c. */
+struct orderer orderer_of(struct step *s, const struct fact *f, struct json order)
 {
-    str type = json_str(json_get(cmd, STR("actorType")), s->mem),
-        from = json_str(json_get(cmd, STR("from")), s->mem);
+    str type = json_str(json_get(order, STR("actorType")), s->mem),
+        from = json_str(json_get(order, STR("from")), s->mem);
     return (struct orderer){ .actor = f->actor,
                              .type = type.len ? type : STR("token"),
                              .from = from.len ? from : STR("api") };
 }
 
-bool apply_command(struct step *s, const struct fact *f, struct json body, str *note, struct err *e)
+/* An older server wrote "command", and "order" for what had been written in a comment. */
+static str name_of(struct step *s, struct json order)
 {
-    str name = json_str(json_get(body, STR("command")), s->mem);
+    str older = json_str(json_get(order, STR("command")), s->mem);
+    return older.len ? older : json_str(json_get(order, STR("order")), s->mem);
+}
+
+bool apply_order(struct step *s, const struct fact *f, struct json body, str *note, struct err *e)
+{
+    str name = name_of(s, body);
     struct orderer by = orderer_of(s, f, body);
     if (!s->lane->has_repo)
         return fail(e, ERR_NOT_FOUND, "no such repository");
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (str_eq(name, str_of(commands[i].name)))
-            return commands[i].apply(s, body, &by, note, e) &&
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+        if (str_eq(name, str_of(orders[i].name)))
+            return orders[i].apply(s, body, &by, note, e) &&
                    order_carried_out(s, body, &by, e);
-    return fail(e, ERR_INVALID, "no command " PRI_STR, FMT_STR(name));
+    return fail(e, ERR_INVALID, "no order " PRI_STR, FMT_STR(name));
 }
 
 /* ---- what the CLI reports from inside a run (atmos-pro.md §4.5, §10.4) ----------------------- */

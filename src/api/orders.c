@@ -1,14 +1,14 @@
 /*
- * What people do: cancel, retry, re-run, release, resume, dispatch. Each is a fact of kind "command", applied by the
+ * What people do: cancel, retry, re-run, release, resume, dispatch. Each is a fact of kind "order", applied by the
  * engine in the lane of the repository; the caller waits for what came of it. Its body:
- *     {"command":"cancel","batch":"batch_…"}
- *     {"command":"retry","batch":"batch_…"}
- *     {"command":"rerun","batch":"batch_…","node":3}
- *     {"command":"release","batch":"batch_…"}
- *     {"command":"parts","batch":"batch_…"}
- *     {"command":"resume","change":7}
- *     {"command":"dispatch","stack","component","workflow","inputs":{},"sha","withDependents","dryRun"}
- * An `Idempotency-Key` header makes a repeated request the same command.
+ *     {"order":"cancel","batch":"batch_…"}
+ *     {"order":"retry","batch":"batch_…"}
+ *     {"order":"rerun","batch":"batch_…","node":3}
+ *     {"order":"release","batch":"batch_…"}
+ *     {"order":"parts","batch":"batch_…"}
+ *     {"order":"resume","change":7}
+ *     {"order":"dispatch","stack","component","workflow","inputs":{},"sha","withDependents","dryRun"}
+ * An `Idempotency-Key` header makes a repeated request the same order.
  */
 #include "api/call.h"
 
@@ -16,11 +16,11 @@
 #include "store/changes.h"
 #include "store/uploads_chunks.h"
 
-struct command_call { struct call *call; struct fact_new fact; int64_t id; enum fact_fate fate; };
+struct order_call { struct call *call; struct fact_new fact; int64_t id; enum fact_fate fate; };
 
-static bool command_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+static bool order_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
-    struct command_call *x = arg;
+    struct order_call *x = arg;
     str body;
     if (!engine_store_fact(x->call->api->config.engine, db, mem, &x->fact, &x->fate, &x->id, e))
         return false;
@@ -38,6 +38,7 @@ static bool idempotency_key(struct call *c, str *key)
         return fail(&c->err, ERR_INVALID, "Idempotency-Key is longer than 100 bytes");
     if (!str_is_utf8(given) || !text_clean(c, "Idempotency-Key", given))
         return fail(&c->err, ERR_INVALID, "Idempotency-Key must be plain text");
+    /* As it was always stored: what is repeated after an upgrade is the same, still. */
     *key = arena_print(c->mem, "command:" PRI_STR ":" PRI_STR, FMT_STR(c->who.workspace_id),
                        FMT_STR(given));
     return true;
@@ -77,9 +78,9 @@ static enum outcome outcome_of(struct call *c, str note, bool refused)
 }
 
 /* Stores the fact and waits for what comes of it in its lane; *applied false: that takes longer. */
-static bool apply(struct call *c, struct command_call *x, str *note, bool *refused, bool *applied)
+static bool apply(struct call *c, struct order_call *x, str *note, bool *refused, bool *applied)
 {
-    if (!engine_write_wait(c->api->config.engine, command_body, x, &c->err))
+    if (!engine_write_wait(c->api->config.engine, order_body, x, &c->err))
         return false;
     engine_poke(c->api->config.engine, x->fact.lane);
     *applied = engine_fact_wait(c->api->config.engine, x->id, c->api->config.outcome_ms, c->mem,
@@ -87,9 +88,9 @@ static bool apply(struct call *c, struct command_call *x, str *note, bool *refus
     return true;
 }
 
-static struct command_call command_of(struct call *c, int64_t lane, const char *kind, str body)
+static struct order_call order_of(struct call *c, int64_t lane, const char *kind, str body)
 {
-    return (struct command_call){ .call = c,
+    return (struct order_call){ .call = c,
                                   .fact = { .lane = lane,
                                             .kind = kind,
                                             .body = body,
@@ -97,9 +98,9 @@ static struct command_call command_of(struct call *c, int64_t lane, const char *
                                             .trace = c->trace } };
 }
 
-static enum outcome command(struct call *c, int64_t lane, str body)
+static enum outcome order(struct call *c, int64_t lane, str body)
 {
-    struct command_call x = command_of(c, lane, "command", body);
+    struct order_call x = order_of(c, lane, "order", body);
     str note = STR("");
     bool refused = false, applied;
     if (!idempotency_key(c, &x.fact.key) || !apply(c, &x, &note, &refused, &applied))
@@ -109,10 +110,10 @@ static enum outcome command(struct call *c, int64_t lane, str body)
 
 enum outcome call_fact(struct call *c, int64_t lane, const char *kind, str body, str *note)
 {
-    struct command_call x = command_of(c, lane, kind, body);
+    struct order_call x = order_of(c, lane, kind, body);
     bool refused = false, applied;
     *note = STR("");
-    if (str_eq(str_of(kind), STR("command")) && !idempotency_key(c, &x.fact.key))
+    if (str_eq(str_of(kind), STR("order")) && !idempotency_key(c, &x.fact.key))
         return FAILED;
     if (!apply(c, &x, note, &refused, &applied))
         return FAILED;
@@ -123,13 +124,13 @@ enum outcome call_fact(struct call *c, int64_t lane, const char *kind, str body,
     return o;
 }
 
-struct json_out command_begin(struct call *c, struct buf *b, const char *name)
+struct json_out order_begin(struct call *c, struct buf *b, const char *name)
 {
     struct json_out w;
     buf_init(b, c->mem, 1 << 20);
     json_out_init(&w, b);
     json_begin_object(&w);
-    json_field_str(&w, STR("command"), str_of(name));
+    json_field_str(&w, STR("order"), str_of(name));
     json_field_str(&w, STR("actor"), c->who.name);
     json_field_str(&w, STR("actorType"), c->who.type);
     return w;
@@ -159,22 +160,22 @@ static bool read_batch(struct call *c, struct found_batch *b)
     return ok;
 }
 
-static enum outcome batch_command(struct call *c, const char *name, const struct found_batch *b,
+static enum outcome batch_order(struct call *c, const char *name, const struct found_batch *b,
                                   int64_t position)
 {
     struct buf body;
-    struct json_out w = command_begin(c, &body, name);
+    struct json_out w = order_begin(c, &body, name);
     json_field_str(&w, STR("batch"), c->path[0]);
     if (position >= 0)
         json_field_i64(&w, STR("node"), position);
     json_end_object(&w);
-    return command(c, b->lane, buf_str(&body));
+    return order(c, b->lane, buf_str(&body));
 }
 
 static enum outcome whole_batch(struct call *c, const char *name)
 {
     struct found_batch b;
-    return read_batch(c, &b) ? batch_command(c, name, &b, -1) : FAILED;
+    return read_batch(c, &b) ? batch_order(c, name, &b, -1) : FAILED;
 }
 
 enum outcome api_cancel(struct call *c) { return whole_batch(c, "cancel"); }
@@ -212,10 +213,10 @@ enum outcome api_resume(struct call *c)
     engine_read_done(c->api->config.engine, db);
     if (!ok)
         return FAILED;
-    struct json_out w = command_begin(c, &body, "resume");
+    struct json_out w = order_begin(c, &body, "resume");
     json_field_i64(&w, STR("change"), change.id);
     json_end_object(&w);
-    return command(c, lane, buf_str(&body));
+    return order(c, lane, buf_str(&body));
 }
 
 enum outcome api_rerun(struct call *c)
@@ -230,7 +231,7 @@ enum outcome api_rerun(struct call *c)
                    FMT_STR(str_sub(c->path[1], 0, 20)), (long long)b.nodes);
         return FAILED;
     }
-    return batch_command(c, "rerun", &b, position);
+    return batch_order(c, "rerun", &b, position);
 }
 
 enum outcome api_rerun_instance(struct call *c)
@@ -255,7 +256,7 @@ enum outcome api_rerun_instance(struct call *c)
     if (ok && n > 1)
         ok = fail(&c->err, ERR_INVALID,
                   "the batch has %zu nodes of this instance: name the workflow too", n);
-    return ok ? batch_command(c, "rerun", &b, at[0]) : FAILED;
+    return ok ? batch_order(c, "rerun", &b, at[0]) : FAILED;
 }
 
 /* --- by hand --- */
@@ -321,7 +322,7 @@ enum outcome api_dispatch(struct call *c)
     engine_read_done(c->api->config.engine, db);
     if (!ok)
         return FAILED;
-    struct json_out w = command_begin(c, &body, "dispatch");
+    struct json_out w = order_begin(c, &body, "dispatch");
     json_field_str(&w, STR("stack"), d.stack);
     json_field_str(&w, STR("component"), d.component);
     json_field_str(&w, STR("workflow"), d.workflow);
@@ -330,5 +331,5 @@ enum outcome api_dispatch(struct call *c)
     json_field_bool(&w, STR("dryRun"), d.dry_run);
     json_field_raw(&w, STR("inputs"), json_present(d.inputs) ? json_raw(d.inputs) : STR("{}"));
     json_end_object(&w);
-    return command(c, r.id, buf_str(&body));
+    return order(c, r.id, buf_str(&body));
 }
