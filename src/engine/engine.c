@@ -112,34 +112,57 @@ static str keep(char **at, str s)
 }
 
 /*
+ * What those that go together need not ask or say again: nobody else writes between them. Many
+ * deliveries at once are of one repository mostly.
+ */
+struct known {
+    int64_t empty_lane;             /* in which nothing waits; 0: none is known */
+    int64_t stale_lane;
+    str     stale_ref;              /* whose files are told to be stale */
+};
+
+/*
  * Whether the lane has nothing to do with it. An embedded database has one server; elsewhere the
  * lane's owner may be at work on what came before.
  */
 static bool may_rest(struct db *db, struct arena *mem, int64_t lane, const struct fact_rest *r,
-                     bool *rests, struct err *e)
+                     struct known *k, bool *rests, struct err *e)
 {
     bool some = false;
     *rests = r->note.len && lane > 0;      /* of a repository */
-    if (!*rests || !r->stale_ref.len)
+    if (!*rests || !r->stale_ref.len || k->empty_lane == lane)
         return true;
     if (db_kind(db) == DB_SQLITE && !facts_some(db, mem, lane, &some, e))
         return false;
     *rests = db_kind(db) == DB_SQLITE && !some;
+    k->empty_lane = *rests ? lane : k->empty_lane;
     return true;
+}
+
+static bool tell_stale(struct db *db, int64_t lane, str ref, struct known *k, struct err *e)
+{
+    if (k->stale_lane == lane && str_eq(k->stale_ref, ref))
+        return true;
+    k->stale_lane = lane;
+    k->stale_ref = ref;
+    return workflows_stale(db, lane, ref, e);
 }
 
 /* The row, and a word to the server that owns the lane. *id is 0 when the fact is there already. */
 static bool store_row(struct db *db, struct arena *mem, const struct fact *given,
-                      const struct fact_rest *r, int64_t *id, bool *rests, struct err *e)
+                      const struct fact_rest *r, struct known *k, int64_t *id, bool *rests,
+                      struct err *e)
 {
     struct fact row = *given;
-    if (!may_rest(db, mem, row.lane, r, rests, e))
+    if (!may_rest(db, mem, row.lane, r, k, rests, e))
         return false;
     row.note = *rests ? r->note : STR_NONE;
     if (!facts_add(db, mem, &row, id, e))
         return false;
     if (*rests)
-        return !*id || !r->stale_ref.len || workflows_stale(db, row.lane, r->stale_ref, e);
+        return !*id || !r->stale_ref.len || tell_stale(db, row.lane, r->stale_ref, k, e);
+    if (*id && k->empty_lane == row.lane)
+        k->empty_lane = 0;
     return db_kind(db) == DB_SQLITE || !*id ||
            db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)row.lane), e);
 }
@@ -147,7 +170,8 @@ static bool store_row(struct db *db, struct arena *mem, const struct fact *given
 static bool submission_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct submission *x = arg;
-    return store_row(db, mem, &x->fact, &x->rest, &x->id, &x->rests, e);
+    struct known k = { 0 };
+    return store_row(db, mem, &x->fact, &x->rest, &k, &x->id, &x->rests, e);
 }
 
 static void submission_done(void *arg, const struct err *e)
@@ -199,8 +223,9 @@ void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done,
 
 static bool together_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
+    struct known k = { 0 };
     for (struct submission *x = arg; x; x = x->next)
-        if (!submission_body(db, mem, x, e))
+        if (!store_row(db, mem, &x->fact, &x->rest, &k, &x->id, &x->rests, e))
             return false;
     return true;
 }
@@ -247,7 +272,8 @@ bool engine_store_fact(struct engine *en, struct db *db, struct arena *mem,
 {
     struct fact row = fact_row(en, mem, f);
     bool rests;
-    if (!store_row(db, mem, &row, &f->rest, id, &rests, e))
+    struct known k = { 0 };
+    if (!store_row(db, mem, &row, &f->rest, &k, id, &rests, e))
         return false;
     *fate = *id ? FACT_STORED : FACT_DUPLICATE;
     return true;

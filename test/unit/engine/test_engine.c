@@ -800,6 +800,16 @@ static bool push_behind(struct db *db, struct arena *mem, void *arg, struct err 
            push_fact(db, mem, x->w, x->one_waits ? "behind" : "alone", STR("main"), e);
 }
 
+static bool two_files(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct two_pushes *x = arg;
+    (void)mem;
+    x->embedded = db_kind(db) == DB_SQLITE;
+    return db_exec(db, e, NULL,
+                   "insert into workflow_file (repository_id, ref, file, read_ms) values (1, "
+                   "'main', 'a.yml', 1), (1, 'other', 'a.yml', 1)", NO_ARGS);
+}
+
 /* An answer that waits may hold files as they were before the push. */
 static void a_push_rests_on_arrival_unless_something_waits_in_its_lane(void **state)
 {
@@ -834,6 +844,43 @@ static void it_came(void *arg, enum fact_fate fate, int64_t id, const struct err
     atomic_fetch_add(e ? &c->failed : fate == FACT_STORED ? &c->stored : &c->duplicates, 1);
     assert_true(e || (id > 0) == (fate == FACT_STORED));
     atomic_fetch_sub(&c->waiting, 1);
+}
+
+/* The second one waits in the lane; what comes behind it must not overtake it. */
+static void facts_that_go_together_do_not_overtake_each_other(void **state)
+{
+    static const struct { const char *key, *note, *ref; } rows[] = {
+        { "a", "at rest", "main" },
+        { "b", "at rest", "main" },
+        { "c", "at rest", "other" },
+        { "waits", NULL, "main" },
+        { "d", "at rest", "main" },
+    };
+    enum { ROWS = sizeof rows / sizeof *rows };
+    GIVEN(w);
+    struct came came = { .waiting = ROWS };
+    struct arena *mem = arena_new(1 << 20, 1 << 24);
+    struct err e = { 0 };
+    struct two_pushes files = { .w = w };
+    assert_true(engine_write_wait(w->engine, two_files, &files, &e));
+    for (size_t i = 0; i < ROWS; i++)
+        engine_submit_soon(w->engine, mem,
+                           &(struct fact_new){ .lane = 1, .kind = "webhook.push",
+                                               .key = str_of(rows[i].key),
+                                               .body = arena_print(
+                                                   mem, "{\"ref\":\"refs/heads/%s\"}", rows[i].ref),
+                                               .rest = { rows[i].note ? str_of(rows[i].note)
+                                                                      : STR_NONE,
+                                                         str_of(rows[i].ref) } },
+                           it_came, &came);
+    engine_submit_kept(w->engine);
+    until(w, ROWS, "select count(*) from fact where state = 1 and key in ('a', 'b', 'c', 'd', 'waits')");
+    until(w, 2, "select count(*) from workflow_file where stale = 1");
+    /* The lane has words of its own for what it applies. */
+    assert_int_equal(now_is(w, "select count(*) from fact where note = 'at rest'"),
+                     files.embedded ? 3 : 0);
+    world_stop(w);
+    arena_free(mem);
 }
 
 static void facts_that_go_together_fail_each_for_itself(void **state)
@@ -962,6 +1009,7 @@ int main(int argc, char **argv)
         BOTH(an_answer_that_cannot_be_stored_makes_no_second_run),
         BOTH(execution_records_give_plan_counts),
         BOTH(a_push_rests_on_arrival_unless_something_waits_in_its_lane),
+        BOTH(facts_that_go_together_do_not_overtake_each_other),
         BOTH(facts_that_go_together_fail_each_for_itself),
         cmocka_unit_test(what_a_webhook_comes_to_is_read_from_its_payload),
         BOTH(a_review_is_left_only_where_it_was_asked_for),
