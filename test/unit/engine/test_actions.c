@@ -236,10 +236,10 @@ static void silence_ends_a_run(void **state)
     GIVEN(w);
     set_off(w);
     until(w, 1, RUNNING);
-    later(29);
+    later(20);
     reports(w, "running", false);               /* a word of its progress is no reason to wait longer */
     until(w, 1, RUNNING);
-    later(2);
+    later(11);
     until(w, 1, IN("timed_out"));
     then_error(w, "no word of its end within 30 minutes");
     until_called(w, "/runs/" RUN "/cancel", 1); /* what still runs there is stopped */
