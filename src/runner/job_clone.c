@@ -28,7 +28,40 @@ static bool is_plain(str url)
     for (size_t i = 0; i < url.len; i++)
         if ((unsigned char)url.ptr[i] <= ' ' || url.ptr[i] == 0x7f)
             return false;
-    return url.len > 0 && url.len <= 2048 && url.ptr[0] != '-' && !str_has(url, STR("::"));
+    /* "ext::…" would be a program for git. */
+    size_t colon = str_find(url, ':', 0);
+    return url.len > 0 && url.len <= 2048 && url.ptr[0] != '-' &&
+           !str_starts(str_sub(url, colon, url.len), STR("::"));
+}
+
+static bool only(str s, const char *more)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i], lower = (char)(c | 0x20);
+        if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') && !strchr(more, c))
+            return false;
+    }
+    return s.len > 0;
+}
+
+/* A name or an address of IPv4, or one of IPv6 in brackets; with a port where there may be one. */
+static bool is_host(str s, bool port_allowed)
+{
+    str port, host;
+    int64_t n;
+    bool in_brackets = s.len > 0 && s.ptr[0] == '[';
+    if (in_brackets) {
+        host = str_cut(str_sub(s, 1, s.len), ']', &port);
+        if (port.len > 0 && port.ptr[0] != ':')
+            return false;
+        port = str_sub(port, port.len > 0, port.len);
+    } else {
+        host = str_cut(s, ':', &port);
+    }
+    bool has_port = host.len + 2 * in_brackets < s.len;
+    if (!only(host, in_brackets ? ":." : ".-_") || host.ptr[0] == '-')
+        return false;
+    return !has_port || (port_allowed && str_to_i64(port, 1, 65535, &n));
 }
 
 static bool is_host_and_path(str rest, bool user_allowed)
@@ -39,21 +72,21 @@ static bool is_host_and_path(str rest, bool user_allowed)
         return false;
     if (str_find(str_sub(host, 0, host.len - name.len), ':', 0) < host.len - name.len)
         return false;               /* a password */
-    return name.len > 0 && name.ptr[0] != '-' && host.ptr[0] != '-' && path.len > 0;
+    return is_host(name, true) && host.ptr[0] != '-' && path.len > 0;
 }
 
 static bool is_scp_form(str url)
 {
     str path, host = str_cut(url, ':', &path), name = str_after_last(host, '@');
-    return path.len > 0 && path.ptr[0] != '-' && name.len > 0 && name.len < host.len &&
-           name.ptr[0] != '-' && str_find(host, '/', 0) == host.len;
+    return path.len > 0 && path.ptr[0] != '-' && name.len < host.len && host.ptr[0] != '-' &&
+           is_host(name, false) && str_find(host, '/', 0) == host.len;
 }
 
 bool repo_address_check(str url, bool local, struct err *e)
 {
     if (!is_plain(url))
         return fail(e, ERR_INVALID, "the address of the repository is empty, too long, begins with "
-                                    "a dash, or has white space or \"::\" in it");
+                                    "a dash, has white space in it, or names a program");
     if (str_starts(url, STR("https://"))) {
         if (is_host_and_path(str_sub(url, 8, url.len), false))
             return true;
