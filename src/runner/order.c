@@ -133,18 +133,6 @@ static void put_files(struct service *s, struct json_out *w, struct arena *mem, 
     json_field_str(w, STR("lockFile"), journal_lock_path(&s->journal, mem, id));
 }
 
-/* What a run must not see; its own folder stays visible. */
-static void put_hidden(struct json_out *w, const struct runner_settings *c)
-{
-    json_key(w, STR("hide"));
-    json_begin_array(w);
-    json_put_str(w, c->state_dir.text);
-    json_put_str(w, c->work_dir.text);
-    for (size_t i = 0; i < c->file_count; i++)
-        json_put_str(w, str_of(c->files[i]));
-    json_end_array(w);
-}
-
 str job_order_text(struct service *s, struct arena *mem, const struct run *r,
                    const struct accepted *a, int64_t deadline_ms)
 {
@@ -172,7 +160,6 @@ str job_order_text(struct service *s, struct arena *mem, const struct run *r,
     json_field_raw(&w, STR("hide"), s->hidden);
     json_field_i64(&w, STR("deadlineMs"), deadline_ms);
     put_limits(&w, c);
-    put_hidden(&w, c);
     json_field_str(&w, STR("keepWorkspace"), c->keep_workspace.text);
     json_end_object(&w);
     return buf_ok(&b) ? buf_str(&b) : STR_NONE;

@@ -133,15 +133,6 @@ static const char *file_of(struct arena *mem, const struct setting *d)
     return path && *path ? path : NULL;
 }
 
-static void remember_file(struct arena *mem, struct runner_settings *s, const char *path)
-{
-    for (size_t i = 0; i < s->file_count; i++)
-        if (strcmp(s->files[i], path) == 0)
-            return;
-    if (s->file_count < SETTING_FILES_MOST)
-        s->files[s->file_count++] = arena_z(mem, str_of(path));
-}
-
 static bool take_file(struct arena *mem, struct runner_settings *s, const struct setting *d,
                       const char *path, struct err *e)
 {
@@ -149,7 +140,6 @@ static bool take_file(struct arena *mem, struct runner_settings *s, const struct
     struct err why = { 0 };
     if (!io_read_file(mem, path, FILE_BYTES_MAX, &text, &why))
         return problem(mem, e, "%s_FILE: %s", d->name, why.text);
-    remember_file(mem, s, path);
     return take(mem, s, d, str_trim(text), e);
 }
 

@@ -62,13 +62,10 @@
 /* One setting: its text, and what the text means (a number, bytes, milliseconds, 1 for true). */
 struct setting_value { str text; int64_t n; };
 
-enum { SETTING_FILES_MOST = 16 };
 struct runner_settings {
 #define X(field, ...) struct setting_value field;
     RUNNER_SETTINGS(X)
 #undef X
-    const char *files[SETTING_FILES_MOST];  /* that a NAME_FILE named: runs must not see them */
-    size_t      file_count;
 };
 
 /*
