@@ -95,6 +95,8 @@ static bool put_back(struct step *s, const struct answer *a, struct err *e)
         return false;
     if (a->outcome == FORGE_LIMITED && !budget_limited(s, h, e))
         return false;
+    if (a->outcome == FORGE_OK)         /* of the search for it: nothing is wrong */
+        return nodes_save(s->db, h->row.seq, r.position, n, s->now_ms, e);
     n->error_code = a->outcome == FORGE_LIMITED ? STR("rate_limited") : STR("forge_unreachable");
     n->error_text = arena_copy(h->mem, a->message);
     return nodes_save(s->db, h->row.seq, r.position, n, s->now_ms, e);
@@ -185,6 +187,15 @@ static bool send_again(struct step *s, const struct answer *a, struct err *e)
     return effects_restart(s->db, f.id, s->now_ms, e) && outbox_prepare(s, &f, false, e);
 }
 
+/* There is no run. Who was cancelled meanwhile, or superseded, gets none any more. */
+static bool gone(struct step *s, const struct answer *a, const struct hot *h,
+                 const struct run_row *r, struct err *e)
+{
+    const struct batch_node *n = &h->b->node[r->position];
+    bool wanted = !n->cancel_wanted && !h->b->superseded;
+    return wanted ? send_again(s, a, e) : put_back(s, a, e);
+}
+
 static bool look_again(struct step *s, const struct answer *a, struct err *e)
 {
     step_due_at(s, s->now_ms + FIND_AGAIN_MS);
@@ -229,14 +240,14 @@ static bool dispatch_looked_for(struct step *s, const struct answer *a, struct e
     if (a->effect.attempts * FIND_AGAIN_MS < settle_ms)
         return look_again(s, a, e);
     if (r.findable)
-        return send_again(s, a, e);
+        return gone(s, a, h, &r, e);
     struct run_row *waiting;
     size_t waiting_count;
     if (!unclaimed(s, runs, &r, r.created_ms, &only, &count, e) ||
         !runs_unmatched(s->db, s->mem, s->lane->id, r.workflow, &waiting, &waiting_count, e))
         return false;
     if (count == 0)
-        return send_again(s, a, e);
+        return gone(s, a, h, &r, e);
     if (count == 1 && waiting_count == 1)
         return end(s, a, false, STR("the only run it can be"), e) &&
                run_accepted(s, r.id, only, STR(""), e);

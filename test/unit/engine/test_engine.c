@@ -179,6 +179,41 @@ static void a_dispatch_that_never_arrived_is_sent_again_under_the_same_id(void *
     world_stop(w);
 }
 
+/* Cancelled while its run is looked for: there is none, and there will be none. */
+static void what_is_cancelled_while_it_is_looked_for_is_not_sent_again(void **state)
+{
+    GIVEN(w);
+    bool refused;
+    w->mood = LOSES_ANSWER_BEFORE;
+    w->mood_left = 2;
+    open_and_upload(w);
+    until_so(w, w->dispatch_calls == 2);
+    str id = world_text(w, "select id from batch");
+    world_command(w, arena_print(w->both->mem, "{\"command\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
+                                 FMT_STR(id)).ptr, &refused);
+    assert_false(refused);
+    until(w, 4, "select count(*) from node where state = 'cancelled' and error_code = ''");
+    until(w, 1, "select count(*) from batch where verdict = 'cancelled'");
+    until(w, 0, "select count(*) from run");
+    assert_int_equal(w->dispatch_calls, 2);
+    assert_int_equal(w->runs, 0);
+    world_stop(w);
+}
+
+static void what_is_superseded_while_it_is_looked_for_is_not_sent_again(void **state)
+{
+    GIVEN(w);
+    w->mood = LOSES_ANSWER_BEFORE;
+    w->mood_left = 2;
+    open_and_upload(w);
+    until_so(w, w->dispatch_calls == 2);
+    world_pull(w, "synchronize", 7, "bbbb222", false, 5);
+    until(w, 4, "select count(*) from node where state = 'superseded'");
+    assert_int_equal(w->dispatch_calls, 2);
+    assert_int_equal(w->runs, 0);
+    world_stop(w);
+}
+
 static const char *const wide = "[" NODE("a", "") "," NODE("b", "") "," NODE("c", "") "," NODE(
     "d", "") "," NODE("e", "") "," NODE("f", "") "," NODE("g", "") "," NODE("h", "") "]";
 
@@ -982,6 +1017,8 @@ int main(int argc, char **argv)
         BOTH(a_lost_answer_never_makes_a_second_run),
         BOTH(many_dispatches_that_never_arrived_are_each_sent_again_once),
         BOTH(a_dispatch_that_never_arrived_is_sent_again_under_the_same_id),
+        BOTH(what_is_cancelled_while_it_is_looked_for_is_not_sent_again),
+        BOTH(what_is_superseded_while_it_is_looked_for_is_not_sent_again),
         BOTH(an_unreachable_forge_is_tried_again),
         BOTH(a_limit_is_waited_out),
         BOTH(a_refusal_is_an_error_of_that_node_alone),

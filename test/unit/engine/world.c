@@ -345,7 +345,7 @@ static bool try_start(struct world *w, struct err *e)
                               .runner = w->runner.call ? &w->runner : NULL,
                               .seal_key = w->key,
                               .callback_key = w->key,
-                              .lease_ms = 2000,
+                              .lease_ms = 10000,
                               .sweep_ms = 500,
                               .silent_ms = 60000,
                               .find_settle_ms = 4000,
