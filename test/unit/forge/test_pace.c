@@ -7,7 +7,7 @@
 
 #include "rig.h"
 
-enum { POINTS = 12, WINDOW_MS = 40, SETTLE_US = 150000 };
+enum { POINTS = 12, WINDOW_MS = 40, SETTLE_US = 400000 };
 
 static const struct forge_call DISPATCH = {.kind = FORGE_DISPATCH,
                                            .owner = STR_INIT("acme"),
@@ -77,6 +77,15 @@ static void wait_for(int n)
     assert_int_equal(atomic_load(&answered), n);
 }
 
+/* Time may go by only when what was let go has been heard of. */
+static void wait_for_request(const char *part, int n)
+{
+    for (int i = 0; i < 60000 && rig_seen(part) < n; i++)
+        usleep(1000);
+    usleep(SETTLE_US);
+    assert_int_equal(rig_seen(part), n);
+}
+
 /* And no more than so many. */
 static void wait_for_just(int n)
 {
@@ -133,10 +142,7 @@ static void every_page_waits_for_its_turn(void **state)
     struct paced p = given_limits((struct pace_limits){ .points_per_minute = 3 });
     send_calls(&p, &list, 1);
     for (int pages = 3; pages <= 6; pages += 3, atomic_fetch_add(&rig.now_ms, WINDOW_MS)) {
-        for (int i = 0; i < 60000 && rig_seen("GET /") < pages; i++)
-            usleep(1000);
-        usleep(SETTLE_US);
-        assert_int_equal(rig_seen("GET /"), pages);
+        wait_for_request("GET /", pages);
     }
     wait_for(1);
     assert_int_equal(atomic_load(&good), 1);
@@ -154,6 +160,7 @@ static void the_second_page_comes_before_calls_that_have_not_begun(void **state)
     struct paced p = given_limits((struct pace_limits){ .points_per_minute = 1 });
     send_calls(&p, &list, 1);
     send_calls(&p, &read, 2);
+    wait_for_request("GET /repos/acme/infra/pulls", 1);
     wait_for_just(0);
     atomic_fetch_add(&rig.now_ms, WINDOW_MS);
     wait_for_just(1);
@@ -175,6 +182,7 @@ static void what_has_begun_is_finished_first(void **state)
     struct paced p = given_limits((struct pace_limits){ .points_per_minute = 6 });
     send_calls(&p, &comment, 1);
     send_many(&p, 2);                           /* looking for it and one dispatch: 6 points */
+    wait_for_request("GET /repos/acme/infra/issues/7/comments", 1);
     wait_for_just(1);
     atomic_fetch_add(&rig.now_ms, WINDOW_MS);   /* now the comment is before the other dispatch */
     wait_for_just(2);

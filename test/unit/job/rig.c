@@ -126,7 +126,7 @@ static str order_text(struct rig *r, const struct given_order *o)
 {
     const char *more = o->more ? o->more : "";
     const char *url = o->url ? o->url : rig_path(r, "repo");
-    int64_t deadline = clock_utc_ms() + (o->deadline_in_ms ? o->deadline_in_ms : 60000);
+    int64_t deadline = clock_utc_ms() + (o->deadline_in_ms ? o->deadline_in_ms : 600000);
     return arena_print(
         r->mem,
         "{\"runId\":\"" RUN "\",\"workflow\":\"%s\",\"stack\":\"dev\","
