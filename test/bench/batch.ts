@@ -37,7 +37,7 @@ export async function simulator(box: Box, sim: ForgeSim): Promise<void> {
 export async function repositoryOf(box: Box, sim: ForgeSim): Promise<number> {
     const repo = await sim.createRepo({ owner: 'acme', name: 'infra', files: { 'README.md': 'x', '.github/workflows/plan.yaml': workflow('plan') } });
     await sim.installation(repo.installation_id!, 'created');
-    for (const end = Date.now() + 10_000; Date.now() < end; await sleep(50)) {
+    for (const end = Date.now() + 60_000; Date.now() < end; await sleep(50)) {
         const [row] = await box.api.all<{ id: number; owner: string }>('/api/v1/repositories');
         if (row) return row.id;
     }
@@ -83,7 +83,7 @@ export async function play(plan: Plan): Promise<Played> {
         const warm = await sim.openPull('acme/infra', { head: 'warm', files: { 'a.txt': 'a' } });
         await sleep(300);
         await upload(box, warm, lattice(4, 2, 2));
-        if ((await ended(box, warm.head_sha, 20_000)).state !== 'ended') throw new Error(`the small batch before did not end:\n${box.serve.logTail()}`);
+        if ((await ended(box, warm.head_sha, 60_000)).state !== 'ended') throw new Error(`the small batch before did not end:\n${box.serve.logTail()}`);
         await plan.prepare?.(sim);
         await sim.control('POST', '/referee/reset');
         const pull = await sim.openPull('acme/infra', { head: 'w6', files: { 'b.txt': 'b' } });
@@ -135,11 +135,11 @@ export async function showBatch(isShort: boolean): Promise<Figure[]> {
     const size = isShort ? { nodes: 80, levels: 4, edges: 200 } : { nodes: 2000, levels: 8, edges: 6000 };
     const rounds = isShort ? 1 : 3;
     const quiet: Played[] = [];
-    for (let round = 0; round < rounds; round++) quiet.push(await play({ ...size, ms_max: 120_000 }));
+    for (let round = 0; round < rounds; round++) quiet.push(await play({ ...size, ms_max: 240_000 }));
     const of = (pick: (one: Played) => number) => median(quiet.map(pick));
     const total = of((p) => p.total_ms), cpu = of((p) => p.cpuMs) / size.nodes;
-    const bad = await play({ ...size, ms_max: 120_000, prepare: faults, settings: { sweep_ms: '1000', silent_ms: '3000', find_settle_ms: '3000' } });
-    const paced = await play({ ...size, ms_max: 120_000, prepare: limits, settings: { github_pace: '100', github_minute_ms: String(window_ms) } });
+    const bad = await play({ ...size, ms_max: 240_000, prepare: faults, settings: { sweep_ms: '1000', silent_ms: '3000', find_settle_ms: '3000' } });
+    const paced = await play({ ...size, ms_max: 240_000, prepare: limits, settings: { github_pace: '100', github_minute_ms: String(window_ms) } });
     const writes = paced.points / 900;
     const least = Math.max(0, Math.ceil(writes) - 1) * window_ms;
     const refused = (paced.statuses['403'] ?? 0) + (paced.statuses['429'] ?? 0);

@@ -20,7 +20,7 @@ interface Row {
 }
 
 async function stateOf(box: Box, head: string, wanted: string[]): Promise<Row> {
-    for (const end = Date.now() + 60_000; Date.now() < end; await sleep(20)) {
+    for (const end = Date.now() + 120_000; Date.now() < end; await sleep(20)) {
         const [batch] = await box.api.all<Row>(`/api/v1/batches?head_sha=${head}`);
         if (batch && wanted.includes(batch.state)) return batch;
     }
@@ -53,15 +53,15 @@ async function wake(batches: number, database?: Database): Promise<number> {
         await repositoryOf(box, sim);
         const [installation] = await box.api.all<{ id: number }>('/api/v1/installations');
         const remaining = async () => (await box.api.call<{ remaining: number | null }>('GET', `/api/v1/installations/${installation!.id}/budget`)).remaining;
-        await sim.setBudget(installation!.id, { limit: 5000, remaining: 4, reset_ms: 15_000, window_ms: 3600_000 });
-        const reset_at = Date.now() + 15_000;
+        await sim.setBudget(installation!.id, { limit: 5000, remaining: 4, reset_ms: 30_000, window_ms: 3600_000 });
+        const reset_at = Date.now() + 30_000;
         /* Their checks bring the news; a window that ends earlier than the last one said is believed when it is told twice. */
         for (let i = 0; i < 4; i++) await sim.openPull('acme/infra', { head: `news${i}`, files: { [`n${i}.txt`]: 'n' } });
         while (((await remaining()) ?? 5000) > 1 && Date.now() < reset_at) await sleep(20);
         const order = (i: number) => ({ repo: 'acme/infra', stack: 'prod', component: `w${i}`, workflow: 'plan.yaml', inputs: {} });
         for (let i = 0; i < batches; i += 50)
             await Promise.all(Array.from({ length: 50 }, (_, k) => box.api.call('POST', '/api/v1/dispatch', order(i + k))));
-        for (const end = Date.now() + 60_000; Date.now() < end; await sleep(50)) {
+        for (const end = Date.now() + 120_000; Date.now() < end; await sleep(50)) {
             const line = readFileSync(box.serve.logFile, 'utf8').split('\n').find((one) => one.includes('budget given out'));
             if (line) return Number(/took_us=(\d+)/.exec(line)?.[1]) / 1000 / (Number(/batches=(\d+)/.exec(line)?.[1]) / batches);
         }
@@ -99,7 +99,7 @@ async function hold(nodes: number): Promise<Held> {
         const early = (await runs()).length - before;
         const asked = Date.now();
         await box.api.call('POST', `/api/v1/batches/${batch.id}/release`, {});
-        for (const end = Date.now() + 20_000; Date.now() < end; await sleep(50)) {
+        for (const end = Date.now() + 60_000; Date.now() < end; await sleep(50)) {
             const fresh = (await runs()).filter((run) => !known.has(run.id));
             if (fresh.length === 0) continue;
             const first = Math.min(...fresh.map((run) => run.created_at_ms));

@@ -76,7 +76,7 @@ export class Child {
     }
 }
 
-export async function answers(url: string, ms_max = 10_000): Promise<void> {
+export async function answers(url: string, ms_max = 60_000): Promise<void> {
     for (const end = Date.now() + ms_max; Date.now() < end; await sleep(10)) {
         if (await fetch(url).then((a) => a.body?.cancel().then(() => true) ?? true, () => false)) return;
     }

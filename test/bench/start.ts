@@ -38,7 +38,7 @@ async function startOnce(box: Box): Promise<number> {
     const begin = now_ms();
     const child = spawn(program, ['serve', '--config', `${box.dir}/signalbox.conf`], { stdio: 'ignore' });
     try {
-        for (const end = begin + 10_000; now_ms() < end; await sleep(1)) {
+        for (const end = begin + 60_000; now_ms() < end; await sleep(1)) {
             const status = await statusOf(`${box.serve.url}/readyz`);
             if (status >= 200 && status < 300) return now_ms() - begin;
         }

@@ -26,7 +26,7 @@ class Forge {
     async forget(dispatch_ms: number): Promise<void> {
         await fetch(`${this.url}/_forget=${dispatch_ms}`);
     }
-    async first(repo: string, ms_max = 20_000): Promise<number> {
+    async first(repo: string, ms_max = 60_000): Promise<number> {
         for (const end = Date.now() + ms_max; Date.now() < end; await sleep(20)) {
             const all = (await (await fetch(`${this.url}/_dispatches`)).json()) as { repo: string; at_ms: number }[];
             const found = all.find((one) => one.repo === repo);

@@ -56,8 +56,8 @@ async function inHardenedBuild(test: MesonTest): Promise<string> {
     const [program, ...args] = test.command ?? [];
     const target = program === undefined ? '' : relative(join(root, 'build-test'), program);
     if (!target.startsWith('test/')) return '';
-    const built = await call('ninja', ['-C', join(root, 'build'), '--quiet', target], 5);
-    return built.code === 0 ? (await call(join(root, 'build', target), args, 3, { CMOCKA_MESSAGE_OUTPUT: 'TAP' })).stdout : '';
+    const built = await call('ninja', ['-C', join(root, 'build'), '--quiet', target], 15);
+    return built.code === 0 ? (await call(join(root, 'build', target), args, 15, { CMOCKA_MESSAGE_OUTPUT: 'TAP' })).stdout : '';
 }
 
 async function fuzz(): Promise<Count> {
@@ -74,9 +74,9 @@ async function fuzz(): Promise<Count> {
             const found = join(root, 'build-fuzz/found', name);
             mkdirSync(found, { recursive: true });
             const corpus = join(root, 'test/fuzz/corpus', name);
-            const limits = [`-max_total_time=${seconds}`, '-max_len=16384', '-timeout=10', `-artifact_prefix=${found}-`];
+            const limits = [`-max_total_time=${seconds}`, '-max_len=16384', '-timeout=60', `-artifact_prefix=${found}-`];
             const folders = existsSync(corpus) ? [found, corpus] : [found];
-            counts.push(oneCase(`fuzz ${name}`, await call(join(folder, file), [...limits, ...folders], 3)));
+            counts.push(oneCase(`fuzz ${name}`, await call(join(folder, file), [...limits, ...folders], 10)));
         }
     };
     await Promise.all(Array.from({ length: jobs }, worker));
