@@ -344,7 +344,7 @@ static void the_table_names_who_releases_and_how(void **state)
         const struct hold_rule *r = hold_rule((enum hold_kind)i);
         assert_string_equal(r->name, want[i].name);
         assert_int_equal(r->release, want[i].by);
-        assert_string_equal(r->command, want[i].command);
+        assert_string_equal(r->order, want[i].command);
         assert_true(strlen(r->summary) > 10);
         assert_true(hold_kind_read(str_of(want[i].name), &k));
         assert_int_equal(k, i);

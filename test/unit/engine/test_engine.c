@@ -189,7 +189,7 @@ static void what_is_cancelled_while_it_is_looked_for_is_not_sent_again(void **st
     open_and_upload(w);
     until_so(w, w->dispatch_calls == 2);
     str id = world_text(w, "select id from batch");
-    world_command(w, arena_print(w->both->mem, "{\"command\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
+    world_order(w, arena_print(w->both->mem, "{\"order\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
                                  FMT_STR(id)).ptr, &refused);
     assert_false(refused);
     until(w, 4, "select count(*) from node where state = 'cancelled' and error_code = ''");
