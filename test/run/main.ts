@@ -125,6 +125,7 @@ const suites: Suite[] = [
     nodeSuite('api', 'the real server over HTTP, on both databases', 30),
     nodeSuite('e2e', 'the real atmos CLI', 30),
     nodeSuite('demo', 'the story of the demo, with and without a kill', 20, 1),
+    nodeSuite('image', 'what is deployed of the runner: the image, the compose file, the unit', 30, 1),
     nodeSuite('bench', 'the short form of the measurements: that each runs to its end', 20, 1),
 ];
 
