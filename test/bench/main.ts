@@ -1,5 +1,5 @@
 /*
- * ./dev bench [--short] [webhooks uploads batch holds locks start]: every figure beside its anchor, measured in one run.
+ * ./dev bench [--short] [webhooks uploads batch holds locks start runner]: every figure beside its anchor, measured in one run.
  * --short only sees that everything runs. Exit code 1 when a figure is missed (not with --short) or something broke.
  */
 import { parseArgs } from 'node:util';
@@ -7,6 +7,7 @@ import { showBatch } from './batch.ts';
 import { showLocks } from './locks.ts';
 import { showHolds } from './holds.ts';
 import { buildPrograms, has } from './rig.ts';
+import { showRunner } from './runner.ts';
 import { showStart } from './start.ts';
 import type { Figure } from './table.ts';
 import { showUploads } from './uploads.ts';
@@ -19,6 +20,7 @@ const parts: Record<string, (isShort: boolean) => Promise<Figure[]>> = {
     holds: showHolds,
     locks: showLocks,
     start: showStart,
+    runner: showRunner,
 };
 
 const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { short: { type: 'boolean', default: false } } });
