@@ -17,7 +17,11 @@
 #include "runner/service.h"
 #include "runner/which.h"
 
-enum { EXIT_SETTINGS = 78, PROBE_MS = 30000 };
+enum {
+    EXIT_SETTINGS = 78,
+    PROBE_MS = 30000,
+    HEALTH_MS = 4000,           /* the image gives the question five seconds */
+};
 
 static int say_problems(const struct err *e)
 {
@@ -134,6 +138,36 @@ static void settings_wipe(struct runner_settings *c)
         secret_wipe((char *)(uintptr_t)secrets[i]->text.ptr, secrets[i]->text.len);
 }
 
+/* What a container engine calls: one that is told to stop listens no more, and is not well. */
+static int ask_health(const struct runner_settings *c, struct arena *mem)
+{
+    struct err e = { 0 };
+    struct http_client *client;
+    struct http_answer answer;
+    str host = c->bind_address.text;
+    if (str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("::")))
+        host = STR("127.0.0.1");
+    bool is_v6 = memchr(host.ptr, ':', host.len) != NULL;
+    struct http_client_config config = { .user_agent = "signalbox/" RUNNER_VERSION };
+    struct http_call call = {
+        .url = arena_print(mem, is_v6 ? "http://[" PRI_STR "]:%lld/healthz"
+                                      : "http://" PRI_STR ":%lld/healthz",
+                           FMT_STR(host), (long long)c->port.n),
+        .timeout_ms = HEALTH_MS,
+    };
+    if (!http_client_start(&config, &client, &e)) {
+        fprintf(stderr, "signalbox runner: %s\n", e.text);
+        return 1;
+    }
+    http_call_wait(client, mem, &call, &answer);
+    http_client_stop(client);
+    bool well = answer.outcome == HTTP_ANSWERED && answer.status == 200;
+    if (!well)
+        fprintf(stderr, "signalbox runner: not well: " PRI_STR " answered %d %s\n",
+                FMT_STR(call.url), answer.status, answer.why);
+    return well ? 0 : 1;
+}
+
 int runner_main(int argc, char **argv)
 {
     SCOPED(arena) struct arena *mem = arena_new((size_t)1 << 20, (size_t)64 << 20);
@@ -144,9 +178,10 @@ int runner_main(int argc, char **argv)
         return 0;
     }
     bool check = argc == 1 && str_eq(str_of(argv[0]), STR("--check"));
-    if (argc && !check) {
-        fprintf(stderr, "signalbox runner: unexpected argument %s; it takes --check or --help, and "
-                        "its settings from the environment\n", argv[0]);
+    bool health = argc == 1 && str_eq(str_of(argv[0]), STR("--health"));
+    if (argc && !check && !health) {
+        fprintf(stderr, "signalbox runner: unexpected argument %s; it takes --check, --health or "
+                        "--help, and its settings from the environment\n", argv[0]);
         return EXIT_SETTINGS;
     }
     become_private();
@@ -161,6 +196,8 @@ int runner_main(int argc, char **argv)
         printf("the settings are fine\n");
         return 0;
     }
+    if (health)
+        return ask_health(&s->settings, mem);
     log_setup_from(&s->settings);
     int code = serve(s);
     settings_wipe(&s->settings);

@@ -1,7 +1,7 @@
 /* The image of the runner, built by Debian's buildah without a daemon, in a storage of its own that goes with the test. */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { freemem, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -27,7 +27,8 @@ export interface Declared {
 }
 
 export class Images {
-    readonly folder = mkdtempSync(join(tmpdir(), 'signalbox-image-'));
+    /** In memory where there is plenty: each step of a build is a copy of the whole file system. */
+    readonly folder = mkdtempSync(join(freemem() > 8 * 2 ** 30 && existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'signalbox-image-'));
 
     private buildah(...args: string[]): Promise<string> {
         const storage = ['--storage-driver', 'vfs', '--root', join(this.folder, 'root'), '--runroot', join(this.folder, 'run')];
