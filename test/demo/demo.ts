@@ -1,5 +1,6 @@
 /*
  * ./dev demo: the real server beside the stand-in for GitHub, and one pull request's life. Serves on until Ctrl-C.
+ * --runner plays another one: actions on a runner of one's own.
  * --once ends after the story (exit code 1 when it came to a wrong end); --crash kills the server (kill -9) in the middle, twice.
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,13 +12,15 @@ import { Api } from './api.ts';
 import { Screen } from './screen.ts';
 import { freePort, Serve } from './serve.ts';
 import { Breakers, breakersComplaints, breakersSum } from './breakers.ts';
+import { runnerComplaints, runnerSum, RunnerStory } from './runner.ts';
 import { complaints, Story, type End } from './story.ts';
 
-const usage = `usage: ./dev demo [--once] [--crash] [--chapter 1|2] [--port N]
+const usage = `usage: ./dev demo [--once] [--crash] [--chapter 1|2] [--runner] [--port N]
 
   --once    end after the story, with exit code 0 when it came to the right end
   --crash   kill the server (kill -9) while plans run and while applies run, and start it again
   --chapter only one of the two: 1 the life of a pull request, 2 circuit breakers
+  --runner  another story: actions whose workflows run on a runner beside the server
   --port N  serve there (default 8080 when it is free)
 `;
 const { values: flags } = parseArgs({
@@ -25,6 +28,7 @@ const { values: flags } = parseArgs({
         once: { type: 'boolean', default: false },
         crash: { type: 'boolean', default: false },
         chapter: { type: 'string', default: '' },
+        runner: { type: 'boolean', default: false },
         port: { type: 'string', default: '8080' },
         help: { type: 'boolean', default: false },
     },
@@ -49,6 +53,7 @@ async function startServer(sim: ForgeSim, dir: string): Promise<Serve> {
         github_webhook_secret: app.webhook_secret,
         oidc_issuers: sim.ready.oidc,
         ca_file: sim.ready.ca,
+        runner_hosts: '127.0.0.1',
         // GitHub's written limits are by the minute; nobody wants to wait for 247 dispatches at that pace.
         github_minute_ms: flags.once ? '1000' : '3000',
         ...(flags.crash ? impatient : {}),
@@ -100,6 +105,11 @@ async function chapters(sim: ForgeSim, serve: Serve, token: string): Promise<str
     const api = new Api(serve.url, token);
     const pace = flags.once ? { runMs: 60, look_ms: 40 } : { runMs: 900, look_ms: 120 };
     const wrong: string[] = [];
+    if (flags.runner) {
+        const played = await new RunnerStory(sim, api, screen, program).play();
+        console.log(`end: ${runnerSum(played)}`);
+        return runnerComplaints(played);
+    }
     if (flags.chapter !== '2') {
         const story = new Story(sim, api, screen, pace);
         if (flags.crash) story.looked = crashes(serve);

@@ -24,7 +24,7 @@ import {
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { program } from './box.ts';
 
@@ -63,7 +63,7 @@ function reachable(): string {
 }
 
 /** A page of the shell, put together here: there are no shell files in the tree. */
-const shell = (lines: string[]): string => [`#!${'/bin/sh'}`, ...lines, ''].join('\n');
+export const shell = (lines: string[]): string => [`#!${'/bin/sh'}`, ...lines, ''].join('\n');
 
 // ---- the platform ----
 
@@ -154,7 +154,7 @@ export function certificate(dir: string, host: string): { key: Buffer; cert: Buf
 
 // ---- the repository and the tools ----
 
-function makeRepository(dir: string): void {
+function makeRepository(dir: string, files: Record<string, string>): void {
     const git = (...args: string[]) =>
         execFileSync('git', ['-C', dir, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args], {
             ...asRunner,
@@ -164,8 +164,11 @@ function makeRepository(dir: string): void {
     mkdirSync(dir);
     if (uid !== undefined) chownSync(dir, uid, uid);
     git('init', '--quiet', '--initial-branch=main');
-    writeFileSync(join(dir, 'atmos.yaml'), 'base_path: .\n');
-    if (uid !== undefined) chownSync(join(dir, 'atmos.yaml'), uid, uid);
+    for (const [path, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(dir, path)), { recursive: true });
+        writeFileSync(join(dir, path), text);
+    }
+    if (uid !== undefined) execFileSync('chown', ['-R', `${uid}:${uid}`, dir]);
     git('add', '.');
     git('commit', '--quiet', '-m', 'first');
 }
@@ -268,6 +271,10 @@ export interface HouseOrder {
     settings?: Record<string, string>;
     /** The auth token comes from the file `token`. */
     tokenInFile?: boolean;
+    /** What is in the repository. */
+    files?: Record<string, string>;
+    /** The atmos program itself, instead of the one that does what its workflow's name says. */
+    atmos?: string | Buffer;
 }
 
 export class RunnerHouse {
@@ -283,9 +290,9 @@ export class RunnerHouse {
 
     private constructor(order: HouseOrder) {
         const at = (name: string) => join(this.dir, name);
-        makeRepository(at('repo'));
+        makeRepository(at('repo'), order.files ?? { 'atmos.yaml': 'base_path: .\n' });
         for (const [name, lines] of [['atmos', atmosLines(this.dir)], ['git', gitLines(this.dir)]] as const) {
-            writeFileSync(at(name), shell(lines), { mode: 0o755 });
+            writeFileSync(at(name), name === 'atmos' && order.atmos !== undefined ? order.atmos : shell(lines), { mode: 0o755 });
         }
         this.secrets.set('the auth token', this.authToken);
         this.settings = {
