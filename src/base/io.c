@@ -31,13 +31,9 @@ static ssize_t read_some(int fd, char *to, size_t n)
     return got;
 }
 
-bool io_read_file(struct arena *mem, const char *path, size_t max, str *out, struct err *e)
+bool io_read_open(struct arena *mem, int fd, const char *path, size_t max, str *out,
+                  struct err *e)
 {
-    SCOPED(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return fail(e, ERR_NOT_FOUND, "there is no file %s", path);
-    if (fd < 0)
-        return fail_errno(e, "opening %s failed: %m", path);
     struct stat st;
     if (fstat(fd, &st) < 0)
         return fail_errno(e, "looking at %s failed: %m", path);
@@ -65,6 +61,16 @@ bool io_read_file(struct arena *mem, const char *path, size_t max, str *out, str
     p[len] = '\0';
     *out = (str){ p, len };
     return true;
+}
+
+bool io_read_file(struct arena *mem, const char *path, size_t max, str *out, struct err *e)
+{
+    SCOPED(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return fail(e, ERR_NOT_FOUND, "there is no file %s", path);
+    if (fd < 0)
+        return fail_errno(e, "opening %s failed: %m", path);
+    return io_read_open(mem, fd, path, max, out, e);
 }
 
 static bool sync_folder(const char *path, struct err *e)

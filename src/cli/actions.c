@@ -1,4 +1,6 @@
 /* secrets, runners, actions: what a repository can set off, with what, and where. */
+#include <unistd.h>
+
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/yaml.h"
@@ -90,7 +92,8 @@ static bool read_input(struct cli *c, size_t max, str *out)
 {
     str file = opt_text(c, "file");
     bool none = !file.len || str_eq(file, STR("-"));
-    return io_read_file(c->mem, none ? "/dev/stdin" : arena_z(c->mem, file), max, out, &c->err);
+    return none ? io_read_open(c->mem, STDIN_FILENO, "standard input", max, out, &c->err)
+                : io_read_file(c->mem, arena_z(c->mem, file), max, out, &c->err);
 }
 
 /* --- secrets --- */

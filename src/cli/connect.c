@@ -50,17 +50,6 @@ static bool read_server(struct cli *c)
 
 /* --- token --- */
 
-static bool read_stdin(struct cli *c, str *out)
-{
-    char *text = arena_take(c->mem, TOKEN_BYTES_MAX + 1, 1);
-    size_t n = 0;
-    ssize_t got;
-    while (n < TOKEN_BYTES_MAX && (got = read(STDIN_FILENO, text + n, TOKEN_BYTES_MAX - n)) > 0)
-        n += (size_t)got;
-    *out = (str){text, n};
-    return true;
-}
-
 static bool token_file(struct cli *c, str path, bool must, str *out)
 {
     struct err e = {0};
@@ -93,7 +82,7 @@ static bool read_token(struct cli *c)
     str file = opt_text(c, "token-file"), text = STR_NONE, usual = token_path(c);
     if (str_eq(file, STR("-"))) {
         c->token_from = STR("standard input");
-        if (!read_stdin(c, &text))
+        if (!io_read_open(c->mem, STDIN_FILENO, "standard input", TOKEN_BYTES_MAX, &text, &c->err))
             return false;
     } else if (file.ptr) {
         if (!token_file(c, file, true, &text))

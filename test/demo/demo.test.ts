@@ -71,6 +71,11 @@ describe('the story of the demo', () => {
         const held = await play(sanitized, '--chapter', '2');
         assert.equal(held.code, 0, held.output);
     });
+    it('runs actions on a runner of its own, and nothing of them is left', async () => {
+        const { code, output } = await play(sanitized, '--runner');
+        assert.equal(code, 0, output);
+        assert.match(output, /runs of actions: succeeded, failed, failed, cancelled; exit code of the failing one: 42; secrets in logs: 0; left behind: 0/);
+    });
     it('serves on until Ctrl-C, then leaves nothing behind', async () => {
         const child = spawn(process.execPath, [demo, '--port', '0', '--chapter', '1'], {
             stdio: ['ignore', 'pipe', 'inherit'],

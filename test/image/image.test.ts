@@ -39,7 +39,8 @@ const atmos = `
 int main(int argc, char **argv)
 {
     int fd = open("/written", O_CREAT | O_WRONLY, 0600);
-    printf("user %d, group %d, %s; %s; shell: %s\\n", (int)getuid(), (int)getgid(), fd < 0 ? strerror(errno) : "written",
+    const char *written = fd < 0 ? strerror(errno) : "written";
+    printf("user %d, group %d, %s; %s; shell: %s\\n", (int)getuid(), (int)getgid(), written,
            access("atmos.yaml", R_OK) ? "no clone" : "in the clone", access("/bin/sh", F_OK) ? "none" : "there");
     for (int i = 1; i < argc; i++)
         printf("[%s]", argv[i]);
