@@ -32,7 +32,7 @@ export class Images {
 
     private buildah(...args: string[]): Promise<string> {
         const storage = ['--storage-driver', 'vfs', '--root', join(this.folder, 'root'), '--runroot', join(this.folder, 'run')];
-        return run('buildah', [...storage, ...args], { minutes: 6 });
+        return run('buildah', [...storage, ...args], { minutes: 20 });
     }
 
     /** An image of these files alone: pairs of a source on this machine and a place in the image; an archive is unpacked. */
@@ -71,7 +71,7 @@ export async function debian(): Promise<string> {
     if (existsSync(archive)) return archive;
     mkdirSync(cache, { recursive: true });
     const aside = `${archive}.${process.pid}.tar`;
-    await run('mmdebstrap', ['--quiet', '--variant=apt', '--include=ca-certificates', 'bookworm', aside], { minutes: 8 });
+    await run('mmdebstrap', ['--quiet', '--variant=apt', '--include=ca-certificates', 'bookworm', aside], { minutes: 20 });
     renameSync(aside, archive);
     return archive;
 }
