@@ -285,7 +285,7 @@ static struct outcome run_atmos(struct job *j)
     }
     output_flush(&j->output);
     if (child.box_refused[0])
-        note(j, "signalbox: without namespaces", child.box_refused);
+        log_info("a run without namespaces", LZ("run", j->order.run_id), LZ("why", child.box_refused));
     struct outcome end = outcome_of(j, &child);
     if (child.stopped != STOP_NOT)
         note(j, "signalbox", arena_z(j->mem, end.error));
