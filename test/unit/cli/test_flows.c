@@ -5,6 +5,7 @@
 #include "rig.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 
 #include <netinet/in.h>
 #include <pthread.h>
@@ -35,6 +36,18 @@
     {                                                                                              \
         "GET /api/v1/repositories?limit=500", LIST(REPO), 0, NULL                                  \
     }
+
+#define ACTION                                                                                     \
+    "{\"name\":\"grow\",\"source\":\"api\",\"definition\":{\"parameters\":[{\"name\":\"by\","          \
+    "\"type\":\"number\"},{\"name\":\"who\"}],\"trigger\":{\"type\":\"atmos-workflow\","                 \
+    "\"workflow\":\"w\",\"stack\":\"s\"},\"timeout\":60},\"createdAt\":null,\"updatedAt\":null,"       \
+    "\"updatedBy\":\"ann\"}"
+#define ACTION_RUN                                                                                 \
+    "{\"id\":\"u1\",\"repository\":\"acme/infra\",\"action\":\"grow\",\"state\":\"running\","          \
+    "\"error\":null,\"parameters\":{\"by\":3},\"metadata\":null,\"actor\":\"ann\","                    \
+    "\"createdAt\":null,\"endedAt\":null}"
+/* Made for the time of the tests, where they run. */
+#define ACTION_FILE "test_cli_flows_action.yaml"
 
 static const struct flow {
     const char *words[14];
@@ -231,6 +244,73 @@ static const struct flow {
             "\"createdBy\":\"ann\",\"expiresAt\":null,\"usedAt\":null,\"revokedAt\":null}"),
        0, NULL}},
      "tok_1\tci\tmember\t\t\tann\t\t\t\n"},
+    {{"secrets", "set", "t", "--repo", "Acme/infra", "--value", "v", "--description", "d"},
+     {FIND_REPO,
+      {"PUT /api/v1/repositories/12/secrets/t {\"value\":\"v\",\"description\":\"d\"}", "{}", 0, NULL}},
+     ""},
+    {{"secrets", "set-value", "t", "--repo", "Acme/infra", "--value", "v"},
+     {FIND_REPO, {"PUT /api/v1/repositories/12/secrets/t {\"value\":\"v\"}", "{}", 0, NULL}},
+     ""},
+    {{"secrets", "list", "--repo", "Acme/infra"},
+     {FIND_REPO,
+      {"GET /api/v1/repositories/12/secrets?limit=50",
+       LIST("{\"name\":\"t\",\"description\":\"d\",\"createdAt\":null,\"updatedAt\":null,"
+            "\"updatedBy\":\"ann\"}"),
+       0, NULL}},
+     "t\td\t\t\tann\n"},
+    {{"secrets", "rm", "t", "--repo", "Acme/infra"},
+     {FIND_REPO, {"DELETE /api/v1/repositories/12/secrets/t", NULL, 0, NULL}},
+     ""},
+    {{"runners", "set", "eu-1", "--repo", "Acme/infra", "--endpoint", "https://r.example/dispatch",
+      "--token-secret", "t"},
+     {FIND_REPO,
+      {"PUT /api/v1/repositories/12/runners/eu-1 "
+       "{\"endpoint\":\"https://r.example/dispatch\",\"tokenSecret\":\"t\"}",
+       "{}", 0, NULL}},
+     ""},
+    {{"runners", "list", "--repo", "Acme/infra"},
+     {FIND_REPO,
+      {"GET /api/v1/repositories/12/runners?limit=50",
+       LIST("{\"name\":\"eu-1\",\"endpoint\":\"https://r.example/dispatch\",\"tokenSecret\":\"t\","
+            "\"tokenIsSet\":true,\"updatedAt\":null,\"updatedBy\":\"ann\"}"),
+       0, NULL}},
+     "eu-1\thttps://r.example/dispatch\tt\tyes\t\tann\n"},
+    {{"runners", "rm", "eu-1", "--repo", "Acme/infra"},
+     {FIND_REPO, {"DELETE /api/v1/repositories/12/runners/eu-1", NULL, 0, NULL}},
+     ""},
+    {{"actions", "list", "--repo", "Acme/infra"},
+     {FIND_REPO, {"GET /api/v1/repositories/12/actions?limit=50", LIST(ACTION), 0, NULL}},
+     "grow\tapi\tatmos-workflow\tw\ts\t\tann\n"},
+    {{"actions", "show", "grow", "--repo", "Acme/infra"},
+     {FIND_REPO, {"GET /api/v1/repositories/12/actions/grow", ACTION, 0, NULL}},
+     "action\tgrow\ntitle\t\ndescription\t\nsource\tapi\n"
+     "parameters\t[{\"name\":\"by\",\"type\":\"number\"},{\"name\":\"who\"}]\n"
+     "trigger\t{\"type\":\"atmos-workflow\",\"workflow\":\"w\",\"stack\":\"s\"}\n"
+     "timeout\t60\ncreated\t\nchanged\t\nby\tann\n"},
+    {{"actions", "set", "grow", "--repo", "Acme/infra", "--file", ACTION_FILE},
+     {FIND_REPO,
+      {"PUT /api/v1/repositories/12/actions/grow {\"trigger\":{\"type\":\"noop\"}}", "{}", 0, NULL}},
+     ""},
+    {{"actions", "rm", "grow", "--repo", "Acme/infra"},
+     {FIND_REPO, {"DELETE /api/v1/repositories/12/actions/grow", NULL, 0, NULL}},
+     ""},
+    {{"actions", "run", "grow", "--repo", "Acme/infra", "--param", "by=3", "--param", "who=3"},
+     {FIND_REPO,
+      {"GET /api/v1/repositories/12/actions/grow", ACTION, 0, NULL},
+      {"POST /api/v1/repositories/12/actions/grow/runs {\"parameters\":{\"by\":3,\"who\":\"3\"}}",
+       ACTION_RUN, 0, NULL}},
+     "u1\n"},
+    {{"action-runs", "list", "--repo", "Acme/infra", "--state", "running"},
+     {{"GET /api/v1/action-runs?repo=Acme%2Finfra&state=running&limit=50", LIST(ACTION_RUN), 0, NULL}},
+     "u1\tacme/infra\tgrow\trunning\t\t\tann\t\n"},
+    {{"action-runs", "show", "u1"},
+     {{"GET /api/v1/action-runs/u1", ACTION_RUN, 0, NULL}},
+     "run\tu1\nrepository\tacme/infra\naction\tgrow\nparameters\t{\"by\":3}\nstate\trunning\n"
+     "error\t\nmetadata\t\nby\tann\ncreated\t\ntaken\t\nended\t\nover at\t\nstop asked\t\n"
+     "stop asked by\t\n"},
+    {{"action-runs", "cancel", "u1"},
+     {{"POST /api/v1/action-runs/u1/cancel", ACTION_RUN, 0, NULL}},
+     ""},
     {{"token", "revoke", "tok_1"}, {{"DELETE /api/v1/tokens/tok_1", NULL, 0, NULL}}, ""},
 };
 
@@ -645,6 +725,20 @@ static void doctor_notices_clocks_that_disagree(void **state)
     assert_has(rig.out, "wrong\tclock\tthis machine and the server are 2 h apart");
 }
 
+static int setup(void **state)
+{
+    struct err e = {0};
+    return io_replace_file(ACTION_FILE, STR("trigger: { type: noop }\n"), 0600, &e)
+               ? rig_setup(state)
+               : -1;
+}
+
+static int teardown(void **state)
+{
+    unlink(ACTION_FILE);
+    return rig_teardown(state);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, rig_fresh)
@@ -673,5 +767,5 @@ int main(void)
         T(output_that_is_lost_is_a_failure),
         T(doctor_notices_clocks_that_disagree),
     };
-    return cmocka_run_group_tests_name("cli flows", tests, rig_setup, rig_teardown);
+    return cmocka_run_group_tests_name("cli flows", tests, setup, teardown);
 }
