@@ -6,8 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const ready_ms_max = 60_000;
 
+/**
+ * The one that is wished for, when it is free. Otherwise (0: any) one below those that the kernel hands out by itself: a server that is
+ * killed finds its port again, whoever else opened connections meanwhile.
+ */
 export async function freePort(wish: number): Promise<number> {
-    for (const port of [wish, 0]) {
+    const others = Array.from({ length: 50 }, () => 12_000 + Math.floor(Math.random() * 20_000));
+    for (const port of [...(wish === 0 ? [] : [wish]), ...others]) {
         const server = createServer();
         const got = await new Promise<number>((done) => {
             server.once('error', () => done(0));

@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgeSim, type PullView, type RepoState, type RunView, type Verdict } from '../forge-sim/client.ts';
 import type { Config } from '../forge-sim/forge.ts';
 import type { Files } from '../forge-sim/git.ts';
+import { freePort } from '../demo/serve.ts';
 import { affected, apply_file, plan_file, repositoryFiles, type Affected, type Part } from './graph.ts';
 
 /** How long anything is waited for that comes at once on a machine with nothing else to do. */
@@ -73,14 +73,6 @@ export const postgres: Database = { name: 'PostgreSQL', fresh: () => rig.fresh()
 export const databasesStop = (): void => rig.stop();
 
 /* ---- the server ---- */
-
-async function freePort(): Promise<number> {
-    const server = createServer();
-    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-    const { port } = server.address() as AddressInfo;
-    await new Promise((done) => server.close(done));
-    return port;
-}
 
 /** Small, so that a test sees in a second what an operator would see in two minutes. */
 const impatient = { sweep_ms: 500, silent_ms: 1000, find_settle_ms: 1500, log_level: 'debug' };
@@ -256,7 +248,7 @@ export class Box {
         const { app } = await sim.settings();
         writeFileSync(join(dir, 'app.pem'), app.private_key, { mode: 0o600 });
         writeFileSync(join(dir, 'seal.key'), Buffer.alloc(32, 7), { mode: 0o600 });
-        const serve = new Serve(dir, await freePort(), {
+        const serve = new Serve(dir, await freePort(0), {
             database: await (order.database ?? sqlite).fresh(dir),
             secret_key_file: join(dir, 'seal.key'),
             github_api: sim.ready.api,
