@@ -182,6 +182,8 @@ static void load_state(struct journal *j, struct queue *q, str id)
             run_stage_set(q, r, RUN_STARTED);   /* so much is sure: it must not start again */
     } else if (known) {
         run_stage_set(q, r, stage);
+        if (stage == RUN_CLOSED)
+            journal_forget(j, id);      /* a crash came between the two steps of closing it */
     } else {
         r->stage = stage;
         queue_add(q, r);

@@ -212,6 +212,25 @@ static bool says(struct house *h, const char *name, const char *what)
            str_has(text, str_of(what));
 }
 
+/* A crash between the two steps of closing it: what it was given goes at the next start. */
+static void what_is_closed_keeps_no_secrets_over_a_restart(void **state)
+{
+    struct house *h = *state;
+    struct queue q;
+    struct run *r = given_accepted(h, RUN_1, 1), *other = given_accepted(h, RUN_2, 2);
+    r->stage = RUN_CLOSED;
+    other->stage = RUN_ENDED;           /* its callback is still to be made */
+    write_run(h, r);
+    write_run(h, other);
+    run_free(r);
+    run_free(other);
+    loaded(h, &q);
+    assert_int_equal(q.by_stage[RUN_CLOSED], 1);
+    assert_false(exists(h, "queue/" RUN_1 ".json"));
+    assert_true(says(h, "queue/" RUN_2 ".json", "hunter2"));
+    queue_free(&q);
+}
+
 static void what_is_closed_is_known_without_its_secrets(void **state)
 {
     struct house *h = *state;
@@ -325,6 +344,7 @@ int main(void)
         WITH_HOUSE(what_is_stored_is_for_the_runner_alone),
         WITH_HOUSE(how_far_it_is_counts_more_than_that_it_waits),
         WITH_HOUSE(an_outcome_waits_with_all_that_is_to_be_told),
+        WITH_HOUSE(what_is_closed_keeps_no_secrets_over_a_restart),
         WITH_HOUSE(what_is_closed_is_known_without_its_secrets),
         WITH_HOUSE(damaged_files_are_put_aside),
         WITH_HOUSE(a_run_whose_state_is_damaged_does_not_wait_again),
