@@ -264,11 +264,16 @@ static bool rate_hold(struct step *s, const struct hot *h, struct hold_row *out,
     return true;
 }
 
-/* A batch that has begun shows its hold, too, with the new times. */
+/*
+ * A batch that has begun shows its hold, too, with the new times. One that was stopped may have ended
+ * with this answer: nothing holds it any more.
+ */
 static bool show_hold(struct step *s, struct hot *h, const struct budget *b, struct err *e)
 {
     struct hold_row row;
     bool stands;
+    if (h->b->state != BATCH_RUNNING)
+        return true;
     if (!rate_hold(s, h, &row, &stands, e))
         return false;
     struct hold now = hold_of_budget(b, h->claim.wanted, h->by_parts, s->now_ms);

@@ -107,6 +107,14 @@ static int end(void **state)
     return rmdir(dir);
 }
 
+static void command(const char *json)
+{
+    engine_submit(machine.engine,
+                  &(struct fact_new){.lane = 1, .kind = "command", .body = str_of(json)}, NULL,
+                  NULL);
+    machine_turns(100);
+}
+
 static void order(const char *component)
 {
     char json[300];
@@ -114,10 +122,24 @@ static void order(const char *component)
              "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"%s\",\"workflow\":"
              "\"apply.yaml\",\"inputs\":{\"component\":\"%s\"}}",
              component, component);
-    engine_submit(machine.engine,
-                  &(struct fact_new){.lane = 1, .kind = "command", .body = str_of(json)}, NULL,
-                  NULL);
-    machine_turns(100);
+    command(json);
+}
+
+/* The one number that it gives; the one text, in `text`. */
+static int64_t ask(const char *sql, char *text, size_t size)
+{
+    struct err e = {0};
+    struct db_rows r;
+    struct arena *mem = arena_new(1 << 16, 1 << 20);
+    struct db *db = engine_read(machine.engine, &e);
+    assert_non_null(db);
+    assert_true(db_query_(db, mem, &e, &r, sql, NULL, 0));
+    engine_read_done(machine.engine, db);
+    int64_t n = r.count ? db_at(&r, 0, 0)->i : -1;
+    if (r.count && text)
+        snprintf(text, size, PRI_STR, FMT_STR(db_at(&r, 0, 0)->s));
+    arena_free(mem);
+    return n;
 }
 
 /* The newest call of this kind that is still under way. */
@@ -213,6 +235,23 @@ static void a_dispatch_that_was_not_sent_lets_the_next_one_have_the_instance(voi
     assert_int_equal(count(0, FORGE_DISPATCH), 2);
 }
 
+/* The last answer of a batch that was cancelled: it is over, and waits for no budget. */
+static void a_batch_that_ends_while_it_is_told_to_wait_is_not_held(void **state)
+{
+    char id[64] = "", json[128];
+    (void)state;
+    order("a");
+    workflow_is_read();
+    ask("select id from batch", id, sizeof id);
+    snprintf(json, sizeof json, "{\"command\":\"cancel\",\"batch\":\"%s\"}", id);
+    command(json);
+    answer(latest(FORGE_DISPATCH), FORGE_LIMITED, "{}");
+    machine_turns(100);
+    assert_int_equal(ask("select count(*) from batch where state = 'ended'", NULL, 0), 1);
+    assert_int_equal(ask("select count(*) from hold where lifted_ms is null", NULL, 0), 0);
+    assert_int_equal(ask("select count(*) from claim where wanted > 0", NULL, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +261,8 @@ int main(void)
             a_dispatch_that_is_refused_lets_the_next_one_have_the_instance, begin, end),
         cmocka_unit_test_setup_teardown(
             a_dispatch_that_was_not_sent_lets_the_next_one_have_the_instance, begin, end),
+        cmocka_unit_test_setup_teardown(a_batch_that_ends_while_it_is_told_to_wait_is_not_held,
+                                        begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
