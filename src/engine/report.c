@@ -68,10 +68,12 @@ bool report_want(struct step *s, int64_t change_id, bool urgent, struct err *e)
     int64_t check_ms = terminal || urgent ? 0 : check.sent_ms + CHECK_PAUSE_MS;
     if (!step_effect(s, "check", key, STR("{}"), check_ms, e))
         return false;
-    bool numbered =
-        str_eq(c.kind, STR("pull_request")) && c.number > 0 && s->lane->settings.comment;
+    /* One that is there stays right when no more are wanted: it may offer what would be ordered. */
+    bool pull = str_eq(c.kind, STR("pull_request")) && c.number > 0,
+         numbered = pull && s->lane->settings.comment;
     int64_t comment_ms = urgent ? 0 : comment.sent_ms + feedback_debounce_ms(nodes, terminal);
-    if (numbered && !step_effect(s, "comment", key, STR("{}"), comment_ms, e))
+    if ((numbered || (pull && comment.forge_object)) &&
+        !step_effect(s, "comment", key, STR("{}"), comment_ms, e))
         return false;
     /* What came of an apply is a comment of its own, for the record (peers.md §5.4). */
     if (numbered && terminal && nodes && str_eq(c.state, STR("merged")) &&

@@ -268,6 +268,17 @@ static void a_tick_names_batches_of_its_own_pull_request_only(void **state)
 
 /* ---- our comment and other people's hands ---- */
 
+static void a_comment_that_is_there_stays_right_when_no_more_are_wanted(void **state)
+{
+    struct world *w = given_held(state);
+    world_settings(w, "{\"threshold_hold\":true,\"threshold\":2,\"comment\":false}", NULL);
+    world_tick(w, "dispatch", "ana", NULL);
+    dispatched_once(w);
+    comment_is_right(w, 0);
+    comment_has(w, 0, "☑️ `dispatch` by ana");
+    world_stop(w);
+}
+
 static void a_hand_edited_comment_is_written_again(void **state)
 {
     struct world *w = given_held(state);
@@ -663,6 +674,7 @@ int main(int argc, char **argv)
         BOTH(an_event_told_twice_under_two_ids_counts_once),
         BOTH(a_stale_tick_orders_nothing),
         BOTH(a_tick_names_batches_of_its_own_pull_request_only),
+        BOTH(a_comment_that_is_there_stays_right_when_no_more_are_wanted),
         BOTH(a_hand_edited_comment_is_written_again),
         BOTH(a_deleted_comment_is_made_anew),
         BOTH(our_own_edits_are_no_news),
