@@ -315,6 +315,7 @@ static bool apply_rerun(struct step *s, const struct forge_event *v, str *note, 
 {
     struct db_rows r;
     struct hot *h;
+    str why;
     if (!db_query(s->db, s->mem, e, &r,
                   "select seq from batch where repository_id = $1 and head_sha = $2 order by seq "
                   "desc limit 1",
@@ -328,6 +329,13 @@ static bool apply_rerun(struct step *s, const struct forge_event *v, str *note, 
         return false;
     if (!h->row.started_ms) {
         *note = STR("the batch never started: push again, or re-run the workflow that uploads");
+        return true;
+    }
+    if (!holds_again(s, h, &why, e))
+        return false;
+    if (why.len) {
+        *note = arena_print(s->mem, "nothing of the batch was sent, and it would be held: " PRI_STR,
+                            FMT_STR(why));
         return true;
     }
     struct decisions d = { .mem = s->mem };

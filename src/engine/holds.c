@@ -275,9 +275,36 @@ bool holds_supersede(struct step *s, int64_t change_id, str by, struct err *e)
 
 /* ---- people ---------------------------------------------------------------------------------- */
 
-bool holds_refuse_again(struct step *s, const struct hot *h, struct err *e)
+bool holds_never_began(const struct hot *h)
+{
+    return h->b->state == BATCH_ENDED && nothing_sent(h);
+}
+
+bool holds_again(struct step *s, struct hot *h, str *why, struct err *e)
+{
+    struct look l;
+    *why = STR("");
+    if (!holds_never_began(h))
+        return true;
+    if (!gather(s, h, &l, e))
+        return false;
+    l.q.budget = NULL;                  /* its nodes ask for that themselves */
+    hold_evaluate(&l.q, &l.now);
+    *why = texts_of(s, &l.now);
+    return true;
+}
+
+bool holds_refuse_again(struct step *s, struct hot *h, struct err *e)
 {
     struct hold_rows rows;
+    str why;
+    if (!holds_again(s, h, &why, e))
+        return false;
+    if (why.len)
+        return fail(e, ERR_CONFLICT,
+                    "the batch was stopped before anything of it was sent, and would be held (" PRI_STR
+                    "); push again, or re-run the workflow that uploads, to get a new one",
+                    FMT_STR(why));
     if (h->b->state != BATCH_HELD)
         return true;
     if (!holds_of(s->db, s->mem, h->row.seq, &rows, e))

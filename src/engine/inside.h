@@ -240,7 +240,11 @@ bool holds_parts(struct step *s, struct hot *h, const struct orderer *by, str *n
 /* It was merged: plans that are held need not go any more. */
 bool holds_supersede(struct step *s, int64_t change_id, str by, struct err *e) MUST_CHECK;
 /* ERR_CONFLICT for orders that mean something which was sent before: the batch is held. */
-bool holds_refuse_again(struct step *s, const struct hot *h, struct err *e) MUST_CHECK;
+bool holds_refuse_again(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
+/* It ended before anything of it was sent. */
+bool holds_never_began(const struct hot *h);
+/* What would hold such a batch if it were sent now, but for the budget; empty: nothing. */
+bool holds_again(struct step *s, struct hot *h, str *why, struct err *e) MUST_CHECK;
 /* A pull request was pushed to: the rapid-push breaker may trip. */
 bool change_pushed(struct step *s, const struct change *c, struct err *e) MUST_CHECK;
 /* Ends the rapid-push pause of a pull request; its newest head goes on. */

@@ -235,7 +235,7 @@ static bool store_refused(struct step *s, const struct change *c, const struct c
 
 /*
  * A re-run of the uploading workflow: what failed goes again in the batch that is there; a batch
- * that succeeded is made anew (§24 no. 36).
+ * that succeeded, or was stopped before it began, is made anew (§24 no. 36).
  */
 static bool retry_instead(struct step *s, const struct change *c, const struct change_event *ev,
                           bool *handled, str *batch_id, struct err *e)
@@ -254,6 +254,8 @@ static bool retry_instead(struct step *s, const struct change *c, const struct c
             return true;
         if (!hot_get(s, old[i].seq, &h, e))
             return false;
+        if (holds_never_began(h))
+            return true;
         uint32_t again = batch_retry(h->b, s->now_ms, &d);
         *handled = again > 0 || h->b->state != BATCH_ENDED;
         *batch_id = old[i].id;

@@ -30,25 +30,6 @@ void head_name(char out[44], const struct pull *p, int head)
 
 /* ---- the server ------------------------------------------------------------------------------ */
 
-static bool furnish(struct db *db, struct arena *mem, void *arg, struct err *e)
-{
-    (void)arg;
-    str settings = arena_print(
-        mem,
-        "{\"dispatch_concurrency\":%u,\"strict_plans\":%s,\"cancel_superseded_runs\":%s,"
-        "\"comment\":%s}",
-        roll(3) ? 1 + roll(6) : 20, roll(2) ? "true" : "false", roll(2) ? "true" : "false",
-        roll(5) ? "true" : "false");
-    return db_exec(db, e, NULL,
-                   "insert into workspace (id, name, created_ms) values ('ws_sim', 'sim', 1)",
-                   NO_ARGS) &&
-           db_exec(db, e, NULL,
-                   "insert into repository (workspace_id, forge_id, host, owner, name, "
-                   "installation_id, settings, created_ms) values ('ws_sim', 4711, 'github.com', "
-                   "'acme', 'infra', 5, $1, 1)",
-                   ARGS(A(settings)));
-}
-
 void server_start(void)
 {
     struct err e = {0};
@@ -72,7 +53,7 @@ void server_start(void)
     }
 }
 
-static void server_dies(void)
+void server_dies(void)
 {
     narrate("kill -9");
     now->crashes++;
@@ -94,22 +75,7 @@ static void server_stops(void)
     server_start();
 }
 
-static enum commit_fate fate_of_commit(void)
-{
-    if (!chance(now->bad_disk))
-        return COMMIT_WORKS;
-    enum commit_fate fate = (enum commit_fate)(1 + roll(4));
-    narrate("the commit: fate %d", (int)fate);
-    return fate;
-}
-
-static void committed(void)
-{
-    now->commits++;
-    check_commit();
-}
-
-static void turns(uint32_t max)
+void turns(uint32_t max)
 {
     machine_turns(max);
     if (machine.dead)
@@ -134,7 +100,7 @@ static void mail_stored(void *arg, enum fact_fate fate, int64_t id, const struct
     m->state = MAIL_STORED;
 }
 
-static void mail_deliver(struct mail *m)
+void mail_deliver(struct mail *m)
 {
     if (chance(6)) { /* a proxy was down, a timeout */
         narrate("delivery %s is lost", m->guid);
@@ -155,14 +121,14 @@ static void mail_deliver(struct mail *m)
         m->state = MAIL_FAILED;
 }
 
-static struct mail *some_mail(void)
+struct mail *some_mail(void)
 {
     uint32_t count = 0, nth;
     for (uint32_t i = 0; i < now->mails; i++)
         count += now->mail[i].state == MAIL_SENT || now->mail[i].again;
     if (!count)
         return NULL;
-    nth = roll(3) ? 0 : roll(count);
+    nth = now->staged || roll(3) ? 0 : roll(count);
     for (uint32_t i = 0; i < now->mails; i++)
         if ((now->mail[i].state == MAIL_SENT || now->mail[i].again) && nth-- == 0)
             return &now->mail[i];
@@ -172,12 +138,19 @@ static struct mail *some_mail(void)
 #define ONE_WORKFLOW(activity, file)                                                               \
     "\"" activity "\":{\"workflows\":{\"" file                                                     \
     "\":{\"inputs\":{\"component\":\"{{ .atmos_component }}\"}}}}"
-#define PRO                                                                                                       \
-    "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{" ONE_WORKFLOW("opened", "plan."                   \
-                                                                                        "yaml") "," ONE_WORKFLOW( \
-        "synchronize",                                                                                            \
-        "plan.yaml") "," ONE_WORKFLOW("reopened",                                                                 \
-                                      "plan.yaml") "," ONE_WORKFLOW("merged", "apply.yaml") "}}}"
+#define PRO                                                                                        \
+    "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{" ONE_WORKFLOW(                     \
+        "opened",                                                                                  \
+        "plan."                                                                                    \
+        "yaml") "," ONE_WORKFLOW("synchronize",                                                    \
+                                 "plan.yaml") "," ONE_WORKFLOW("reopened",                         \
+                                                               "plan.yaml") "," ONE_WORKFLOW("mer" \
+                                                                                             "ge"  \
+                                                                                             "d",  \
+                                                                                             "app" \
+                                                                                             "ly." \
+                                                                                             "yam" \
+                                                                                             "l") "}}}"
 
 static void write_instance(struct buf *b, uint32_t i)
 {
@@ -194,6 +167,14 @@ static void write_instance(struct buf *b, uint32_t i)
     buf_add(b, STR("]}"));
 }
 
+/* Many that wait for nothing. */
+static void write_wide(struct buf *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        buf_print(b, "%s{\"component\":\"m%u\",\"stack\":\"prod\"," PRO ",\"dependents\":[]}",
+                  i ? "," : "", i);
+}
+
 static char *copy_z(str s)
 {
     char *z = malloc(s.len + 1);
@@ -204,8 +185,7 @@ static char *copy_z(str s)
     return z;
 }
 
-/* The CI workflow of the pull request runs the CLI. */
-static void affect(const struct pull *p)
+void affect(const struct pull *p, uint32_t wide)
 {
     if (now->uploads == UPLOADS || chance(4))
         return;
@@ -214,7 +194,8 @@ static void affect(const struct pull *p)
     bool first = true, merged = !strcmp(p->state, "merged");
     buf_init(&b, now->mem, 4 << 20);
     buf_add(&b, STR("["));
-    for (uint32_t i = 0; i < INSTANCES; i++) {
+    write_wide(&b, wide);
+    for (uint32_t i = 0; i < INSTANCES && !wide; i++) {
         if (roll(2))
             continue;
         if (!first)
@@ -263,7 +244,7 @@ static void upload_done(void *arg, const struct err *e)
         engine_poke(machine.engine, 1);
 }
 
-static void some_upload(void)
+void some_upload(void)
 {
     uint32_t count = 0, nth;
     for (uint32_t i = 0; i < now->uploads; i++)
@@ -278,162 +259,6 @@ static void some_upload(void)
             engine_write(machine.engine, upload_body, upload_done, &now->upload[i]);
             return;
         }
-}
-
-static void command_stored(void *arg, enum fact_fate fate, int64_t id, const struct err *e)
-{
-    (void)arg;
-    (void)fate;
-    if (!e && now->accepted_count < ACCEPTED)
-        now->accepted[now->accepted_count++] = id;
-}
-
-static void command(const char *json)
-{
-    narrate("command %s", json);
-    engine_submit(
-        machine.engine,
-        &(struct fact_new){.lane = 1, .kind = "command", .body = str_of(json), .actor = STR("bo")},
-        command_stored, NULL);
-}
-
-static void some_command(void)
-{
-    str batch = ask_text("select id from batch order by seq desc limit 1");
-    uint32_t dice = roll(10);
-    if (!batch.len)
-        return;
-    if (dice < 3)
-        command(arena_print(now->mem, "{\"command\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
-                            FMT_STR(batch))
-                    .ptr);
-    else if (dice < 4)
-        command(arena_print(now->mem,
-                            "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"c%u\","
-                            "\"workflow\":\"apply.yaml\",\"inputs\":{\"component\":\"c%u\"}}",
-                            dice, dice)
-                    .ptr);
-    else if (!now->again)
-        return;
-    else if (dice < 7)
-        command(arena_print(now->mem, "{\"command\":\"retry\",\"batch\":\"" PRI_STR "\"}",
-                            FMT_STR(batch))
-                    .ptr);
-    else
-        command(arena_print(now->mem,
-                            "{\"command\":\"rerun\",\"batch\":\"" PRI_STR "\",\"node\":%u}",
-                            FMT_STR(batch), roll(INSTANCES))
-                    .ptr);
-    now->requests++;
-}
-
-/* ---- locks ----------------------------------------------------------------------------------- */
-
-struct lock_job {
-    char folded[64];
-    int64_t until_ms;
-};
-
-static bool lock_body(struct db *db, struct arena *mem, void *arg, struct err *e)
-{
-    const struct lock_job *x = arg;
-    (void)mem;
-    return db_exec(db, e, NULL,
-                   "insert into lock (id, workspace_id, key, folded, message, actor, token, "
-                   "created_ms, updated_ms, expires_ms) values ($1, 'ws_sim', $1, $1, 'hands off', "
-                   "'bo', 1, $2, $2, $3) on conflict (workspace_id, folded) do update set "
-                   "deleted_ms = null, expires_ms = excluded.expires_ms, token = lock.token + 1",
-                   ARGS(A(str_of(x->folded)), A(machine.now_ms), A(x->until_ms)));
-}
-
-static bool unlock_body(struct db *db, struct arena *mem, void *arg, struct err *e)
-{
-    const struct lock_job *x = arg;
-    (void)mem;
-    return db_exec(db, e, NULL,
-                   "update lock set deleted_ms = $2 where folded = $1 and deleted_ms is null",
-                   ARGS(A(str_of(x->folded)), A(machine.now_ms)));
-}
-
-static void lock_done(void *arg, const struct err *e)
-{
-    struct lock_job *x = arg;
-    if (!e)
-        engine_lock_changed(machine.engine, STR("ws_sim"), str_of(x->folded));
-    free(x);
-}
-
-static void some_lock(bool take, uint32_t i)
-{
-    struct lock_job *x = calloc(1, sizeof *x);
-    if (!x)
-        abort();
-    snprintf(x->folded, sizeof x->folded, "acme/infra/prod/c%u", i);
-    x->until_ms = machine.now_ms + 1000 + roll(120000);
-    narrate("%s c%u", take ? "lock" : "unlock", i);
-    engine_write(machine.engine, take ? lock_body : unlock_body, lock_done, x);
-}
-
-/* ---- people ---------------------------------------------------------------------------------- */
-
-static void some_pull(void)
-{
-    struct pull *p = &now->pull[roll(PULLS)];
-    uint32_t dice = roll(10);
-    machine.now_ms += 1000; /* the forge's times are whole seconds */
-    p->updated_ms = machine.now_ms;
-    if (!p->state) {
-        p->state = "open";
-        pull_mail(p, "opened");
-    } else if (!strcmp(p->state, "closed") && dice < 5) {
-        p->state = "open";
-        pull_mail(p, "reopened");
-    } else if (strcmp(p->state, "open") != 0) {
-        return;
-    } else if (dice < 5 && p->head + 1 < HEADS) {
-        p->head++;
-        pull_mail(p, "synchronize");
-    } else if (dice < 8) {
-        p->state = "merged";
-        p->merged_ms = machine.now_ms;
-        pull_mail(p, "closed");
-    } else if (dice < 9) {
-        p->state = "closed";
-        pull_mail(p, "closed");
-        return;
-    } else {
-        pull_mail(p, "labeled");
-        return;
-    }
-    affect(p);
-}
-
-static void check_rerequested(void)
-{
-    str head = ask_text("select head_sha from batch order by seq desc limit 1");
-    if (!head.len || !now->again)
-        return;
-    now->requests++;
-    mail_send("check_run",
-              arena_print(now->mem,
-                          "{\"action\":\"rerequested\",\"check_run\":{\"id\":71,\"head_sha\":"
-                          "\"" PRI_STR "\",\"external_id\":\"x\",\"app\":{\"id\":99}},"
-                          "\"repository\":{\"id\":4711,\"name\":\"infra\",\"full_name\":"
-                          "\"acme/infra\",\"owner\":{\"login\":\"acme\"}},\"sender\":{\"login\":"
-                          "\"ana\",\"id\":7}}",
-                          FMT_STR(head)));
-}
-
-static struct run *some_live_run(void)
-{
-    uint32_t count = 0, nth;
-    for (uint32_t i = 0; i < now->runs; i++)
-        count += run_is_live(&now->run[i]);
-    nth = count ? roll(count) : 0;
-    for (uint32_t i = 0; count && i < now->runs; i++)
-        if (run_is_live(&now->run[i]) && nth-- == 0)
-            return &now->run[i];
-    return NULL;
 }
 
 /* ---- a hostile time -------------------------------------------------------------------------- */
@@ -467,6 +292,8 @@ static void something_happens(void)
         server_dies();
     else if (dice < 92)
         server_stops();
+    else if (dice < 93 && now->holds)
+        settings_change(settings_text(now->mem));
     else
         machine.now_ms += roll(20000);
     machine.now_ms += roll(now->slow ? 3000 : 700);
@@ -483,6 +310,18 @@ static void answer_all(void)
         forge_answer(forge_waiting(roll(n)));
         turns(1000);
     }
+}
+
+bool nothing_is_on_its_way(void)
+{
+    for (uint32_t i = 0; i < now->mails; i++)
+        if (now->mail[i].state != MAIL_STORED)
+            return false;
+    for (uint32_t i = 0; i < now->uploads; i++)
+        if (now->upload[i].waits)
+            return false;
+    return !forge_waiting_count() && machine_idle() &&
+           ask("select count(*) from fact where state = 0") == 0;
 }
 
 /* Minutes, then five hours: longer than an event waits, shorter than a run may take. */
@@ -507,6 +346,11 @@ static void a_kind_day(uint32_t day)
     machine_tick();
     turns(1000);
     answer_all();
+    if (day % 4 == 3 && nothing_is_on_its_way()) {
+        check_held();
+        people_let_go();
+        turns(1000);
+    }
     /* When all is done that can be done, and something still has to be waited for. */
     if (day > SHORT_DAYS && roll(12) == 0)
         server_dies();
@@ -515,14 +359,7 @@ static void a_kind_day(uint32_t day)
 
 static bool all_quiet(void)
 {
-    for (uint32_t i = 0; i < now->mails; i++)
-        if (now->mail[i].state != MAIL_STORED)
-            return false;
-    for (uint32_t i = 0; i < now->uploads; i++)
-        if (now->upload[i].waits)
-            return false;
-    return !some_live_run() && !forge_waiting_count() && machine_idle() &&
-           ask("select count(*) from fact where state = 0") == 0 &&
+    return nothing_is_on_its_way() && !some_live_run() &&
            ask("select count(*) from effect where state = 0") == 0 &&
            ask("select count(*) from change_event where state = 'waiting'") == 0 &&
            ask("select count(*) from batch where state <> 'ended'") == 0;
@@ -564,7 +401,7 @@ static void kind_days(void)
     MUST(all_quiet(), "every batch ends, or says what it waits for", day, 0);
 }
 
-void world_run(void (*furnished)(void))
+void world_run(void)
 {
     uint32_t steps = 200 + roll(400);
     now->titles = roll(5) != 0;
@@ -573,22 +410,14 @@ void world_run(void (*furnished)(void))
     now->again = roll(3) != 0;
     now->mishaps = roll(2) ? 10 + roll(30) : 3;
     now->slow = roll(3) == 0;
+    now->comments = roll(5) != 0;
+    now->holds = roll(4) != 0;
+    now->wide = roll(3) ? 0 : 40;
     now->bad_disk = roll(3) ? 3 : 12;
     for (uint32_t i = 0; i < INSTANCES; i++)
         for (uint32_t k = i + 1; k < INSTANCES; k++)
             now->edge[i][k] = roll(5) < 2;
-    for (int i = 0; i < PULLS; i++)
-        now->pull[i].number = i + 1;
-    machine.fate = fate_of_commit;
-    machine.committed = committed;
-    now->kind = true; /* the house is furnished in peace */
-    server_start();
-    struct err e = {0};
-    MUST(engine_write_wait(machine.engine, furnish, NULL, &e), "the house is furnished", 0, 0);
-    furnished();
-    engine_poke(machine.engine, 1);
-    turns(1000);
-    now->kind = false;
+    world_furnish();
     for (now->step = 0; now->step < steps; now->step++) {
         something_happens();
         arena_reset(now->mem);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/pack.h"
-#include "whole.h"
+#include "check.h"
 
-static void look(struct db_rows *r, const char *sql, const struct arg *args, size_t count)
+void look(struct db_rows *r, const char *sql, const struct arg *args, size_t count)
 {
     struct err e = {0};
     db_fault_after(0); /* it is meant for the engine's own statements */
@@ -16,8 +16,6 @@ static void look(struct db_rows *r, const char *sql, const struct arg *args, siz
         abort();
     }
 }
-
-#define LOOK(r, sql, ...) look((r), "" sql, __VA_ARGS__)
 
 int64_t ask(const char *sql)
 {
@@ -196,6 +194,7 @@ void check_commit(void)
         return;
     memcpy(was, now->lock, sizeof was);
     now->locks = read_locks(now->lock);
+    check_holds();
     check_fresh_runs(was, was_count);
     check_facts();
     /* Invariant 7. */
@@ -243,6 +242,10 @@ static str dispatched_id(const struct forge_call *c)
 void check_call(const struct forge_call *c)
 {
     str id = dispatched_id(c);
+    if (id.len)
+        check_call_of_held(id);
+    if (c->kind == FORGE_REVIEW)
+        check_call_review(c->number);
     for (uint32_t i = 0; id.len && i < CALLS; i++)
         MUST(!now->call[i].used || !str_eq(dispatched_id(&now->call[i].c), id),
              "one call for one dispatch under way", now->call[i].serial, now->serial);

@@ -50,21 +50,22 @@ void pull_mail(const struct pull *p, const char *action)
     const char *merge = p->number % 2 ? "\"3e46e1\"" : "\"3e46e0\"";
     head_name(head, p, p->head);
     str at = rfc3339_write(now->mem, p->updated_ms), merged = rfc3339_write(now->mem, p->merged_ms);
-    narrate("pull %d: %s %s", p->number, action, head);
+    narrate("pull %d: %s %s%s", p->number, action, head, p->draft ? " (draft)" : "");
     mail_send("pull_request",
               arena_print(
                   now->mem,
                   "{\"action\":\"%s\",\"number\":%d,\"pull_request\":{\"id\":1,\"number\":%d,"
-                  "\"state\":\"%s\",\"draft\":false,\"merged\":%s,\"merged_at\":%s%s%s,"
+                  "\"state\":\"%s\",\"draft\":%s,\"merged\":%s,\"merged_at\":%s%s%s,"
                   "\"title\":\"t\",\"html_url\":\"https://f/p/%d\",\"user\":{\"login\":"
                   "\"ana\",\"id\":7},\"updated_at\":\"%s\",\"merge_commit_sha\":%s,"
                   "\"head\":{\"sha\":\"%s\",\"ref\":\"topic\",\"repo\":{\"id\":4711}},"
                   "\"base\":{\"sha\":\"ba5e\",\"ref\":\"main\",\"repo\":{\"id\":4711}}}," REPOSITORY
                   "}",
                   action, p->number, p->number, is(p, "open") ? "open" : "closed",
-                  is(p, "merged") ? "true" : "false", is(p, "merged") ? "\"" : "",
-                  is(p, "merged") ? merged.ptr : "null", is(p, "merged") ? "\"" : "", p->number,
-                  at.ptr, is(p, "merged") ? merge : "null", head));
+                  p->draft ? "true" : "false", is(p, "merged") ? "true" : "false",
+                  is(p, "merged") ? "\"" : "", is(p, "merged") ? merged.ptr : "null",
+                  is(p, "merged") ? "\"" : "", p->number, at.ptr, is(p, "merged") ? merge : "null",
+                  head));
 }
 
 static const char *const run_states[] = {"queued", "waiting", "in_progress", "completed"};
@@ -143,6 +144,16 @@ void run_advance(struct run *r)
         r->state = RUN_GOES;
         r->started_ms = machine.now_ms;
     }
+    run_mail(r);
+}
+
+void run_ends(struct run *r, const char *conclusion)
+{
+    if (!run_is_live(r))
+        return;
+    r->updated_ms = machine.now_ms;
+    r->state = RUN_OVER;
+    r->conclusion = conclusion;
     run_mail(r);
 }
 
@@ -251,11 +262,12 @@ static str write_pull(struct arena *mem, const struct pull *p)
     return arena_print(
         mem,
         "{\"number\":%d,\"title\":\"t\",\"author\":\"ana\",\"url\":\"https://f/p/%d\","
-        "\"state\":\"%s\",\"draft\":false,\"from_fork\":false,\"head_sha\":\"%s\","
+        "\"state\":\"%s\",\"draft\":%s,\"from_fork\":false,\"head_sha\":\"%s\","
         "\"head_ref\":\"topic\",\"base_sha\":\"ba5e\",\"base_ref\":\"main\","
         "\"merge_sha\":\"%s\",\"merged_ms\":%lld,\"updated_ms\":%lld}",
-        p->number, p->number, p->state, head, is(p, "merged") ? p->number % 2 ? "3e46e1" : "3e46e0" : "",
-        (long long)p->merged_ms, (long long)p->updated_ms);
+        p->number, p->number, p->state, p->draft ? "true" : "false", head,
+        is(p, "merged") ? p->number % 2 ? "3e46e1" : "3e46e0" : "", (long long)p->merged_ms,
+        (long long)p->updated_ms);
 }
 
 static void do_read_pull(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
@@ -322,6 +334,14 @@ static struct paper *paper_of(bool comment, str of)
 {
     for (uint32_t i = 0; i < now->papers; i++)
         if (now->paper[i].comment == comment && str_eq(of, str_of(now->paper[i].of)))
+            return &now->paper[i];
+    return NULL;
+}
+
+const struct paper *paper_like(bool comment, str part)
+{
+    for (uint32_t i = 0; i < now->papers; i++)
+        if (now->paper[i].comment == comment && str_has(str_of(now->paper[i].of), part))
             return &now->paper[i];
     return NULL;
 }

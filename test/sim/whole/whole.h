@@ -3,11 +3,14 @@
  * store and its database are the real ones (machine.h); the forge, the people, the network and the
  * mishaps are made up here.
  *
+ *   world.c    how it begins and ends
  *   machine.c  threads, time, chance, and the moment of a commit
  *   forge.c    the truth over there: pull requests, runs, checks, comments; answers that get lost
+ *   people.c   who pushes, merges, makes drafts ready, changes settings, locks and orders
  *   chance.c   what happens next: a hostile time, then kind days in which all must come to an end
+ *   stage.c    … or stories, in which nothing happens by chance (test_*.c)
  *   check.c    the invariants of architecture.md §7, asked of the rows and of the truth after every
- *              commit; shares no code with the engine
+ *              commit; shares no code with the engine. check_holds.c: of what is held
  */
 #ifndef SIGNALBOX_TEST_SIM_WHOLE_H
 #define SIGNALBOX_TEST_SIM_WHOLE_H
@@ -17,7 +20,7 @@
 
 enum {
     PULLS = 3,
-    HEADS = 6,
+    HEADS = 8,
     INSTANCES = 6,
     RUNS = 2000,
     CALLS = 400,
@@ -27,12 +30,14 @@ enum {
     ACCEPTED = 8000,
     SEEN = 4000,
     LOCKS = 16,
+    BATCHES = 4000,
     LISTED_AFTER_MS = 9000,     /* less than the engine's patience with a dispatch that is not listed */
 };
 
 struct pull {
     int         number, head;
     const char *state;                  /* open, closed, merged; NULL: not opened yet */
+    bool        draft;
     int64_t     updated_ms, merged_ms;
 };
 
@@ -65,6 +70,7 @@ struct lock { char folded[64]; int64_t expires_ms; };
 struct world {
     uint64_t      seed, state;
     bool          trace, kind;          /* kind: nothing goes wrong any more */
+    bool          staged;               /* a story: nothing happens by chance */
     uint32_t      step;
     struct arena *mem, *look_mem;
     char          dir[64];
@@ -73,6 +79,10 @@ struct world {
     struct forge_port port;
     /* of this seed */
     bool          titles, answers_id, again, slow;
+    bool          comments;             /* are wanted */
+    bool          holds;                /* drafts, bursts of pushes, thresholds */
+    const char   *settings;             /* NULL: as chance says */
+    uint32_t      wide;                 /* some batches are so much larger */
     uint32_t      mishaps, bad_disk;    /* percent of calls, of commits, that go wrong */
     bool          edge[INSTANCES][INSTANCES];
 
@@ -97,9 +107,10 @@ struct world {
     struct lock   lock[LOCKS];
     uint32_t      locks;
     int64_t       applied_upto, applied_sum;
+    bool          began[BATCHES];       /* batches that run */
 
     uint64_t      digest;               /* of everything that was told: the same seed, the same history */
-    uint64_t      commits, crashes, lost, requests;
+    uint64_t      commits, crashes, lost, requests, held;
 };
 extern struct world *now;
 
@@ -109,12 +120,39 @@ _Noreturn void world_broken(const char *file, int line, const char *what, const 
 #define MUST(cond, why, a, b) ((cond) ? (void)0 : world_broken(__FILE__, __LINE__, #cond, (why), (long long)(a), (long long)(b)))
 void narrate(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* world.c */
+void world_catch_ends(void);            /* whatever ends the program: the seed is said */
+void world_open(uint64_t seed, bool trace);
+void world_furnish(void);               /* a server, a repository; then `now->kind` as it was */
+void world_close(void);
+
 /* chance.c */
 uint32_t roll(uint32_t n);              /* 0 … n-1 */
 bool     chance(uint32_t percent);      /* of something bad: never while the world is kind */
 void     server_start(void);
-void     world_run(void (*furnished)(void));
+void     server_dies(void);
+void     turns(uint32_t max);           /* of the writer; a machine that died is started again */
+struct mail *some_mail(void);           /* that is on its way; NULL: none */
+void     mail_deliver(struct mail *m);
+void     some_upload(void);
+bool     nothing_is_on_its_way(void);
 void     head_name(char out[44], const struct pull *p, int head);
+/* The CI workflow of the pull request runs the CLI. wide: that many stacks, or 0. */
+void     affect(const struct pull *p, uint32_t wide);
+void     world_run(void);               /* a history by chance */
+
+/* people.c */
+str  settings_text(struct arena *mem);
+void settings_change(str text);
+void command(const char *json);
+void some_command(void);
+void let_go_one(const char *batch);
+void people_let_go(void);
+void some_lock(bool take, uint32_t i);
+void some_lock_of(const char *component);
+void some_pull(void);
+void check_rerequested(void);
+struct run *some_live_run(void);
 
 /* forge.c */
 void forge_call(void *self, const struct forge_call *c, forge_done *done, void *ctx);
@@ -124,15 +162,19 @@ struct call *forge_waiting(uint32_t nth);
 uint32_t forge_waiting_count(void);
 void run_advance(struct run *r);
 void run_by_hand(struct run *r);
+void run_ends(struct run *r, const char *conclusion);
 void pull_mail(const struct pull *p, const char *action);
 void mail_send(const char *event, str body);
 bool run_is_live(const struct run *r);
+/* The check of this commit; our comment that begins like this. */
+const struct paper *paper_like(bool comment, str part);
 
 /* check.c */
 void check_commit(void);
 void check_run_made(const struct run *r);
 void check_call(const struct forge_call *c);
 void check_end(void);
+void check_held(void);                  /* at rest: what is held is held rightly, and says so */
 void check_same_bytes(void);
 int64_t ask(const char *sql);           /* the one number that it gives */
 str  ask_text(const char *sql);

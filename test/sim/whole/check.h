@@ -1,0 +1,14 @@
+/* check: what the files of the checks share. */
+#ifndef SIGNALBOX_TEST_SIM_WHOLE_CHECK_H
+#define SIGNALBOX_TEST_SIM_WHOLE_CHECK_H
+#include "whole.h"
+
+void look(struct db_rows *r, const char *sql, const struct arg *args, size_t count);
+#define LOOK(r, sql, ...) look((r), "" sql, __VA_ARGS__)
+
+/* check_holds.c */
+void check_holds(void); /* after each commit */
+void check_call_of_held(str run_id);
+void check_call_review(int64_t number);
+
+#endif
