@@ -292,7 +292,9 @@ static void something_happens(void)
         server_dies();
     else if (dice < 92)
         server_stops();
-    else if (dice < 93 && now->holds)
+    else if (dice < 95 && now->people)
+        some_comment();
+    else if (dice < 96 && now->holds)
         settings_change(settings_text(now->mem));
     else
         machine.now_ms += roll(20000);
@@ -412,6 +414,7 @@ void world_run(void)
     now->slow = roll(3) == 0;
     now->comments = roll(5) != 0;
     now->holds = roll(4) != 0;
+    now->people = roll(4) != 0;
     now->wide = roll(3) ? 0 : 40;
     now->bad_disk = roll(3) ? 3 : 12;
     for (uint32_t i = 0; i < INSTANCES; i++)

@@ -195,6 +195,7 @@ void check_commit(void)
     memcpy(was, now->lock, sizeof was);
     now->locks = read_locks(now->lock);
     check_holds();
+    check_orders();
     check_fresh_runs(was, was_count);
     check_facts();
     /* Invariant 7. */
@@ -282,6 +283,7 @@ void check_end(void)
     MUST(ask("select count(*) from batch b join change c on c.id = b.change_id where "
              "b.tree_differs = 1 and c.number % 2 = 0") == 0,
          "nobody is warned of a merge that is what was planned", 0, 0);
+    check_orders_end();
     if (!now->again) {
         str twice =
             ask_text("select r.id || ' (' || r.state || ') and ' || o.id from run r join run o "
@@ -343,7 +345,7 @@ void check_same_bytes(void)
     uint32_t papers = now->papers;
     for (uint32_t i = 0; i < papers; i++) {
         before[i] = strdup(now->paper[i].text);
-        stale[i] = now->paper[i].refused;
+        stale[i] = now->paper[i].refused || now->paper[i].deleted;
     }
     render_again();
     MUST(now->papers == papers, "nothing new is written", now->papers, papers);

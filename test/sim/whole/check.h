@@ -6,6 +6,10 @@
 void look(struct db_rows *r, const char *sql, const struct arg *args, size_t count);
 #define LOOK(r, sql, ...) look((r), "" sql, __VA_ARGS__)
 
+/* check_orders.c */
+void check_orders(void);                /* after each commit */
+void check_orders_end(void);
+
 /* check_holds.c */
 void check_holds(void); /* after each commit */
 void check_call_of_held(str run_id);

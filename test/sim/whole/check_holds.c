@@ -100,18 +100,21 @@ static void check_start(int64_t batch)
 
 /* ---- after each commit ----------------------------------------------------------------------- */
 
-/* Settings of later do not stop what runs, and neither does a draft. */
+/*
+ * Settings of later do not stop what runs, and neither does a draft; what has ended and goes again
+ * asks for its budget node by node.
+ */
 static void check_begun(void)
 {
     struct db_rows r;
-    LOOK(&r, "select seq, state from batch where state <> 'ended'", NO_ARGS);
+    LOOK(&r, "select seq, state from batch", NO_ARGS);
     for (size_t i = 0; i < r.count; i++) {
         int64_t batch = db_at(&r, i, 0)->i;
-        bool runs = str_eq(db_at(&r, i, 1)->s, STR("running"));
+        str state = db_at(&r, i, 1)->s;
         MUST(batch < BATCHES, "the history fits the world", batch, BATCHES);
-        if (runs && !now->began[batch])
+        if (str_eq(state, STR("running")) && !now->began[batch])
             check_start(batch);
-        now->began[batch] = runs;
+        now->began[batch] = str_eq(state, STR("running")) || str_eq(state, STR("ended"));
     }
 }
 

@@ -333,15 +333,15 @@ static void do_redeliver(struct arena *mem, const struct forge_call *c, struct f
 static struct paper *paper_of(bool comment, str of)
 {
     for (uint32_t i = 0; i < now->papers; i++)
-        if (now->paper[i].comment == comment && str_eq(of, str_of(now->paper[i].of)))
+        if (now->paper[i].comment == comment && !now->paper[i].deleted && str_eq(of, str_of(now->paper[i].of)))
             return &now->paper[i];
     return NULL;
 }
 
-const struct paper *paper_like(bool comment, str part)
+struct paper *paper_like(bool comment, str part)
 {
     for (uint32_t i = 0; i < now->papers; i++)
-        if (now->paper[i].comment == comment && str_has(str_of(now->paper[i].of), part))
+        if (now->paper[i].comment == comment && !now->paper[i].deleted && str_has(str_of(now->paper[i].of), part))
             return &now->paper[i];
     return NULL;
 }
@@ -354,11 +354,27 @@ static str paper_name(struct arena *mem, const struct forge_call *c)
     if (c->kind == FORGE_PUT_COMMENT) {
         size_t line = str_find(c->text, '\n', 0);
         return arena_print(mem, "%lld " PRI_STR, (long long)c->number,
-                           FMT_STR(str_sub(c->text, 0, line < 60 ? line : 60)));
+                           FMT_STR(str_sub(c->text, 0, line < 100 ? line : 100)));
     }
     MUST(json_parse(mem, c->body, 0, &body, &e), "a check is JSON", 0, 0);
     str id = json_str(json_get(body, STR("external_id")), mem);
     return arena_print(mem, PRI_STR " " PRI_STR, FMT_STR(id), FMT_STR(c->sha));
+}
+
+static bool was_deleted(int64_t id)
+{
+    for (uint32_t i = 0; i < now->papers; i++)
+        if (now->paper[i].id == id)
+            return now->paper[i].deleted;
+    return false;
+}
+
+/* The forge tells of what we wrote ourselves, too. */
+static void tell_of_ours(const struct paper *p)
+{
+    struct remark c = {
+        .id = p->id, .number = atoi(p->of), .author = OUR_LOGIN, .text = p->text};
+    comment_mail("edited", &c, "what stood there", OUR_LOGIN);
 }
 
 static void do_paper(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
@@ -374,7 +390,8 @@ static void do_paper(struct arena *mem, const struct forge_call *c, struct forge
         *p = (struct paper){.id = 70 + (int64_t)now->papers, .comment = comment};
         snprintf(p->of, sizeof p->of, PRI_STR, FMT_STR(of));
     }
-    MUST(!c->object || c->object == p->id, "it is what it was", c->object, p->id);
+    MUST(!c->object || c->object == p->id || was_deleted(c->object), "it is what it was", c->object,
+         p->id);
     free(p->text);
     p->text = malloc(text.len + 1);
     if (!p->text)
@@ -383,6 +400,18 @@ static void do_paper(struct arena *mem, const struct forge_call *c, struct forge
     p->text[text.len] = '\0';
     p->refused = false;
     a->result = arena_print(mem, "{\"id\":%lld}", (long long)p->id);
+    if (comment && chance(20))
+        tell_of_ours(p);
+}
+
+static void do_permission(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
+{
+    const char *permission = permission_of(c->login);
+    if (permission)
+        a->result = arena_print(mem, "{\"permission\":\"%s\",\"role\":\"%s\",\"user_id\":4}",
+                                permission, permission);
+    else
+        a->outcome = FORGE_NOT_FOUND;
 }
 
 static void do_review(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
@@ -405,6 +434,7 @@ static const struct {
     {FORGE_PUT_CHECK, "check", do_paper},
     {FORGE_PUT_COMMENT, "comment", do_paper},
     {FORGE_REVIEW, "review", do_review},
+    {FORGE_PERMISSION, "permission", do_permission},
     {FORGE_READ_COMMIT, "read commit", do_read_commit},
     {FORGE_READ_PULL, "read pull", do_read_pull},
     {FORGE_FIND_PULLS, "find pulls", do_find_pulls},
@@ -438,7 +468,8 @@ static str keep(char **at, str s)
 static void copy_call(struct call *to, const struct forge_call *c)
 {
     size_t bytes = c->file.len + c->ref.len + c->path.len + c->etag.len + c->text.len +
-                   c->marker.len + c->body.len + c->sha.len + c->owner.len + c->name.len;
+                   c->marker.len + c->body.len + c->sha.len + c->owner.len + c->name.len +
+                   c->login.len;
     size_t inputs = c->input_count * sizeof(struct forge_input);
     for (size_t i = 0; i < c->input_count; i++)
         bytes += c->inputs[i].name.len + c->inputs[i].value.len;
@@ -452,10 +483,10 @@ static void copy_call(struct call *to, const struct forge_call *c)
     for (size_t i = 0; i < c->input_count; i++)
         in[i] = (struct forge_input){keep(&at, c->inputs[i].name), keep(&at, c->inputs[i].value)};
     str *field[] = {&to->c.file, &to->c.ref,    &to->c.path, &to->c.etag,  &to->c.text,
-                    &to->c.body, &to->c.marker, &to->c.sha,  &to->c.owner, &to->c.name};
+                    &to->c.body, &to->c.marker, &to->c.sha,  &to->c.owner, &to->c.name, &to->c.login};
     for (size_t i = 0; i < sizeof field / sizeof field[0]; i++)
         *field[i] = keep(&at, *field[i]);
-    to->c.login = to->c.review = STR("");
+    to->c.review = STR("");
 }
 
 static const char *call_name(const struct forge_call *c)

@@ -16,7 +16,7 @@
 #include "whole.h"
 
 struct sums {
-    unsigned long long worlds, runs, commits, crashes, lost, requests, held, digest;
+    unsigned long long worlds, runs, commits, crashes, lost, requests, held, obeyed, digest;
 };
 
 static void run_seed(uint64_t seed, bool trace, struct sums *sums)
@@ -30,6 +30,7 @@ static void run_seed(uint64_t seed, bool trace, struct sums *sums)
     sums->lost += now->lost;
     sums->requests += now->requests;
     sums->held += now->held;
+    sums->obeyed += now->obeyed;
     sums->digest ^= now->digest;
     world_close();
 }
@@ -107,8 +108,8 @@ int main(int argc, char **argv)
         if (!(twice ? same_again(seed, sums) : play(seed, trace, sums)))
             return 1;
     printf("%llu worlds: %llu runs, %llu commits, %llu crashes, %llu lost answers, %llu orders, "
-           "%llu reasons to hold looked at\n",
+           "%llu of them carried out, %llu reasons to hold looked at\n",
            sums->worlds, sums->runs, sums->commits, sums->crashes, sums->lost, sums->requests,
-           sums->held);
+           sums->obeyed, sums->held);
     return 0;
 }

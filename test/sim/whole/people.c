@@ -268,6 +268,9 @@ void people_let_go(void)
         p->updated_ms = machine.now_ms;
         pull_draft(p, false);
     }
+    for (uint32_t i = 0; i < now->papers && now->people; i++)
+        if (now->paper[i].comment && !now->paper[i].deleted && roll(2))
+            person_ticks(&now->paper[i], "max", 0, NULL);
     for (int i = 0; i < 4; i++)
         let_go_one(ask_text(arena_print(now->mem,
                                         "select id from batch where state = 'held' order by seq "

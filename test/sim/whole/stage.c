@@ -20,6 +20,14 @@ int stage_end(void **state)
     (void)state;
     rest();
     check_held();
+    for (int i = 0; i < 50 && some_live_run(); i++) {
+        runs_end("success");
+        rest();
+    }
+    if (ask("select count(*) from change_event where state = 'waiting'"))
+        later(61 * 60000);
+    check_end();
+    check_same_bytes();
     machine_stop();
     world_close();
     return 0;

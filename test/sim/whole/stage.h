@@ -15,7 +15,7 @@
 
 #include "whole.h"
 
-/* Before and after each story. */
+/* Before and after each story: what runs ends well then, and all must be right and stay so. */
 int stage_begin(void **state);
 int stage_end(void **state);
 #define STORY(f) cmocka_unit_test_setup_teardown(f, stage_begin, stage_end)

@@ -6,11 +6,13 @@
  *   world.c    how it begins and ends
  *   machine.c  threads, time, chance, and the moment of a commit
  *   forge.c    the truth over there: pull requests, runs, checks, comments; answers that get lost
+ *   comments.c what people tick, write, edit and delete over there
  *   people.c   who pushes, merges, makes drafts ready, changes settings, locks and orders
  *   chance.c   what happens next: a hostile time, then kind days in which all must come to an end
  *   stage.c    … or stories, in which nothing happens by chance (test_*.c)
  *   check.c    the invariants of architecture.md §7, asked of the rows and of the truth after every
- *              commit; shares no code with the engine. check_holds.c: of what is held
+ *              commit; shares no code with the engine. check_holds.c: of what is held;
+ *              check_orders.c: of orders
  */
 #ifndef SIGNALBOX_TEST_SIM_WHOLE_H
 #define SIGNALBOX_TEST_SIM_WHOLE_H
@@ -26,7 +28,9 @@ enum {
     CALLS = 400,
     MAIL = 4000,
     UPLOADS = 80,
-    PAPERS = 100,
+    PAPERS = 300,
+    REMARKS = 200,
+    ASKED = 400,
     ACCEPTED = 8000,
     SEEN = 4000,
     LOCKS = 16,
@@ -62,8 +66,15 @@ struct mail {
 
 struct upload { bool waits; char id[16], head[44], session[120]; char *stacks; };
 
-/* A check or a comment: whose it is, and what it says. */
-struct paper { int64_t id; bool comment, refused; char of[80]; char *text; };
+/* A check or a comment of ours: whose it is, and what it says; older: before somebody's edit. */
+struct paper { int64_t id; bool comment, refused, deleted; char of[128]; char *text, *older; };
+
+/* Somebody's comment, or ours as the forge tells of it. */
+#define OUR_LOGIN "signalbox[bot]"
+struct remark { int64_t id, number; const char *author; char *text; };
+
+/* How often a person ordered something on a pull request, and how often it was carried out. */
+struct asked { char login[12], order[24], from[12]; int64_t number; uint32_t times, carried_out; };
 
 struct lock { char folded[64]; int64_t expires_ms; };
 
@@ -71,6 +82,8 @@ struct world {
     uint64_t      seed, state;
     bool          trace, kind;          /* kind: nothing goes wrong any more */
     bool          staged;               /* a story: nothing happens by chance */
+    uint32_t      die_at;               /* so many commits later; 0: not */
+    enum commit_fate die_how;
     uint32_t      step;
     struct arena *mem, *look_mem;
     char          dir[64];
@@ -81,6 +94,7 @@ struct world {
     bool          titles, answers_id, again, slow;
     bool          comments;             /* are wanted */
     bool          holds;                /* drafts, bursts of pushes, thresholds */
+    bool          people;               /* tick, write, edit and delete comments */
     const char   *settings;             /* NULL: as chance says */
     uint32_t      wide;                 /* some batches are so much larger */
     uint32_t      mishaps, bad_disk;    /* percent of calls, of commits, that go wrong */
@@ -96,6 +110,10 @@ struct world {
     uint32_t      uploads;
     struct paper  paper[PAPERS];
     uint32_t      papers;
+    struct remark remark[REMARKS];
+    uint32_t      remarks;
+    struct asked  asked[ASKED];
+    uint32_t      askeds;
     struct call   call[CALLS];
     int64_t       serial;
 
@@ -108,9 +126,10 @@ struct world {
     uint32_t      locks;
     int64_t       applied_upto, applied_sum;
     bool          began[BATCHES];       /* batches that run */
+    int64_t       audited;              /* rows that were looked at */
 
     uint64_t      digest;               /* of everything that was told: the same seed, the same history */
-    uint64_t      commits, crashes, lost, requests, held;
+    uint64_t      commits, crashes, lost, requests, held, obeyed;
 };
 extern struct world *now;
 
@@ -154,6 +173,23 @@ void some_pull(void);
 void check_rerequested(void);
 struct run *some_live_run(void);
 
+/* comments.c */
+const char *permission_of(str login);   /* NULL: nobody knows them */
+bool may_order(str login);
+struct asked *asked_of(str login, str order, str from, int64_t number);
+void comment_mail(const char *action, const struct remark *c, const char *before,
+                  const char *sender);
+/*
+ * The nth control of our comment that is not ticked; `also`: somebody who does the same and sees the
+ * same text. False: there is none.
+ */
+bool person_ticks(struct paper *p, const char *who, uint32_t nth, const char *also);
+void person_edits(struct paper *p, const char *who, const char *text);
+void person_deletes(struct paper *p, const char *who);
+struct remark *person_writes(int64_t number, const char *who, const char *text);
+void person_rewrites(struct remark *c, const char *who, const char *text);
+void some_comment(void);
+
 /* forge.c */
 void forge_call(void *self, const struct forge_call *c, forge_done *done, void *ctx);
 void forge_answer(struct call *c);      /* carries it out, or loses it */
@@ -167,7 +203,7 @@ void pull_mail(const struct pull *p, const char *action);
 void mail_send(const char *event, str body);
 bool run_is_live(const struct run *r);
 /* The check of this commit; our comment that begins like this. */
-const struct paper *paper_like(bool comment, str part);
+struct paper *paper_like(bool comment, str part);
 
 /* check.c */
 void check_commit(void);

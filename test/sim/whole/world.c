@@ -108,7 +108,9 @@ static void free_world(struct world *w)
     for (uint32_t i = 0; i < w->uploads; i++)
         free(w->upload[i].stacks);
     for (uint32_t i = 0; i < w->papers; i++)
-        free(w->paper[i].text);
+        free(w->paper[i].text), free(w->paper[i].older);
+    for (uint32_t i = 0; i < w->remarks; i++)
+        free(w->remark[i].text);
     arena_free(w->mem);
     arena_free(w->look_mem);
     free(w);
@@ -148,6 +150,8 @@ static bool furnish(struct db *db, struct arena *mem, void *arg, struct err *e)
 
 static enum commit_fate fate_of_commit(void)
 {
+    if (now->die_at && --now->die_at == 0)
+        return now->die_how;
     if (!chance(now->bad_disk))
         return COMMIT_WORKS;
     enum commit_fate fate = (enum commit_fate)(1 + roll(4));

@@ -157,6 +157,55 @@ const bugs: Bug[] = [
         to: 'terminal && nodes &&',
         seed: 1,
     },
+    {
+        name: 'readers may order',
+        file: 'src/engine/orders.c',
+        from: 'if (outcome == FORGE_NOT_FOUND || !may_order(permission))',
+        to: 'if (outcome == FORGE_NOT_FOUND || !permission.len)',
+        seed: 1,
+    },
+    {
+        name: 'an edit that is told twice orders twice',
+        file: 'src/engine/orders.c',
+        from: '.key = order_key(s, v),',
+        to: '.key = arena_print(s->mem, PRI_STR ":%lld", FMT_STR(order_key(s, v)), (long long)s->now_ms),',
+        seed: 1,
+    },
+    {
+        name: 'a tick stays in the comment',
+        file: 'src/engine/orders.c',
+        from: 'return comment_anew(s, c->id, false, e) && take_orders',
+        to: 'return take_orders',
+        seed: 1,
+    },
+    {
+        name: 'a tick that is overtaken by our own edit stays',
+        file: 'src/engine/report.c',
+        from: 'if (again && before.anew)\n        row.sent_hash = STR("");',
+        to: '',
+        seed: 1,
+    },
+    {
+        name: 'a comment that was deleted is gone',
+        file: 'src/engine/orders.c',
+        from: 'return comment_anew(s, c->id, true, e);',
+        to: 'return true;',
+        seed: 1,
+    },
+    {
+        name: 'who lets a batch go leaves no trace',
+        file: 'src/engine/holds.c',
+        from: 'if (!audit_batch(s, h, "dispatch.released", actor, from,',
+        to: 'if (!str_eq(from, STR("comment")) && !audit_batch(s, h, "dispatch.released", actor, from,',
+        seed: 1,
+    },
+    {
+        name: 'a forged control counts',
+        file: 'src/domain/order.c',
+        from: 'if (new.at[i].ticked && !old.at[k].ticked &&',
+        to: 'if (new.at[i].ticked &&',
+        seed: 1,
+    },
 ];
 
 const [rootArgument, buildArgument] = process.argv.slice(2);
@@ -192,11 +241,11 @@ function plant(bug: Bug): string | undefined {
     const compile = commands.find((line) => line.includes(' -c ') && line.includes(`/${bug.file}`));
     if (compile === undefined) return 'ninja does not know how its file is compiled';
     // As ninja has it, but for the source and where the object and its list of headers go.
-    // What takes long and helps nobody here: debugging symbols, and much optimizing.
+    // What takes long and helps nobody here: debugging symbols, and optimizing.
     const words = compile
         .split(' ')
         .filter((word) => !word.startsWith('-Werror') && word !== '-g')
-        .map((word) => (word === '-O2' ? '-O1' : word));
+        .map((word) => (word === '-O2' ? '-O0' : word));
     const at = (flag: string) => words.indexOf(flag) + 1;
     for (const flag of ['-o', '-MQ', '-MF', '-c']) words[at(flag)] = join(tmp, flag === '-c' ? name : `${name}${flag === '-MF' ? '.d' : '.o'}`);
     const compiled = shell(words.join(' '));
@@ -207,6 +256,7 @@ function plant(bug: Bug): string | undefined {
 
 function whatSaysNo(seeds: string): string {
     const ended = shell(`${tmp}/sim.exe --seeds ${seeds}`);
+    if (ended.output.includes('ETIMEDOUT')) return '';
     const seen = /^(seed \d*), step \d*: (.*?)(?: is not so|; again)/m.exec(ended.output);
     if (ended.ok) return '';
     return seen ? `${seen[1]}: ${seen[2]}` : `it does not end well: ${ended.output.slice(-300)}`;
@@ -215,7 +265,7 @@ function whatSaysNo(seeds: string): string {
 let escaped = 0;
 for (const bug of bugs) {
     const trouble = plant(bug);
-    const by = trouble === undefined ? whatSaysNo(String(bug.seed)) || whatSaysNo('1..80') : '';
+    const by = trouble === undefined ? whatSaysNo(String(bug.seed)) || whatSaysNo('1..40') : '';
     if (by === '') escaped += 1;
     console.log(`${bug.name}: ${trouble ?? (by || 'ESCAPED')}`);
 }
