@@ -196,11 +196,13 @@ static bool gone(struct step *s, const struct answer *a, const struct hot *h,
     return wanted ? send_again(s, a, e) : put_back(s, a, e);
 }
 
+/* In a moment, and not before whoever told us to wait said so. */
 static bool look_again(struct step *s, const struct answer *a, struct err *e)
 {
-    step_due_at(s, s->now_ms + FIND_AGAIN_MS);
-    return effects_later(s->db, a->effect.id, s->now_ms + FIND_AGAIN_MS, STR("looking for the run"),
-                         e);
+    int64_t at_ms = s->now_ms + FIND_AGAIN_MS;
+    at_ms = a->not_before_ms > at_ms ? a->not_before_ms : at_ms;
+    step_due_at(s, at_ms);
+    return effects_later(s->db, a->effect.id, at_ms, STR("looking for the run"), e);
 }
 
 /* Looked for the run of a dispatch whose answer is not known. */

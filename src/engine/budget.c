@@ -94,7 +94,8 @@ void budget_heard(struct step *s, struct json answer)
     n->refused[p] += limited && json_i64_or(json_get(answer, STR("status")), 0) > 0;
     note_quota(s, n, json_get(answer, STR("quota")));
     until_ms = json_i64_or(json_get(answer, STR("notBefore")), 0);
-    until_ms = until_ms > s->now_ms ? until_ms : s->now_ms + LIMIT_UNTOLD_MS;
+    /* one that is applied late may be over: it says nothing of a further minute */
+    until_ms = until_ms > 0 ? until_ms : s->now_ms + LIMIT_UNTOLD_MS;
     if (limited && until_ms > n->blocked_until_ms)
         n->blocked_until_ms = until_ms;
 }

@@ -42,10 +42,15 @@ static void call(void *self, const struct forge_call *c, forge_done *done, void 
             snprintf(u->component, sizeof u->component, PRI_STR, FMT_STR(c->inputs[i].value));
 }
 
+static int64_t not_before_ms;
+
 static void answer(struct under_way *u, enum forge_outcome outcome, const char *result)
 {
-    struct forge_answer a = {
-        .outcome = outcome, .status = 200, .result = str_of(result), .message = STR("so it is")};
+    struct forge_answer a = {.outcome = outcome,
+                             .status = 200,
+                             .result = str_of(result),
+                             .message = STR("so it is"),
+                             .not_before_ms = outcome == FORGE_LIMITED ? not_before_ms : 0};
     forge_done *done = u->done;
     assert_non_null(done);
     u->done = NULL;
@@ -72,6 +77,7 @@ static int begin(void **state)
     struct err e = {0};
     (void)state;
     calls = 0;
+    not_before_ms = 0;
     log_setup((enum log_level)(LOG_ERROR + 1), false);
     snprintf(dir, sizeof dir, "/tmp/signalbox-turns-XXXXXX");
     if (!mkdtemp(dir))
@@ -252,6 +258,39 @@ static void a_batch_that_ends_while_it_is_told_to_wait_is_not_held(void **state)
     assert_int_equal(ask("select count(*) from claim where wanted > 0", NULL, 0), 0);
 }
 
+/* The forge is not asked every two seconds for an hour. */
+static void who_looks_for_a_run_waits_as_long_as_was_told(void **state)
+{
+    (void)state;
+    order("a");
+    workflow_is_read();
+    answer(latest(FORGE_DISPATCH), FORGE_LOST, "{}");
+    machine_turns(100);
+    later(2000);
+    not_before_ms = machine.now_ms + 3600000;
+    answer(latest(FORGE_FIND_RUNS), FORGE_LIMITED, "{}");
+    machine_turns(100);
+    size_t before = calls;
+    for (int i = 0; i < 10; i++)
+        later(60000);
+    assert_int_equal(count(before, FORGE_FIND_RUNS), 0);
+    later(3600000);
+    assert_int_equal(count(before, FORGE_FIND_RUNS), 1);
+}
+
+/* Its time is over when its answer is applied: the next one may go at once. */
+static void an_order_to_wait_that_is_applied_late_waits_no_longer(void **state)
+{
+    (void)state;
+    order("a");
+    workflow_is_read();
+    not_before_ms = machine.now_ms + 1000;
+    answer(latest(FORGE_DISPATCH), FORGE_LIMITED, "{}");
+    machine.now_ms += 5000;
+    machine_turns(100);
+    assert_true(ask("select blocked_until_ms from quota", NULL, 0) <= machine.now_ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +300,9 @@ int main(void)
             a_dispatch_that_is_refused_lets_the_next_one_have_the_instance, begin, end),
         cmocka_unit_test_setup_teardown(
             a_dispatch_that_was_not_sent_lets_the_next_one_have_the_instance, begin, end),
+        cmocka_unit_test_setup_teardown(who_looks_for_a_run_waits_as_long_as_was_told, begin, end),
+        cmocka_unit_test_setup_teardown(an_order_to_wait_that_is_applied_late_waits_no_longer,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(a_batch_that_ends_while_it_is_told_to_wait_is_not_held,
                                         begin, end),
     };
