@@ -100,6 +100,23 @@ void budget_heard(struct step *s, struct json answer)
         n->blocked_until_ms = until_ms;
 }
 
+struct budget_told { struct budget_told *next; int64_t installation_id, until_ms; };
+
+static void note_told(struct step *s, int64_t installation_id, int64_t until_ms)
+{
+    struct budget_told *t = arena_make(s->mem, struct budget_told, 1);
+    *t = (struct budget_told){ s->told, installation_id, until_ms };
+    s->told = t;
+}
+
+/* The answer may be one that an earlier life of this server got: its port has not heard it. */
+void budget_tell(struct step *s)
+{
+    const struct forge_port *port = s->en->config.forge;
+    for (const struct budget_told *t = s->told; t && port && port->told; t = t->next)
+        port->told(port->self, t->installation_id, t->until_ms);
+}
+
 /* Writes what was noted; the row is locked from here on. */
 static bool settle(struct step *s, struct budget_note *n, struct budget *b, struct err *e)
 {
@@ -110,6 +127,7 @@ static bool settle(struct step *s, struct budget_note *n, struct budget *b, stru
         changed = budget_observe(b, &n->seen[i]) || changed;
     if (n->blocked_until_ms > b->blocked_until_ms) {
         budget_block(b, n->blocked_until_ms);
+        note_told(s, n->installation_id, n->blocked_until_ms);
         changed = true;
     }
     if ((changed || n->seen_count) && !budget_save(s->db, n->installation_id, b, e))
@@ -309,7 +327,10 @@ bool budget_limited(struct step *s, struct hot *h, struct err *e)
         return true;
     if (!budget_ask(s, h, &b, &has, e))
         return false;
-    h->claim.left_over = 0;
+    /* What is under way keeps what covers it: its answers would else spend what others are given. */
+    int64_t under_way = (int64_t)h->b->by_state[NODE_DISPATCHING];
+    if (h->claim.left_over > under_way)
+        h->claim.left_over = under_way;
     return budget_wanted(s, h, e) && show_hold(s, h, &b, e);
 }
 
@@ -395,6 +416,18 @@ bool budget_may_send(struct step *s, bool *may, struct err *e)
 
 /* ---- the end of a step ----------------------------------------------------------------------- */
 
+/* Nodes wait for budget, and nobody has asked for it: it was spent on others of the batch. */
+static bool forgotten(const struct hot *h)
+{
+    if (h->b->state != BATCH_RUNNING || !h->b->by_state[NODE_BLOCKED] || h->claim.wanted ||
+        room(h) > 0)
+        return false;
+    for (uint32_t i = 0; i < h->count; i++)
+        if (h->b->node[i].state == NODE_BLOCKED && budget_is_gate(h->node[i].gate))
+            return true;
+    return false;
+}
+
 /* What skips, cancels and ends leave unspent goes back. */
 static bool refresh(struct step *s, struct hot *h, bool *freed, struct err *e)
 {
@@ -414,7 +447,7 @@ static bool refresh(struct step *s, struct hot *h, bool *freed, struct err *e)
     *freed = *freed || before - h->claim.left_over > h->claim_spent ||
              (before > 0 && h->claim.left_over == 0);
     h->claim_spent = 0;
-    return claim_save(s, h, e);
+    return claim_save(s, h, e) && (gone || !forgotten(h) || budget_wanted(s, h, e));
 }
 
 bool budget_end_step(struct step *s, struct err *e)

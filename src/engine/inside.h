@@ -165,6 +165,7 @@ struct step {
     bool             more;                                      /* facts were left */
     uint64_t         number;                                    /* of the lane's steps */
     struct budget_note *budget;                                 /* what answers said of quotas */
+    struct budget_told *told;                                   /* whom they told to wait */
     bool             schedule;                                  /* the scheduler has to look */
 };
 
@@ -282,6 +283,8 @@ bool budget_room(struct step *s, struct hot *h, int64_t *room, struct err *e) MU
 /* False: the installation was told to wait. */
 bool budget_may_send(struct step *s, bool *may, struct err *e) MUST_CHECK;
 bool budget_end_step(struct step *s, struct err *e) MUST_CHECK;
+/* After the commit, before anything leaves: the port hears of orders to wait. */
+void budget_tell(struct step *s);
 /* Lane -installation_id: gives out what is safe, and sees to it that it is woken for the rest. */
 bool budget_schedule(struct step *s, struct err *e) MUST_CHECK;
 bool budget_quota_read(struct step *s, enum forge_outcome outcome, struct json result,

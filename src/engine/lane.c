@@ -600,6 +600,7 @@ static void lane_done(void *arg, const struct err *e)
         l->fresh = l->scan = false;
         if (s->wake_ms)
             atomic_store(&l->wake_ms, s->wake_ms > s->now_ms ? s->wake_ms : s->now_ms + 1);
+        budget_tell(s);
         outbox_hand_over(s);
         more = s->more;
     }
