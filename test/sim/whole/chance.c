@@ -213,7 +213,8 @@ void affect(const struct pull *p, uint32_t wide)
     snprintf(
         u->session, sizeof u->session,
         "{\"event_name\":\"pull_request\",\"ref\":\"" PRI_STR "\",\"run_id\":\"%u\"}", FMT_STR(ref),
-        500 + (now->again && now->uploads > 1 && roll(6) == 0 ? now->uploads - 1 : now->uploads));
+        500 + (now->again && !now->staged && now->uploads > 1 && roll(6) == 0 ? now->uploads - 1
+                                                                              : now->uploads));
 }
 
 static bool upload_body(struct db *db, struct arena *mem, void *arg, struct err *e)
@@ -261,6 +262,20 @@ void some_upload(void)
         }
 }
 
+/* ---- little to spend -------------------------------------------------------------------------- */
+
+/* Others spend, too; people order many things at once; and the window ends in the end. */
+static void hours_pass(void)
+{
+    uint32_t dice = roll(4);
+    if (dice == 0)
+        now->quota.remaining = now->quota.remaining < 20 ? now->quota.remaining : roll(20);
+    else if (dice == 1)
+        many_orders(5 + roll(20));
+    else
+        machine.now_ms += roll(40) * 60000;
+}
+
 /* ---- a hostile time -------------------------------------------------------------------------- */
 
 static void something_happens(void)
@@ -292,12 +307,14 @@ static void something_happens(void)
         server_dies();
     else if (dice < 92)
         server_stops();
-    else if (dice < 95 && now->people)
-        some_comment();
-    else if (dice < 96 && now->holds)
+    else if (dice < 96 && now->limits)
+        hours_pass();
+    else if (dice < 97 && now->holds)
         settings_change(settings_text(now->mem));
     else
         machine.now_ms += roll(20000);
+    if (now->people && roll(12) == 0)
+        some_comment();
     machine.now_ms += roll(now->slow ? 3000 : 700);
     machine_tick();
     if (roll(4))
@@ -327,7 +344,7 @@ bool nothing_is_on_its_way(void)
 }
 
 /* Minutes, then five hours: longer than an event waits, shorter than a run may take. */
-enum { SHORT_DAYS = 20, DAYS_MAX = SHORT_DAYS + 100 };
+enum { SHORT_DAYS = 20, DAYS_MAX = SHORT_DAYS + 300 };
 
 static void a_kind_day(uint32_t day)
 {
@@ -348,8 +365,9 @@ static void a_kind_day(uint32_t day)
     machine_tick();
     turns(1000);
     answer_all();
-    if (day % 4 == 3 && nothing_is_on_its_way()) {
+    if (nothing_is_on_its_way())
         check_held();
+    if (day % 4 == 3 && nothing_is_on_its_way()) {
         people_let_go();
         turns(1000);
     }
@@ -415,6 +433,11 @@ void world_run(void)
     now->comments = roll(5) != 0;
     now->holds = roll(4) != 0;
     now->people = roll(4) != 0;
+    now->limits = roll(3) == 0;
+    now->skew_ms = roll(3) ? 0 : (int64_t)roll(3) * 3600000 - 3600000 + roll(90000);
+    now->told_percent = roll(2) ? 1 + roll(4) : 0;
+    now->nonsense = roll(4) ? 0 : 5 + roll(95);
+    now->quota.limit = now->limits && !now->nonsense ? 100 + roll(300) : 5000;
     now->wide = roll(3) ? 0 : 40;
     now->bad_disk = roll(3) ? 3 : 12;
     for (uint32_t i = 0; i < INSTANCES; i++)

@@ -6,6 +6,11 @@
 void look(struct db_rows *r, const char *sql, const struct arg *args, size_t count);
 #define LOOK(r, sql, ...) look((r), "" sql, __VA_ARGS__)
 
+/* check_budget.c */
+void check_budget(void);                /* after each commit */
+void check_fresh_is_covered(int64_t batch, int64_t created_ms);
+void check_budget_end(void);
+
 /* check_orders.c */
 void check_orders(void);                /* after each commit */
 void check_orders_end(void);

@@ -34,7 +34,7 @@ static bool lifted_by_person(int64_t batch, const char *kind)
     struct db_rows r;
     LOOK(&r,
          "select 1 from hold where batch_seq = $1 and kind = $2 and lifted_ms is not null and "
-         "lifted_by <> 'signalbox'",
+         "lifted_from <> 'signalbox'",
          ARGS(A(batch), A(str_of(kind))));
     return r.count > 0;
 }
@@ -79,8 +79,10 @@ static void check_start(int64_t batch)
          "select coalesce(b.change_id, 0), b.dispatchable, b.event = 'pull_request' and b.activity "
          "not in ('merged', 'closed'), coalesce(c.draft, 0), coalesce(c.paused_ms, 0) <> 0, "
          "b.by_parts, (select count(*) from hold h where h.batch_seq = b.seq and h.lifted_ms is "
-         "null and (h.kind <> 'rate_limit' or not b.by_parts)), (select count(*) from node n where "
-         "n.batch_seq = b.seq and n.state in ('waiting', 'ready', 'locked', 'dispatching')), "
+         "null and (h.kind <> 'rate_limit' or not b.by_parts)), b.dispatchable - (select count(*) "
+         "from "
+         "node n where n.batch_seq = b.seq and n.state not in ('waiting', 'ready', 'locked', "
+         "'dispatching', 'not_dispatched')), "
          "coalesce((select left_over from claim k where k.batch_seq = b.seq), 0) from batch b left "
          "join change c on c.id = b.change_id where b.seq = $1",
          ARGS(A(batch)));
@@ -209,7 +211,10 @@ void check_held(void)
     struct db_rows r;
     LOOK(&r,
          "select b.id, b.seq, h.kind, b.head_sha, coalesce(c.number, 0), b.dispatchable, "
-         "coalesce(c.paused_ms, 0), coalesce(k.wanted, 0), b.head_sha = c.head_sha and b.seq = "
+         "coalesce(c.paused_ms, 0), case when exists (select 1 from hold o where o.batch_seq = "
+         "b.seq and "
+         "o.lifted_ms is null and o.kind <> 'rate_limit') then 1 else coalesce(k.wanted, 0) end, "
+         "b.head_sha = c.head_sha and b.seq = "
          "(select max(o.seq) from batch o where o.change_id = c.id) and not exists (select 1 from "
          "change_event v where v.change_id = c.id and v.state = 'waiting') and not exists (select "
          "1 from effect f where f.state = 0 and f.kind in ('check', 'comment') and f.key = "
@@ -223,7 +228,7 @@ void check_held(void)
         str kind = db_at(&r, i, 2)->s;
         check_reason(kind, db_at(&r, i, 1)->i, db_at(&r, i, 4)->i, db_at(&r, i, 5)->i,
                      db_at(&r, i, 6)->i, db_at(&r, i, 7)->i);
-        if (!db_at(&r, i, 8)->null && db_at(&r, i, 8)->i)
+        if (!db_at(&r, i, 8)->null && db_at(&r, i, 8)->i && db_at(&r, i, 4)->i)
             check_seen(db_at(&r, i, 0)->s, kind, db_at(&r, i, 3)->s, db_at(&r, i, 4)->i);
         now->held++;
     }

@@ -10,11 +10,16 @@
 /* The order that leads to such an audit row; empty: the row is not an order's. */
 static str order_behind(str category, str action)
 {
-    static const struct { const char *category, *action, *order; } rows[] = {
-        {"dispatch", "dispatch.released", "dispatch"}, {"dispatch", "dispatch.resumed", "resume"},
-        {"dispatch", "dispatch.parts", "parts"},       {"workflow", "cancelled", "cancel"},
-        {"workflow", "retried", "retry"},              {"workflow", "rerun", "retry"},
-        {"workflow", "explained", "explain"},          {"lock", "deleted", "unlock"}};
+    static const struct {
+        const char *category, *action, *order;
+    } rows[] = {{"dispatch", "dispatch.released", "dispatch"},
+                {"dispatch", "dispatch.resumed", "resume"},
+                {"dispatch", "dispatch.parts", "parts"},
+                {"workflow", "cancelled", "cancel"},
+                {"workflow", "retried", "retry"},
+                {"workflow", "rerun", "retry"},
+                {"workflow", "explained", "explain"},
+                {"lock", "deleted", "unlock"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (str_eq(category, str_of(rows[i].category)) && str_eq(action, str_of(rows[i].action)))
             return str_of(rows[i].order);
@@ -46,23 +51,25 @@ static void check_audit_row(const struct db_rows *r, size_t i)
 void check_orders(void)
 {
     struct db_rows r;
-    LOOK(&r,
-         "select a.seq, a.actor, a.category, a.action, json_extract(a.metadata, '$.from'), case "
-         "when a.target_type = 'batch' then (select c.number from batch b join change c on c.id = "
-         "b.change_id where b.id = a.target) when a.action = 'explained' then (select c.number from "
-         "change c where c.id = cast(a.target as int)) when a.target_type = 'change' then "
-         "cast(substr(a.target, instr(a.target, '#') + 1) as int) else 0 end from audit a where "
-         "a.seq > $1 order by a.seq",
-         ARGS(A(now->audited)));
+    LOOK(
+        &r,
+        "select a.seq, a.actor, a.category, a.action, json_extract(a.metadata, '$.from'), case "
+        "when a.target_type = 'batch' then (select c.number from batch b join change c on c.id = "
+        "b.change_id where b.id = a.target) when a.action = 'explained' then (select c.number from "
+        "change c where c.id = cast(a.target as int)) when a.target_type = 'change' then "
+        "cast(substr(a.target, instr(a.target, '#') + 1) as int) else 0 end from audit a where "
+        "a.seq > $1 order by a.seq",
+        ARGS(A(now->audited)));
     for (size_t i = 0; i < r.count; i++)
         check_audit_row(&r, i);
     if (!r.count)
         return;
     now->audited = db_at(&r, r.count - 1, 0)->i;
     MUST(ask("select count(*) from hold h join batch b on b.seq = h.batch_seq where h.lifted_by <> "
-             "'signalbox' and not exists (select 1 from audit a where a.target = b.id and a.actor = "
-             "h.lifted_by and a.action = 'dispatch.released' and json_extract(a.metadata, "
-             "'$.from') = h.lifted_from)") == 0,
+             "'signalbox' and not exists (select 1 from audit a where a.actor = h.lifted_by and "
+             "((a.target = b.id and a.action = 'dispatch.released' and json_extract(a.metadata, "
+             "'$.from') = h.lifted_from) or (h.kind = 'rapid_push' and a.action = "
+             "'dispatch.resumed')))") == 0,
          "who let something go stands in the audit", 0, 0);
 }
 
@@ -85,17 +92,19 @@ void check_orders_end(void)
 {
     struct db_rows r;
     LOOK(&r,
-         "select (select count(*) from fact where kind = 'order'), (select count(*) from audit where "
-         "action = 'order_denied'), (select count(*) from fact o where o.kind = 'order' and exists "
+         "select (select count(*) from fact where kind = 'asked'), (select count(*) from audit "
+         "where "
+         "action = 'order_denied'), (select count(*) from fact o where o.kind = 'asked' and exists "
          "(select 1 from fact c where c.key = 'command:' || o.key || ':0')), (select count(*) from "
-         "fact where kind = 'command' and state = 2 and key like 'command:order:%'), (select "
+         "fact where kind = 'order' and state = 2 and key like 'command:order:%'), (select "
          "count(*) from audit where action = 'order_refused')",
          NO_ARGS);
     MUST(db_at(&r, 0, 0)->i == db_at(&r, 0, 1)->i + db_at(&r, 0, 2)->i,
          "every order is carried out, refused or denied", db_at(&r, 0, 0)->i, db_at(&r, 0, 1)->i);
     MUST(db_at(&r, 0, 3)->i == db_at(&r, 0, 4)->i, "who is refused is told, and it is on record",
          db_at(&r, 0, 3)->i, db_at(&r, 0, 4)->i);
-    LOOK(&r, "select forge_object from feedback where kind = 'comment' and forge_object is not null",
+    LOOK(&r,
+         "select forge_object from feedback where kind = 'comment' and forge_object is not null",
          NO_ARGS);
     for (size_t i = 0; i < r.count; i++)
         for (uint32_t k = 0; k < now->papers; k++)

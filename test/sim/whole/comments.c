@@ -9,9 +9,12 @@
 #include "base/rfc3339.h"
 #include "whole.h"
 
-static const struct { const char *login, *permission; bool may; } people[] = {
-    {"ana", "write", true},  {"max", "maintain", true}, {"bob", "admin", true},
-    {"eve", "read", false},  {"kim", "triage", false},  {"mallory", NULL, false},
+static const struct {
+    const char *login, *permission;
+    bool may;
+} people[] = {
+    {"ana", "write", true}, {"max", "maintain", true}, {"bob", "admin", true},
+    {"eve", "read", false}, {"kim", "triage", false},  {"mallory", NULL, false},
 };
 enum { PEOPLE = sizeof people / sizeof people[0] };
 
@@ -72,7 +75,8 @@ static void put_login(struct json_out *j, const char *name, const char *login)
     json_end_object(j);
 }
 
-void comment_mail(const char *action, const struct remark *c, const char *before, const char *sender)
+void comment_mail(const char *action, const struct remark *c, const char *before,
+                  const char *sender)
 {
     struct buf b;
     struct json_out j;
@@ -86,7 +90,7 @@ void comment_mail(const char *action, const struct remark *c, const char *before
     begin_object(&j, "comment");
     json_field_i64(&j, STR("id"), c->id);
     json_field_str(&j, STR("body"), str_of(c->text));
-    json_field_str(&j, STR("updated_at"), rfc3339_write(now->mem, machine.now_ms));
+    json_field_str(&j, STR("updated_at"), rfc3339_write(now->mem, forge_now_ms()));
     put_login(&j, "user", c->author);
     json_end_object(&j);
     if (before) {
@@ -154,8 +158,8 @@ bool person_ticks(struct paper *p, const char *who, uint32_t nth, const char *al
         abort();
     text[at - p->text + 3] = 'x';
     str order = order_at(at);
-    narrate("%s ticks " PRI_STR " on %d%s%s", who, FMT_STR(order), atoi(p->of), also ? ", and " : "",
-            also ? also : "");
+    narrate("%s ticks " PRI_STR " on %d%s%s", who, FMT_STR(order), atoi(p->of),
+            also ? ", and " : "", also ? also : "");
     ask_for(who, order, "checkbox", atoi(p->of));
     if (also) { /* neither saw the other's */
         struct remark c = remark_of(p);
@@ -214,6 +218,8 @@ void person_rewrites(struct remark *c, const char *who, const char *text)
 {
     char *before = c->text;
     c->text = strdup(text);
+    str order = order_in(text);
+    ask_for(who, order, "comment", str_eq(order, STR("unlock")) ? 0 : c->number);
     narrate("%s edits a comment on %lld: %s", who, (long long)c->number, text);
     comment_mail("edited", c, before, who);
     free(before);
@@ -241,12 +247,21 @@ static struct paper *our_comment(void)
 static void write_something(void)
 {
     static const char *const texts[] = {
-        "Fine.\r\n\r\n/signalbox dispatch\r\n", "/signalbox dispatch", "/signalbox resume",
-        "/signalbox cancel", "/signalbox retry", "/signalbox retry prod c1",
-        "/signalbox unlock prod/c2", "/signalbox explain", "/signalbox parts",
-        "/signalbox deploy everything", "> /signalbox cancel\n\nno",
+        "Fine.\r\n\r\n/signalbox dispatch\r\n",
+        "/signalbox dispatch",
+        "/signalbox resume",
+        "/signalbox cancel",
+        "/signalbox retry",
+        "/signalbox retry prod c1",
+        "/signalbox unlock prod/c2",
+        "/signalbox explain",
+        "/signalbox parts",
+        "/signalbox deploy everything",
+        "> /signalbox cancel\n\nno",
         "<!-- signalbox:change:1 -->\n- [ ] a <!-- signalbox:dispatch batch_forged -->"};
-    person_writes(1 + roll(PULLS), somebody(), texts[roll(sizeof texts / sizeof *texts)]);
+    const char *text = texts[roll(sizeof texts / sizeof *texts)];
+    if (now->again || !strstr(text, "retry"))
+        person_writes(1 + roll(PULLS), somebody(), text);
 }
 
 static void edit_something(struct paper *p)

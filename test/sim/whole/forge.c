@@ -49,7 +49,8 @@ void pull_mail(const struct pull *p, const char *action)
     char head[44];
     const char *merge = p->number % 2 ? "\"3e46e1\"" : "\"3e46e0\"";
     head_name(head, p, p->head);
-    str at = rfc3339_write(now->mem, p->updated_ms), merged = rfc3339_write(now->mem, p->merged_ms);
+    str at = rfc3339_write(now->mem, p->updated_ms + now->skew_ms),
+        merged = rfc3339_write(now->mem, p->merged_ms + now->skew_ms);
     narrate("pull %d: %s %s%s", p->number, action, head, p->draft ? " (draft)" : "");
     mail_send("pull_request",
               arena_print(
@@ -72,8 +73,8 @@ static const char *const run_states[] = {"queued", "waiting", "in_progress", "co
 
 static void run_mail(const struct run *r)
 {
-    str created = rfc3339_write(now->mem, r->created_ms),
-        updated = rfc3339_write(now->mem, r->updated_ms);
+    str created = rfc3339_write(now->mem, r->created_ms + now->skew_ms),
+        updated = rfc3339_write(now->mem, r->updated_ms + now->skew_ms);
     bool over = r->state == RUN_OVER;
     narrate("run %lld of %s: %s %s", (long long)r->id, r->component, run_states[r->state],
             over ? r->conclusion : "");
@@ -333,7 +334,8 @@ static void do_redeliver(struct arena *mem, const struct forge_call *c, struct f
 static struct paper *paper_of(bool comment, str of)
 {
     for (uint32_t i = 0; i < now->papers; i++)
-        if (now->paper[i].comment == comment && !now->paper[i].deleted && str_eq(of, str_of(now->paper[i].of)))
+        if (now->paper[i].comment == comment && !now->paper[i].deleted &&
+            str_eq(of, str_of(now->paper[i].of)))
             return &now->paper[i];
     return NULL;
 }
@@ -341,7 +343,8 @@ static struct paper *paper_of(bool comment, str of)
 struct paper *paper_like(bool comment, str part)
 {
     for (uint32_t i = 0; i < now->papers; i++)
-        if (now->paper[i].comment == comment && !now->paper[i].deleted && str_has(str_of(now->paper[i].of), part))
+        if (now->paper[i].comment == comment && !now->paper[i].deleted &&
+            str_has(str_of(now->paper[i].of), part))
             return &now->paper[i];
     return NULL;
 }
@@ -372,8 +375,7 @@ static bool was_deleted(int64_t id)
 /* The forge tells of what we wrote ourselves, too. */
 static void tell_of_ours(const struct paper *p)
 {
-    struct remark c = {
-        .id = p->id, .number = atoi(p->of), .author = OUR_LOGIN, .text = p->text};
+    struct remark c = {.id = p->id, .number = atoi(p->of), .author = OUR_LOGIN, .text = p->text};
     comment_mail("edited", &c, "what stood there", OUR_LOGIN);
 }
 
@@ -414,6 +416,14 @@ static void do_permission(struct arena *mem, const struct forge_call *c, struct 
         a->outcome = FORGE_NOT_FOUND;
 }
 
+/* The answer is there already: limits.c. */
+static void do_nothing(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
+{
+    (void)mem;
+    (void)c;
+    (void)a;
+}
+
 static void do_review(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
 {
     (void)mem;
@@ -434,6 +444,7 @@ static const struct {
     {FORGE_PUT_CHECK, "check", do_paper},
     {FORGE_PUT_COMMENT, "comment", do_paper},
     {FORGE_REVIEW, "review", do_review},
+    {FORGE_READ_QUOTA, "quota", do_nothing},
     {FORGE_PERMISSION, "permission", do_permission},
     {FORGE_READ_COMMIT, "read commit", do_read_commit},
     {FORGE_READ_PULL, "read pull", do_read_pull},
@@ -482,8 +493,8 @@ static void copy_call(struct call *to, const struct forge_call *c)
     to->c.inputs = in;
     for (size_t i = 0; i < c->input_count; i++)
         in[i] = (struct forge_input){keep(&at, c->inputs[i].name), keep(&at, c->inputs[i].value)};
-    str *field[] = {&to->c.file, &to->c.ref,    &to->c.path, &to->c.etag,  &to->c.text,
-                    &to->c.body, &to->c.marker, &to->c.sha,  &to->c.owner, &to->c.name, &to->c.login};
+    str *field[] = {&to->c.file,   &to->c.ref, &to->c.path,  &to->c.etag, &to->c.text, &to->c.body,
+                    &to->c.marker, &to->c.sha, &to->c.owner, &to->c.name, &to->c.login};
     for (size_t i = 0; i < sizeof field / sizeof field[0]; i++)
         *field[i] = keep(&at, *field[i]);
     to->c.review = STR("");
@@ -507,12 +518,17 @@ void forge_call(void *self, const struct forge_call *c, forge_done *done, void *
     MUST(at < now->call + CALLS, "calls under way have a limit", CALLS, 0);
     copy_call(at, c);
     at->used = true;
+    at->left = false;
     at->serial = ++now->serial;
     at->done = done;
     at->ctx = ctx;
     str id = input(&at->c, "atmos_pro_run_id");
     narrate("call %lld: %s " PRI_STR " " PRI_STR " %lld", (long long)at->serial, call_name(c),
             FMT_STR(id), FMT_STR(c->sha), (long long)c->number);
+    /* Some leave at once, and are on their way when others are told to wait. */
+    struct forge_answer ignored;
+    if (!now->staged && roll(2))
+        client_lets(at, &ignored);
 }
 
 uint32_t forge_waiting_count(void)
@@ -541,25 +557,52 @@ static void note_refusal(struct arena *mem, const struct forge_call *c)
         p->refused = true;
 }
 
-static void mishap(struct arena *mem, const struct forge_call *c, struct forge_answer *a)
+/* What becomes of a call on its way. */
+enum way { HEARD, NEVER_SENT, CUT, UNHEARD, NO_ACCESS, REFUSED };
+
+static enum way some_way(void)
 {
     uint32_t dice = roll(100);
-    a->message = STR("as the seed says");
-    a->outcome = dice < 30   ? FORGE_LOST
-                 : dice < 55 ? FORGE_NOT_SENT
-                 : dice < 75 ? FORGE_LIMITED
-                 : dice < 80 ? FORGE_NO_ACCESS
-                 : dice < 84 ? FORGE_REFUSED
-                             : FORGE_LOST;
-    now->lost += a->outcome == FORGE_LOST;
-    if (dice >= 84) { /* it arrived, and only the answer was lost */
-        struct forge_answer unheard = {.outcome = FORGE_OK};
+    if (!chance(now->mishaps))
+        return HEARD;
+    return dice < 30   ? CUT
+           : dice < 60 ? NEVER_SENT
+           : dice < 65 ? NO_ACCESS
+           : dice < 69 ? REFUSED
+                       : UNHEARD;
+}
+
+static void mishap(struct arena *mem, const struct forge_call *c, enum way way,
+                   struct forge_answer *a)
+{
+    static const enum forge_outcome outcomes[] = {FORGE_OK,   FORGE_NOT_SENT,  FORGE_LOST,
+                                                  FORGE_LOST, FORGE_NO_ACCESS, FORGE_REFUSED};
+    struct forge_answer unheard = {.outcome = FORGE_OK};
+    now->lost += way == CUT || way == UNHEARD;
+    if (way == UNHEARD && forge_takes(mem, c, &unheard)) /* only the answer was lost */
         carry_out(mem, c, &unheard);
-    }
-    if (a->outcome == FORGE_LIMITED)
-        a->not_before_ms = machine.now_ms + 1000 + roll(90000);
-    if (a->outcome == FORGE_NO_ACCESS || a->outcome == FORGE_REFUSED)
+    *a = (struct forge_answer){.outcome = outcomes[way],
+                               .calls = way != NEVER_SENT,
+                               .result = STR("{}"),
+                               .message = STR("as the seed says")};
+    if (way == NO_ACCESS || way == REFUSED)
         note_refusal(mem, c);
+}
+
+static void answered(struct call *c, const struct forge_answer *a)
+{
+    narrate("answer %lld: %s", (long long)c->serial, forge_outcome_name(a->outcome));
+    c->used = false;
+    c->done(c->ctx, a);
+    free(c->bytes);
+}
+
+static struct call *on_the_wire(void)
+{
+    for (uint32_t i = 0; i < CALLS; i++)
+        if (now->call[i].used && now->call[i].left)
+            return &now->call[i];
+    return NULL;
 }
 
 void forge_answer(struct call *c)
@@ -567,14 +610,15 @@ void forge_answer(struct call *c)
     struct arena *mem = arena_new((size_t)8 << 20, (size_t)64 << 20);
     struct forge_answer a = {
         .outcome = FORGE_OK, .status = 200, .result = STR("{}"), .message = STR("")};
-    if (chance(now->mishaps))
-        mishap(mem, &c->c, &a);
-    else
+    enum leaving leaving = client_lets(c, &a);
+    enum way way = some_way();
+    if (leaving == STAYS)
+        c = on_the_wire();
+    if (leaving != TOLD_TO_WAIT && way != HEARD)
+        mishap(mem, &c->c, way, &a);
+    else if (leaving != TOLD_TO_WAIT && forge_takes(mem, &c->c, &a))
         carry_out(mem, &c->c, &a);
-    narrate("answer %lld: %s", (long long)c->serial, forge_outcome_name(a.outcome));
-    c->used = false;
-    c->done(c->ctx, &a);
-    free(c->bytes);
+    answered(c, &a);
     arena_free(mem);
 }
 
@@ -586,10 +630,10 @@ void forge_dies(void)
         if (!c->used)
             continue;
         struct forge_answer a = {.outcome = FORGE_OK};
-        bool arrived = roll(2) == 0;
+        bool arrived = (c->left || client_lets(c, &a) == LEAVES) && roll(2) == 0;
         narrate("call %lld: %s", (long long)c->serial,
                 arrived ? "arrived, unheard" : "never arrived");
-        if (arrived)
+        if (arrived && forge_takes(mem, &c->c, &a))
             carry_out(mem, &c->c, &a);
         c->used = false;
         /* What dies does not hear it; what is stopped may still write it down. */
@@ -598,5 +642,6 @@ void forge_dies(void)
                                                .message = STR("")});
         free(c->bytes);
     }
+    client_dies();
     arena_free(mem);
 }

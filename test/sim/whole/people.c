@@ -70,11 +70,22 @@ static void command_stored(void *arg, enum fact_fate fate, int64_t id, const str
 
 void command(const char *json)
 {
-    narrate("command %s", json);
+    narrate("order %s", json);
     engine_submit(
         machine.engine,
-        &(struct fact_new){.lane = 1, .kind = "command", .body = str_of(json), .actor = STR("bo")},
+        &(struct fact_new){.lane = 1, .kind = "order", .body = str_of(json), .actor = STR("bo")},
         command_stored, NULL);
+}
+
+void many_orders(uint32_t count)
+{
+    static uint32_t named;
+    for (; count > 0; count--, named++)
+        command(arena_print(now->mem,
+                            "{\"order\":\"dispatch\",\"stack\":\"prod\",\"component\":\"o%u\","
+                            "\"workflow\":\"apply.yaml\",\"inputs\":{\"component\":\"o%u\"}}",
+                            named, named)
+                    .ptr);
 }
 
 /* What holds the newest held batch (or this one) is lifted, by whoever may. */
@@ -87,7 +98,7 @@ void let_go_one(const char *id)
     if (!batch.len)
         return;
     if (roll(3) == 0)
-        command(arena_print(now->mem, "{\"command\":\"resume\",\"change\":%lld}",
+        command(arena_print(now->mem, "{\"order\":\"resume\",\"change\":%lld}",
                             (long long)ask(arena_print(now->mem,
                                                        "select change_id from batch where id = "
                                                        "'" PRI_STR "'",
@@ -95,7 +106,7 @@ void let_go_one(const char *id)
                                                .ptr))
                     .ptr);
     else
-        command(arena_print(now->mem, "{\"command\":\"%s\",\"batch\":\"" PRI_STR "\"}",
+        command(arena_print(now->mem, "{\"order\":\"%s\",\"batch\":\"" PRI_STR "\"}",
                             orders[roll(4) == 0], FMT_STR(batch))
                     .ptr);
     now->requests++;
@@ -112,24 +123,24 @@ void some_command(void)
         return;
     }
     if (dice < 3)
-        command(arena_print(now->mem, "{\"command\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
+        command(arena_print(now->mem, "{\"order\":\"cancel\",\"batch\":\"" PRI_STR "\"}",
                             FMT_STR(batch))
                     .ptr);
     else if (dice < 4)
         command(arena_print(now->mem,
-                            "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"c%u\","
+                            "{\"order\":\"dispatch\",\"stack\":\"prod\",\"component\":\"c%u\","
                             "\"workflow\":\"apply.yaml\",\"inputs\":{\"component\":\"c%u\"}}",
                             dice, dice)
                     .ptr);
     else if (!now->again)
         return;
     else if (dice < 7)
-        command(arena_print(now->mem, "{\"command\":\"retry\",\"batch\":\"" PRI_STR "\"}",
+        command(arena_print(now->mem, "{\"order\":\"retry\",\"batch\":\"" PRI_STR "\"}",
                             FMT_STR(batch))
                     .ptr);
     else
         command(arena_print(now->mem,
-                            "{\"command\":\"rerun\",\"batch\":\"" PRI_STR "\",\"node\":%u}",
+                            "{\"order\":\"rerun\",\"batch\":\"" PRI_STR "\",\"node\":%u}",
                             FMT_STR(batch), roll(INSTANCES))
                     .ptr);
     now->requests++;

@@ -68,9 +68,11 @@ static void all_arrives(void)
 
 void later(int64_t ms)
 {
+    int64_t step_ms = ms > 15 * 60000 ? 60000 : 5000;
     for (int64_t until_ms = machine.now_ms + ms; machine.now_ms < until_ms;) {
+        int64_t left_ms = until_ms - machine.now_ms;
         all_arrives();
-        machine.now_ms += until_ms - machine.now_ms < 5000 ? until_ms - machine.now_ms : 5000;
+        machine.now_ms += left_ms < step_ms ? left_ms : step_ms;
         machine_tick();
         now->step++;
     }
@@ -162,9 +164,9 @@ void orders(const char *name, int number)
         ask(arena_print(now->mem, "select id from change where number = %d", number).ptr);
     command(
         !strcmp(name, "resume")
-            ? arena_print(now->mem, "{\"command\":\"resume\",\"change\":%lld}", (long long)change)
+            ? arena_print(now->mem, "{\"order\":\"resume\",\"change\":%lld}", (long long)change)
                   .ptr
-            : arena_print(now->mem, "{\"command\":\"%s\",\"batch\":\"" PRI_STR "\"}", name,
+            : arena_print(now->mem, "{\"order\":\"%s\",\"batch\":\"" PRI_STR "\"}", name,
                           FMT_STR(batch))
                   .ptr);
 }

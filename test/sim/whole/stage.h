@@ -31,7 +31,7 @@ void tells(struct pull *p, const char *action);
 void uploads(const struct pull *p, uint32_t stacks);
 /* A minute in which all that is on its way arrives. */
 void rest(void);
-void later(int64_t ms);                /* the same, in steps of five seconds */
+void later(int64_t ms);                /* the same, in steps of five seconds, or of minutes */
 void runs_end(const char *conclusion); /* those that are live */
 /* By API, of the newest batch of this pull request (0: of all); of the pull request itself. */
 void orders(const char *command, int number);

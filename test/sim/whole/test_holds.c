@@ -172,7 +172,7 @@ static void merges_and_orders_of_people_know_no_threshold(void **state)
     assert_int_equal(now->runs, 3);
     is(0, "select count(*) from run r join node n on n.batch_seq = r.batch_seq and n.position = "
           "r.position where n.run_class = 0");
-    command("{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"x\",\"workflow\":"
+    command("{\"order\":\"dispatch\",\"stack\":\"prod\",\"component\":\"x\",\"workflow\":"
             "\"plan.yaml\",\"inputs\":{\"component\":\"x\"}}");
     rest();
     assert_int_equal(now->runs, 4);
@@ -265,7 +265,7 @@ static void what_was_stopped_before_it_was_sent_is_no_way_around(void **state)
     orders("retry", 1);
     rest();
     assert_int_equal(now->runs, 0);
-    is(1, "select count(*) from fact where kind = 'command' and state = 2");
+    is(1, "select count(*) from fact where kind = 'order' and state = 2");
 }
 
 int main(int argc, char **argv)

@@ -111,11 +111,11 @@ static void a_redelivered_tick_counts_once(void **state)
     person_ticks(given_held(), "ana", 0, NULL);
     struct mail *m = &now->mail[now->mails - 1];
     dispatched_once();
-    m->again = true;                    /* the same delivery */
+    m->again = true; /* the same delivery */
     dispatched_once();
-    mail_send("issue_comment", str_of(m->body));    /* the same event under another id */
+    mail_send("issue_comment", str_of(m->body)); /* the same event under another id */
     dispatched_once();
-    is(1, "select count(*) from fact where kind = 'order'");
+    is(1, "select count(*) from fact where kind = 'asked'");
 }
 
 static void a_stale_tick_orders_nothing(void **state)
@@ -142,7 +142,8 @@ static void a_tick_that_names_another_pull_request_is_refused(void **state)
     rest();
     str other = ask_text("select b.id from batch b join change c on c.id = b.change_id where "
                          "c.number = 2");
-    str forged = arena_print(now->mem, "- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(other));
+    str forged =
+        arena_print(now->mem, "- [ ] a <!-- signalbox:dispatch " PRI_STR " -->", FMT_STR(other));
     person_edits(p, "eve", forged.ptr);
     memcpy((char *)(uintptr_t)strstr(forged.ptr, "- [ ]"), "- [x]", 5);
     person_edits(p, "ana", forged.ptr);
@@ -160,9 +161,11 @@ static void a_hand_edited_comment_is_written_again(void **state)
 {
     (void)state;
     struct paper *p = given_held();
-    person_edits(p, "ana", "a vandal was here\n/signalbox dispatch\n- [x] a <!-- signalbox:dispatch batch_x -->");
+    person_edits(
+        p, "ana",
+        "a vandal was here\n/signalbox dispatch\n- [x] a <!-- signalbox:dispatch batch_x -->");
     nothing_went();
-    is(0, "select count(*) from fact where kind = 'order'");
+    is(0, "select count(*) from fact where kind = 'asked'");
 }
 
 static void a_deleted_comment_is_made_anew_and_works(void **state)
@@ -183,15 +186,19 @@ static void a_forged_marker_in_somebody_elses_comment_is_nothing(void **state)
     str id = ask_text("select id from batch");
     struct remark *c = person_writes(
         1, "eve",
-        arena_print(now->mem, "<!-- signalbox:change:1 -->\n- [ ] a <!-- signalbox:dispatch " PRI_STR " -->",
-                    FMT_STR(id)).ptr);
+        arena_print(now->mem,
+                    "<!-- signalbox:change:1 -->\n- [ ] a <!-- signalbox:dispatch " PRI_STR " -->",
+                    FMT_STR(id))
+            .ptr);
     rest();
     person_rewrites(
         c, "ana",
-        arena_print(now->mem, "<!-- signalbox:change:1 -->\n- [x] a <!-- signalbox:dispatch " PRI_STR " -->",
-                    FMT_STR(id)).ptr);
+        arena_print(now->mem,
+                    "<!-- signalbox:change:1 -->\n- [x] a <!-- signalbox:dispatch " PRI_STR " -->",
+                    FMT_STR(id))
+            .ptr);
     nothing_went();
-    is(0, "select count(*) from fact where kind = 'order'");
+    is(0, "select count(*) from fact where kind = 'asked'");
 }
 
 /* ---- while our own edit is under way --------------------------------------------------------- */
@@ -228,7 +235,7 @@ static void a_tick_that_our_edit_overwrites_is_applied_once(void **state)
     person_ticks(p, "ana", 0, NULL);
     mail_deliver(some_mail());
     turns(1000);
-    forge_answer(ours);                 /* comes last over there */
+    forge_answer(ours); /* comes last over there */
     dispatched_once();
     comment_says(1, "☑️ `dispatch` by ana");
 }
@@ -238,7 +245,7 @@ static void a_tick_that_overwrites_our_edit_does_not_stay(void **state)
     struct paper *p;
     (void)state;
     struct call *ours = given_our_edit_under_way(&p);
-    forge_answer(ours);                 /* it is there, and we have not heard of it */
+    forge_answer(ours); /* it is there, and we have not heard of it */
     person_ticks(p, "mallory", 0, NULL);
     mail_deliver(some_mail());
     nothing_went();
@@ -269,9 +276,10 @@ static void the_same_orders_as_text(void **state)
     struct remark *c = person_writes(1, "ana", "Fine with me.\r\n\r\n/signalbox dispatch\r\n");
     dispatched_once();
     person_rewrites(c, "ana", "Fine with me!\r\n\r\n/signalbox dispatch\r\n");
-    person_writes(1, "bob", "> /signalbox cancel\n\n```\n/signalbox cancel\n```\nplease /signalbox cancel");
+    person_writes(1, "bob",
+                  "> /signalbox cancel\n\n```\n/signalbox cancel\n```\nplease /signalbox cancel");
     rest();
-    is(2, "select count(*) from fact where kind = 'order'");
+    is(2, "select count(*) from fact where kind = 'asked'");
     runs_end("failure");
     rest();
     person_writes(1, "bob", "/signalbox retry");
@@ -344,7 +352,7 @@ static void wherever_the_server_dies(const char *who, enum commit_fate fate, uin
                                      uint32_t runs)
 {
     person_ticks(given_held(), who, 0, NULL);
-    now->state += commit * 977;         /* other calls arrive, others do not */
+    now->state += commit * 977; /* other calls arrive, others do not */
     now->die_at = commit;
     now->die_how = fate;
     rest();

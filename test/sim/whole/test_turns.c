@@ -116,7 +116,7 @@ static int end(void **state)
 static void command(const char *json)
 {
     engine_submit(machine.engine,
-                  &(struct fact_new){.lane = 1, .kind = "command", .body = str_of(json)}, NULL,
+                  &(struct fact_new){.lane = 1, .kind = "order", .body = str_of(json)}, NULL,
                   NULL);
     machine_turns(100);
 }
@@ -125,7 +125,7 @@ static void order(const char *component)
 {
     char json[300];
     snprintf(json, sizeof json,
-             "{\"command\":\"dispatch\",\"stack\":\"prod\",\"component\":\"%s\",\"workflow\":"
+             "{\"order\":\"dispatch\",\"stack\":\"prod\",\"component\":\"%s\",\"workflow\":"
              "\"apply.yaml\",\"inputs\":{\"component\":\"%s\"}}",
              component, component);
     command(json);
@@ -249,7 +249,7 @@ static void a_batch_that_ends_while_it_is_told_to_wait_is_not_held(void **state)
     order("a");
     workflow_is_read();
     ask("select id from batch", id, sizeof id);
-    snprintf(json, sizeof json, "{\"command\":\"cancel\",\"batch\":\"%s\"}", id);
+    snprintf(json, sizeof json, "{\"order\":\"cancel\",\"batch\":\"%s\"}", id);
     command(json);
     answer(latest(FORGE_DISPATCH), FORGE_LIMITED, "{}");
     machine_turns(100);

@@ -6,13 +6,14 @@
  *   world.c    how it begins and ends
  *   machine.c  threads, time, chance, and the moment of a commit
  *   forge.c    the truth over there: pull requests, runs, checks, comments; answers that get lost
+ *   limits.c   it counts calls and refuses some; the client that obeys
  *   comments.c what people tick, write, edit and delete over there
  *   people.c   who pushes, merges, makes drafts ready, changes settings, locks and orders
  *   chance.c   what happens next: a hostile time, then kind days in which all must come to an end
  *   stage.c    … or stories, in which nothing happens by chance (test_*.c)
  *   check.c    the invariants of architecture.md §7, asked of the rows and of the truth after every
  *              commit; shares no code with the engine. check_holds.c: of what is held;
- *              check_orders.c: of orders
+ *              check_orders.c: of orders; check_budget.c: of what may be spent
  */
 #ifndef SIGNALBOX_TEST_SIM_WHOLE_H
 #define SIGNALBOX_TEST_SIM_WHOLE_H
@@ -54,7 +55,8 @@ struct run {
     bool        stop, by_hand, apply;
 };
 
-struct call { bool used; int64_t serial; struct forge_call c; forge_done *done; void *ctx; char *bytes; };
+/* left: it is on the wire, and not in the client any more. */
+struct call { bool used, left; int64_t serial; struct forge_call c; forge_done *done; void *ctx; char *bytes; };
 
 struct mail {
     enum { MAIL_SENT, MAIL_FAILED, MAIL_STORED } state;
@@ -76,6 +78,19 @@ struct remark { int64_t id, number; const char *author; char *text; };
 /* How often a person ordered something on a pull request, and how often it was carried out. */
 struct asked { char login[12], order[24], from[12]; int64_t number; uint32_t times, carried_out; };
 
+/* How a secondary limit is told. */
+enum told_form {
+    TOLD_429_SECONDS, TOLD_403_SECONDS, TOLD_DATE, TOLD_RESET, TOLD_NOTHING, TOLD_FORMS
+};
+/* The truth about the installation's quota; what of it stands in our rows. */
+struct quota {
+    int64_t limit, remaining, reset_ms, told_until_ms;
+    enum told_form form;
+    int64_t tell_next, tell_ms;         /* a story: so many dispatches are told to wait so long */
+    int64_t calls, refused, dispatches, windows;
+};
+struct quota_row { int64_t limit, remaining, reset_ms, blocked_until_ms, known; };
+
 struct lock { char folded[64]; int64_t expires_ms; };
 
 struct world {
@@ -95,6 +110,9 @@ struct world {
     bool          comments;             /* are wanted */
     bool          holds;                /* drafts, bursts of pushes, thresholds */
     bool          people;               /* tick, write, edit and delete comments */
+    bool          limits;               /* a small quota, and hours that go by */
+    int64_t       skew_ms;              /* of the forge's clock */
+    uint32_t      told_percent, nonsense;   /* of its answers */
     const char   *settings;             /* NULL: as chance says */
     uint32_t      wide;                 /* some batches are so much larger */
     uint32_t      mishaps, bad_disk;    /* percent of calls, of commits, that go wrong */
@@ -114,6 +132,8 @@ struct world {
     uint32_t      remarks;
     struct asked  asked[ASKED];
     uint32_t      askeds;
+    struct quota  quota;
+    int64_t       apps_calls;
     struct call   call[CALLS];
     int64_t       serial;
 
@@ -127,6 +147,8 @@ struct world {
     int64_t       applied_upto, applied_sum;
     bool          began[BATCHES];       /* batches that run */
     int64_t       audited;              /* rows that were looked at */
+    int64_t       given, blocked_before_ms;
+    struct quota_row word;
 
     uint64_t      digest;               /* of everything that was told: the same seed, the same history */
     uint64_t      commits, crashes, lost, requests, held, obeyed;
@@ -165,6 +187,7 @@ str  settings_text(struct arena *mem);
 void settings_change(str text);
 void command(const char *json);
 void some_command(void);
+void many_orders(uint32_t count);       /* of one stack each */
 void let_go_one(const char *batch);
 void people_let_go(void);
 void some_lock(bool take, uint32_t i);
@@ -205,7 +228,17 @@ bool run_is_live(const struct run *r);
 /* The check of this commit; our comment that begins like this. */
 struct paper *paper_like(bool comment, str part);
 
+/* limits.c */
+enum leaving { LEAVES, STAYS, TOLD_TO_WAIT };
+void client_dies(void);
+void client_told(void *self, int64_t installation_id, int64_t until_ms);
+enum leaving client_lets(struct call *c, struct forge_answer *a);
+/* It has arrived, and is counted. False: refused because of a limit; *a says so. */
+bool forge_takes(struct arena *mem, const struct forge_call *c, struct forge_answer *a);
+int64_t forge_now_ms(void);             /* what its clock shows */
+
 /* check.c */
+void check_departure(const struct forge_call *c);
 void check_commit(void);
 void check_run_made(const struct run *r);
 void check_call(const struct forge_call *c);

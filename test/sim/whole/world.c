@@ -131,7 +131,9 @@ void world_open(uint64_t seed, bool trace)
     if (asprintf(&url, "sqlite:%s/sim.db", now->dir) < 0)
         abort();
     now->url = str_of(url);
-    now->port = (struct forge_port){.self = now, .call = forge_call};
+    now->port = (struct forge_port){.self = now, .call = forge_call, .told = client_told};
+    now->quota = (struct quota){.limit = 5000};
+    client_dies();
     machine = (struct machine){.now_ms = 1795000000000, .chance = seed};
 }
 
@@ -185,6 +187,7 @@ void world_furnish(void)
 void world_close(void)
 {
     char *url = (char *)(uintptr_t)now->url.ptr;
+    client_dies();
     db_close(now->look);
     remove_dir(now->dir);
     free(url);

@@ -22,49 +22,49 @@ const bugs: Bug[] = [
         file: 'src/engine/lane.c',
         from: 'if (o->effect_id == effect_id)',
         to: 'if (o->effect_id == effect_id && !o)',
-        seed: 2,
+        seed: 8,
     },
     {
         name: 'a lost answer makes a second check',
         file: 'src/engine/lane.c',
         from: '(f.wanted > 1 && (s->lane->fresh || s->lane->scan)) || f.attempts > 0;',
         to: '(f.wanted > 1 && s->lane->fresh) || f.attempts > 0;',
-        seed: 48,
+        seed: 197,
     },
     {
         name: 'a start forgets lanes where only an event waits',
         file: 'src/engine/engine.c',
         from: '"v.state = \'waiting\' union',
         to: '"v.state = \'forgotten\' union',
-        seed: 3,
+        seed: 15,
     },
     {
         name: 'a dispatch is looked for too short after a start',
         file: 'src/engine/apply_answer.c',
         from: 'if (a->effect.attempts * FIND_AGAIN_MS < settle_ms)',
         to: 'if (a->effect.attempts * FIND_AGAIN_MS < settle_ms && s->now_ms - a->effect.created_ms < settle_ms)',
-        seed: 56,
+        seed: 15,
     },
     {
         name: 'a lost answer is taken for one that says no',
         file: 'src/engine/apply_answer.c',
         from: 'if (str_eq(a.effect.kind, STR("dispatch")))\n',
         to: 'if (a.outcome == FORGE_LOST) a.outcome = FORGE_NOT_SENT;\n    if (str_eq(a.effect.kind, STR("dispatch")))\n',
-        seed: 1,
+        seed: 4,
     },
     {
         name: 'a run that was re-run over there never ends',
         file: 'src/engine/runs.c',
         from: 'if (n->state == FORGE_RUN_COMPLETED && !r->ended_ms) {',
         to: 'if (n->state == FORGE_RUN_COMPLETED && !r->ended_ms && !newer && !r) {',
-        seed: 20,
+        seed: 50,
     },
     {
         name: 'a lock holds nothing back',
         file: 'src/engine/schedule.c',
         from: '"= $2 and deleted_ms is null and expires_ms > $3"',
         to: '"= $2 and deleted_ms is null and expires_ms < $3"',
-        seed: 1,
+        seed: 3,
     },
     {
         name: 'one apply does not see the other',
@@ -92,21 +92,21 @@ const bugs: Bug[] = [
         file: 'src/domain/hold.c',
         from: 'return q->pull_request && q->draft;',
         to: 'return q->pull_request && q->draft && !q;',
-        seed: 1,
+        seed: 5,
     },
     {
         name: 'one more than the threshold passes',
         file: 'src/domain/hold.c',
         from: 'h->dispatches > h->threshold;',
         to: 'h->dispatches > h->threshold + 1;',
-        seed: 1,
+        seed: 20,
     },
     {
         name: 'a burst pauses one push too late',
         file: 'src/domain/hold.c',
         from: 'return h->pushes > h->pushes_max;',
         to: 'return h->pushes > h->pushes_max + 1;',
-        seed: 1,
+        seed: 20,
     },
     {
         name: 'what is held starts all the same',
@@ -123,88 +123,18 @@ const bugs: Bug[] = [
         seed: 1,
     },
     {
-        name: 'a draft that is ready is not looked at again',
-        file: 'src/engine/apply_webhook.c',
-        from: '!holds_look_again(s, c.id, e))',
-        to: '(c.draft && !holds_look_again(s, c.id, e)))',
-        seed: 1,
-    },
-    {
-        name: 'settings do not reach what is held',
-        file: 'src/engine/lane.c',
-        from: 'return !s->lane->fresh || holds_look_again(s, 0, e);',
-        to: 'return s || holds_look_again(s, 0, e);',
-        seed: 1,
-    },
-    {
-        name: 'a run again of the upload sends what was held',
-        file: 'src/engine/make.c',
-        from: 'if (holds_never_began(h))',
-        to: 'if (!h)',
-        seed: 1,
-    },
-    {
         name: 'a batch that has ended stays held',
         file: 'src/engine/budget.c',
         from: 'if (h->b->state != BATCH_RUNNING)\n        return true;\n    if (!rate_hold',
         to: 'if (!rate_hold',
-        seed: 1,
-    },
-    {
-        name: 'a draft is reviewed',
-        file: 'src/engine/report.c',
-        from: 'terminal && nodes && !c.draft &&',
-        to: 'terminal && nodes &&',
-        seed: 1,
+        seed: 3,
     },
     {
         name: 'readers may order',
         file: 'src/engine/orders.c',
         from: 'if (outcome == FORGE_NOT_FOUND || !may_order(permission))',
         to: 'if (outcome == FORGE_NOT_FOUND || !permission.len)',
-        seed: 1,
-    },
-    {
-        name: 'an edit that is told twice orders twice',
-        file: 'src/engine/orders.c',
-        from: '.key = order_key(s, v),',
-        to: '.key = arena_print(s->mem, PRI_STR ":%lld", FMT_STR(order_key(s, v)), (long long)s->now_ms),',
-        seed: 1,
-    },
-    {
-        name: 'a tick stays in the comment',
-        file: 'src/engine/orders.c',
-        from: 'return comment_anew(s, c->id, false, e) && take_orders',
-        to: 'return take_orders',
-        seed: 1,
-    },
-    {
-        name: 'a tick that is overtaken by our own edit stays',
-        file: 'src/engine/report.c',
-        from: 'if (again && before.anew)\n        row.sent_hash = STR("");',
-        to: '',
-        seed: 1,
-    },
-    {
-        name: 'a comment that was deleted is gone',
-        file: 'src/engine/orders.c',
-        from: 'return comment_anew(s, c->id, true, e);',
-        to: 'return true;',
-        seed: 1,
-    },
-    {
-        name: 'who lets a batch go leaves no trace',
-        file: 'src/engine/holds.c',
-        from: 'if (!audit_batch(s, h, "dispatch.released", actor, from,',
-        to: 'if (!str_eq(from, STR("comment")) && !audit_batch(s, h, "dispatch.released", actor, from,',
-        seed: 1,
-    },
-    {
-        name: 'a forged control counts',
-        file: 'src/domain/order.c',
-        from: 'if (new.at[i].ticked && !old.at[k].ticked &&',
-        to: 'if (new.at[i].ticked &&',
-        seed: 1,
+        seed: 2,
     },
 ];
 
@@ -255,7 +185,7 @@ function plant(bug: Bug): string | undefined {
 }
 
 function whatSaysNo(seeds: string): string {
-    const ended = shell(`${tmp}/sim.exe --seeds ${seeds}`);
+    const ended = shell(`${tmp}/sim.exe --seeds ${seeds}`, 900_000);
     if (ended.output.includes('ETIMEDOUT')) return '';
     const seen = /^(seed \d*), step \d*: (.*?)(?: is not so|; again)/m.exec(ended.output);
     if (ended.ok) return '';
@@ -265,7 +195,7 @@ function whatSaysNo(seeds: string): string {
 let escaped = 0;
 for (const bug of bugs) {
     const trouble = plant(bug);
-    const by = trouble === undefined ? whatSaysNo(String(bug.seed)) || whatSaysNo('1..40') : '';
+    const by = trouble === undefined ? whatSaysNo(String(bug.seed)) || whatSaysNo('1..80') : '';
     if (by === '') escaped += 1;
     console.log(`${bug.name}: ${trouble ?? (by || 'ESCAPED')}`);
 }
