@@ -34,8 +34,8 @@ const bugs: Bug[] = [
     {
         name: 'a start forgets lanes where only an event waits',
         file: 'src/engine/engine.c',
-        from: '"v.state = \'waiting\' union',
-        to: '"v.state = \'forgotten\' union',
+        from: "\"v.state = 'waiting' union",
+        to: "\"v.state = 'forgotten' union",
         seed: 15,
     },
     {
@@ -136,6 +136,34 @@ const bugs: Bug[] = [
         to: 'if (outcome == FORGE_NOT_FOUND || !permission.len)',
         seed: 2,
     },
+    {
+        name: 'an edit that is told twice orders twice',
+        file: 'src/engine/orders.c',
+        from: '.key = order_key(s, v),',
+        to: '.key = arena_print(s->mem, PRI_STR ":%lld", FMT_STR(order_key(s, v)), (long long)s->now_ms),',
+        seed: 8,
+    },
+    {
+        name: 'who is told to wait sends all the same',
+        file: 'src/engine/budget.c',
+        from: '*may = until_ms <= s->now_ms;',
+        to: '*may = until_ms >= 0;',
+        seed: 6,
+    },
+    {
+        name: 'what was given already is given again',
+        file: 'src/domain/budget.c',
+        from: 'return most(safe_part(budget_remaining(b, now_ms)) - b->claimed, 0);',
+        to: 'return most(safe_part(budget_remaining(b, now_ms)), 0);',
+        seed: 6,
+    },
+    {
+        name: 'who lets a batch go leaves no trace',
+        file: 'src/engine/holds.c',
+        from: 'if (!audit_batch(s, h, "dispatch.released", by,',
+        to: 'if (!str_eq(by->from, STR("api")) && !audit_batch(s, h, "dispatch.released", by,',
+        seed: 3,
+    },
 ];
 
 const [rootArgument, buildArgument] = process.argv.slice(2);
@@ -144,7 +172,8 @@ const root = resolve(rootArgument);
 const build = resolve(buildArgument);
 const target = 'test/sim/whole/sim_whole';
 const tmp = mkdtempSync(join(tmpdir(), 'signalbox-whole-'));
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => process.exit(1));
 process.on('exit', () => rmSync(tmp, { recursive: true, force: true }));
 
 function stop(why: string): never {
@@ -154,12 +183,22 @@ function stop(why: string): never {
 
 /** Commands of our own build, as ninja prints them. */
 function shell(command: string, limit_ms = 120_000): { ok: boolean; output: string } {
-    const ended = spawnSync('bash', ['-c', command], { cwd: build, encoding: 'utf8', timeout: limit_ms, killSignal: 'SIGKILL' });
-    return { ok: ended.status === 0, output: `${ended.stdout ?? ''}${ended.stderr ?? ''}${ended.error?.message ?? ''}` };
+    const ended = spawnSync('bash', ['-c', command], {
+        cwd: build,
+        encoding: 'utf8',
+        timeout: limit_ms,
+        killSignal: 'SIGKILL',
+    });
+    return {
+        ok: ended.status === 0,
+        output: `${ended.stdout ?? ''}${ended.stderr ?? ''}${ended.error?.message ?? ''}`,
+    };
 }
 
 const commands = shell(`ninja -t commands ${target}`).output.split('\n');
-const link = commands.find((line) => line.includes(` -o ${target} `)) ?? stop('ninja does not know how the simulation is linked');
+const link =
+    commands.find((line) => line.includes(` -o ${target} `)) ??
+    stop('ninja does not know how the simulation is linked');
 
 /** The program with this bug, or why there is none. */
 function plant(bug: Bug): string | undefined {
@@ -167,7 +206,10 @@ function plant(bug: Bug): string | undefined {
     if (text.split(bug.from).length !== 2) return 'does not fit the code any more: plant it again';
     const name = basename(bug.file);
     const copy = join(tmp, name);
-    writeFileSync(copy, text.replace(bug.from, () => bug.to));
+    writeFileSync(
+        copy,
+        text.replace(bug.from, () => bug.to),
+    );
     const compile = commands.find((line) => line.includes(' -c ') && line.includes(`/${bug.file}`));
     if (compile === undefined) return 'ninja does not know how its file is compiled';
     // As ninja has it, but for the source and where the object and its list of headers go.
@@ -177,7 +219,11 @@ function plant(bug: Bug): string | undefined {
         .filter((word) => !word.startsWith('-Werror') && word !== '-g')
         .map((word) => (word === '-O2' ? '-O0' : word));
     const at = (flag: string) => words.indexOf(flag) + 1;
-    for (const flag of ['-o', '-MQ', '-MF', '-c']) words[at(flag)] = join(tmp, flag === '-c' ? name : `${name}${flag === '-MF' ? '.d' : '.o'}`);
+    for (const flag of ['-o', '-MQ', '-MF', '-c'])
+        words[at(flag)] = join(
+            tmp,
+            flag === '-c' ? name : `${name}${flag === '-MF' ? '.d' : '.o'}`,
+        );
     const compiled = shell(words.join(' '));
     if (!compiled.ok) return compiled.output;
     const linked = shell(link.replace(` -o ${target} `, ` -o ${tmp}/sim.exe ${tmp}/${name}.o `));
