@@ -414,6 +414,17 @@ bool budget_may_send(struct step *s, bool *may, struct err *e)
     return true;
 }
 
+/* Not left to the end of the step, which may not see it: a fact that fails empties the memory. */
+bool budget_over(struct step *s, struct hot *h, struct err *e)
+{
+    if (!h->claim_known && !claim_load(s, h, e))
+        return false;
+    s->budget_freed = s->budget_freed || h->claim_stored.left_over > 0;
+    h->claim.left_over = h->claim_stored.left_over = 0;
+    h->claim.wanted = h->claim_stored.wanted = 0;
+    return claims_over(s->db, h->row.seq, e);
+}
+
 /* ---- the end of a step ----------------------------------------------------------------------- */
 
 /* Nodes wait for budget, and nobody has asked for it: it was spent on others of the batch. */
@@ -452,7 +463,7 @@ static bool refresh(struct step *s, struct hot *h, bool *freed, struct err *e)
 
 bool budget_end_step(struct step *s, struct err *e)
 {
-    bool freed = false, others = false;
+    bool freed = s->budget_freed, others = false;
     for (struct hot *h = s->lane->hot; h && s->lane->repo.installation_id; h = h->next)
         if (!refresh(s, h, &freed, e))
             return false;

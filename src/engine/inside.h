@@ -166,6 +166,7 @@ struct step {
     uint64_t         number;                                    /* of the lane's steps */
     struct budget_note *budget;                                 /* what answers said of quotas */
     struct budget_told *told;                                   /* whom they told to wait */
+    bool             budget_freed;                              /* a batch ended with a claim */
     bool             schedule;                                  /* the scheduler has to look */
 };
 
@@ -282,6 +283,8 @@ bool budget_is_gate(str gate);
 bool budget_room(struct step *s, struct hot *h, int64_t *room, struct err *e) MUST_CHECK;
 /* False: the installation was told to wait. */
 bool budget_may_send(struct step *s, bool *may, struct err *e) MUST_CHECK;
+/* The batch has ended: its row keeps nothing, whatever becomes of the batch in memory. */
+bool budget_over(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 bool budget_end_step(struct step *s, struct err *e) MUST_CHECK;
 /* After the commit, before anything leaves: the port hears of orders to wait. */
 void budget_tell(struct step *s);

@@ -150,7 +150,7 @@ static bool save_batch(struct step *s, struct hot *h, struct err *e)
         h->row.started_ms = s->now_ms;
     h->row.ended_ms = h->b->state == BATCH_ENDED ? s->now_ms : 0;
     return batches_save(s->db, &h->row, s->now_ms, e) &&
-           (h->b->state != BATCH_ENDED || holds_over(s->db, h->row.seq, s->now_ms, e));
+           (h->b->state != BATCH_ENDED || (holds_over(s->db, h->row.seq, s->now_ms, e) && budget_over(s, h, e)));
 }
 
 struct refusal { uint32_t node; enum dispatch_error code; str why; };

@@ -229,6 +229,14 @@ bool claims_beside(struct db *db, struct arena *mem, int64_t installation_id,
     return true;
 }
 
+bool claims_over(struct db *db, int64_t batch_seq, struct err *e)
+{
+    return db_exec(db, e, NULL,
+                   "update claim set left_over = 0, wanted = 0 where batch_seq = $1 and (left_over > "
+                   "0 or wanted > 0)",
+                   ARGS(A(batch_seq)));
+}
+
 bool claims_others_wait(struct db *db, struct arena *mem, int64_t installation_id,
                         int64_t batch_seq, bool *wait, struct err *e)
 {

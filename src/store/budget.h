@@ -76,6 +76,8 @@ bool claims_waiting(struct db *db, struct arena *mem, int64_t installation_id,
 struct claim_beside { int64_t batch_seq, repository_id; };
 bool claims_beside(struct db *db, struct arena *mem, int64_t installation_id,
                    struct claim_beside **out, size_t *count, struct err *e) MUST_CHECK;
+/* The batch has ended: it holds nothing and waits for nothing. */
+bool claims_over(struct db *db, int64_t batch_seq, struct err *e) MUST_CHECK;
 /* Does any batch but this one wait? */
 bool claims_others_wait(struct db *db, struct arena *mem, int64_t installation_id,
                         int64_t batch_seq, bool *wait, struct err *e) MUST_CHECK;

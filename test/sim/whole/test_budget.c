@@ -110,6 +110,22 @@ static void one_that_never_fits_goes_in_levels_when_somebody_agreed(void **state
     is(0, RATE);
 }
 
+/* The second order fails in the step in which the batch ends, and what is in memory is forgotten. */
+static void a_batch_that_ends_before_an_order_that_fails_keeps_no_budget(void **state)
+{
+    (void)state;
+    given_quota(1000, 1);
+    many_orders(1); /* nobody looks at it later, as is done for a comment */
+    rest();
+    is(1, RATE);
+    orders("cancel", 0);
+    orders("cancel", 0);
+    turns(1000);
+    is(1, "select count(*) from fact where kind = 'order' and state = 2");
+    is(0, "select count(*) from claim where wanted > 0 or left_over > 0");
+    is(0, HELD);
+}
+
 /* ---- told to wait ---------------------------------------------------------------------------- */
 
 static const struct {
@@ -311,6 +327,7 @@ int main(int argc, char **argv)
         STORY(what_does_not_fit_is_held_whole_and_goes_by_itself_at_the_reset),
         STORY(merges_and_orders_go_by_the_budget_too_and_first),
         STORY(one_that_never_fits_goes_in_levels_when_somebody_agreed),
+        STORY(a_batch_that_ends_before_an_order_that_fails_keeps_no_budget),
         STORY(who_is_told_to_wait_waits_and_goes_on),
         STORY(a_server_that_dies_while_told_to_wait_remembers),
         STORY(wherever_it_dies_nobody_calls_while_told_to_wait),
