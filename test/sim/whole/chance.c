@@ -398,8 +398,14 @@ static void say_what_is_open(void)
         "('success', 'failure', 'cancelled', 'skipped', 'superseded', 'error', 'timed_out', "
         "'not_dispatched') limit 1), '') from batch b where state <> 'ended' limit 1",
     };
+    for (uint32_t i = 0; i < now->mails; i++)
+        if (now->mail[i].state != MAIL_STORED)
+            fprintf(stderr, "open: delivery %s, %s\n", now->mail[i].guid, now->mail[i].event);
+    for (uint32_t i = 0; i < now->uploads; i++)
+        if (now->upload[i].waits)
+            fprintf(stderr, "open: upload %s\n", now->upload[i].id);
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
-        str open = ask_text(queries[i]);
+        str open = ask_text_(queries[i], NO_ARGS);
         if (open.len)
             fprintf(stderr, "open: " PRI_STR "\n", FMT_STR(open));
     }

@@ -17,17 +17,17 @@ void look(struct db_rows *r, const char *sql, const struct arg *args, size_t cou
     }
 }
 
-int64_t ask(const char *sql)
+int64_t ask_(const char *sql, const struct arg *args, size_t count)
 {
     struct db_rows r;
-    look(&r, sql, NULL, 0);
+    look(&r, sql, args, count);
     return r.count ? db_at(&r, 0, 0)->i : -1;
 }
 
-str ask_text(const char *sql)
+str ask_text_(const char *sql, const struct arg *args, size_t count)
 {
     struct db_rows r;
-    look(&r, sql, NULL, 0);
+    look(&r, sql, args, count);
     return r.count && !db_at(&r, 0, 0)->null ? arena_copy(now->mem, db_at(&r, 0, 0)->s) : STR("");
 }
 
@@ -157,7 +157,8 @@ static void check_facts(void)
          now->applied_sum);
     LOOK(&r,
          "select min(case when state = 0 then id end), max(case when state <> 0 then id end), "
-         "sum(case when state = 2 and kind not in ('order', 'command', 'report') then 1 else 0 end) from "
+         "sum(case when state = 2 and kind not in ('order', 'command', 'report') then 1 else 0 "
+         "end) from "
          "fact where lane = 1",
          NO_ARGS);
     const struct db_value *pending = db_at(&r, 0, 0), *applied = db_at(&r, 0, 1);

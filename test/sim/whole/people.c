@@ -98,13 +98,10 @@ void let_go_one(const char *id)
     if (!batch.len)
         return;
     if (roll(3) == 0)
-        command(arena_print(now->mem, "{\"order\":\"resume\",\"change\":%lld}",
-                            (long long)ask(arena_print(now->mem,
-                                                       "select change_id from batch where id = "
-                                                       "'" PRI_STR "'",
-                                                       FMT_STR(batch))
-                                               .ptr))
-                    .ptr);
+        command(
+            arena_print(now->mem, "{\"order\":\"resume\",\"change\":%lld}",
+                        (long long)ask_of("select change_id from batch where id = $1", A(batch)))
+                .ptr);
     else
         command(arena_print(now->mem, "{\"order\":\"%s\",\"batch\":\"" PRI_STR "\"}",
                             orders[roll(4) == 0], FMT_STR(batch))
@@ -135,12 +132,11 @@ void some_command(void)
     else if (!now->again)
         return;
     else if (dice < 7)
-        command(arena_print(now->mem, "{\"order\":\"retry\",\"batch\":\"" PRI_STR "\"}",
-                            FMT_STR(batch))
-                    .ptr);
+        command(
+            arena_print(now->mem, "{\"order\":\"retry\",\"batch\":\"" PRI_STR "\"}", FMT_STR(batch))
+                .ptr);
     else
-        command(arena_print(now->mem,
-                            "{\"order\":\"rerun\",\"batch\":\"" PRI_STR "\",\"node\":%u}",
+        command(arena_print(now->mem, "{\"order\":\"rerun\",\"batch\":\"" PRI_STR "\",\"node\":%u}",
                             FMT_STR(batch), roll(INSTANCES))
                     .ptr);
     now->requests++;
@@ -283,11 +279,9 @@ void people_let_go(void)
         if (now->paper[i].comment && !now->paper[i].deleted && roll(2))
             person_ticks(&now->paper[i], "max", 0, NULL);
     for (int i = 0; i < 4; i++)
-        let_go_one(ask_text(arena_print(now->mem,
-                                        "select id from batch where state = 'held' order by seq "
-                                        "limit 1 offset %u",
-                                        roll(3))
-                                .ptr)
+        let_go_one(ask_text_of("select id from batch where state = 'held' order by seq limit 1 "
+                               "offset $1",
+                               A((int64_t)roll(3)))
                        .ptr);
 }
 

@@ -154,18 +154,13 @@ void runs_end(const char *conclusion)
 
 void orders(const char *name, int number)
 {
-    str batch = ask_text(arena_print(now->mem,
-                                     "select b.id from batch b left join change c on c.id = "
-                                     "b.change_id where %d in (0, c.number) order by b.seq desc "
-                                     "limit 1",
-                                     number)
-                             .ptr);
-    int64_t change =
-        ask(arena_print(now->mem, "select id from change where number = %d", number).ptr);
+    str batch = ask_text_of("select b.id from batch b left join change c on c.id = b.change_id "
+                            "where $1 in (0, c.number) order by b.seq desc limit 1",
+                            A((int64_t)number));
+    int64_t change = ask_of("select id from change where number = $1", A((int64_t)number));
     command(
         !strcmp(name, "resume")
-            ? arena_print(now->mem, "{\"order\":\"resume\",\"change\":%lld}", (long long)change)
-                  .ptr
+            ? arena_print(now->mem, "{\"order\":\"resume\",\"change\":%lld}", (long long)change).ptr
             : arena_print(now->mem, "{\"order\":\"%s\",\"batch\":\"" PRI_STR "\"}", name,
                           FMT_STR(batch))
                   .ptr);
@@ -175,7 +170,7 @@ void orders(const char *name, int number)
 
 void is_(int64_t want, const char *sql, const char *file, int line)
 {
-    int64_t got = ask(sql);
+    int64_t got = ask_(sql, NO_ARGS);
     arena_reset(now->look_mem);
     if (got == want)
         return;

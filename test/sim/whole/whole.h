@@ -245,7 +245,12 @@ void check_call(const struct forge_call *c);
 void check_end(void);
 void check_held(void);                  /* at rest: what is held is held rightly, and says so */
 void check_same_bytes(void);
-int64_t ask(const char *sql);           /* the one number that it gives */
-str  ask_text(const char *sql);
+/* The one number, or text, that it gives. A statement is known by its address: it is a literal. */
+int64_t ask_(const char *sql, const struct arg *args, size_t count);
+str  ask_text_(const char *sql, const struct arg *args, size_t count);
+#define ask(sql) ask_("" sql, NO_ARGS)
+#define ask_text(sql) ask_text_("" sql, NO_ARGS)
+#define ask_of(sql, ...) ask_("" sql, ARGS(__VA_ARGS__))
+#define ask_text_of(sql, ...) ask_text_("" sql, ARGS(__VA_ARGS__))
 
 #endif
