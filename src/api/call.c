@@ -32,7 +32,7 @@ static str next_part(str *rest)
 }
 
 /* parts: undecoded. */
-static bool path_matches(const char *template, str path, str parts[PATH_PARTS_MAX])
+bool path_matches(const char *template, str path, str parts[PATH_PARTS_MAX])
 {
     str want = str_of(template), have = path;
     size_t n = 0;
@@ -73,7 +73,12 @@ static const struct route *route_of(const struct http_request *r, str parts[PATH
             return &routes[i];
         *allowed |= 1u << routes[i].method;
     }
-    return NULL;
+    memset(parts, 0, PATH_PARTS_MAX * sizeof *parts);
+    if (*allowed || !(page_known(r->path) || page_for_unknown(r)))
+        return NULL;
+    (void)path_matches(page_route.path, r->path, parts);
+    *allowed = 1u << HTTP_GET | 1u << HTTP_HEAD;
+    return method_of(r) == HTTP_GET ? &page_route : NULL;
 }
 
 static void classify(void *app, const struct http_request *r, struct http_class *out)
@@ -86,7 +91,8 @@ static void classify(void *app, const struct http_request *r, struct http_class 
     bool upload = max == BODY_UPLOAD;
     out->body_max = upload ? a->config.upload_bytes_max : max;
     out->body_ms = upload || max == BODY_WEBHOOK ? BODY_UPLOAD_MS : BODY_MS;
-    out->on_loop = route && route->on_loop && route->on_loop(a, r);
+    out->on_loop = route == &page_route ? page_on_loop(r)
+                                        : route && route->on_loop && route->on_loop(a, r);
     out->user = (void *)(uintptr_t)route;
 }
 
@@ -296,7 +302,8 @@ static void log_call(struct call *c, int status, const struct err *e, int64_t to
     const struct http_request *r = c->request;
     enum log_level level = status >= 500 ? LOG_ERROR : LOG_INFO;
     str path = c->route ? str_of(c->route->path) : str_sub(r->path, 0, 200);
-    size_t slot = c->route ? (size_t)(c->route - routes) : ROUTES_MAX;
+    size_t slot =
+        c->route && c->route != &page_route ? (size_t)(c->route - routes) : ROUTES_MAX;
     atomic_fetch_add_explicit(&c->api->counts[slot].by_class[status / 100 < 6 ? status / 100 : 5],
                               1, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->api->counts[slot].micros, (uint64_t)(took_us > 0 ? took_us : 0),
@@ -396,6 +403,7 @@ bool api_new(const struct api_config *config, struct api **out, struct err *e)
     pthread_mutex_init(&a->lock, NULL);
     atomic_init(&a->app_ready, config->app_ready);
     random_bytes(a->state_key, sizeof a->state_key);
+    a->pages = pages_new();
     api_set_webhook_secrets(a, config->webhook_secrets, config->webhook_secret_count);
     *out = a;
     return true;
@@ -433,6 +441,7 @@ void api_free(struct api *a)
         free(s);
     }
     secret_wipe(a->token, sizeof a->token);
+    pages_free(a->pages);
     pthread_mutex_destroy(&a->lock);
     arena_free(a->mem);
     free(a);

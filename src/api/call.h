@@ -40,7 +40,9 @@ struct route {
 };
 extern const struct route routes[];
 extern const size_t route_count;
-enum { ROUTES_MAX = 104, PATH_PARTS_MAX = 4 };
+/* Of every page of the dashboard, and of its parts (pages.c); not in the table above. */
+extern const struct route page_route;
+enum { ROUTES_MAX = 104, PATH_PARTS_MAX = 4, CALL_HEADERS_MAX = 12 };
 /* Bodies: uploads and execution records are bounded by configuration. */
 enum { BODY_DEFAULT = 1 << 20, BODY_WEBHOOK = 25 << 20, BODY_UPLOAD = 1 };
 
@@ -73,13 +75,14 @@ struct call {
     str                  context;       /* JSON, with an error */
     str                  top;           /* more fields beside `data`: `"url":"…"` */
     str                  raw, raw_type; /* instead of the envelope */
-    struct http_header   headers[4];
+    struct http_header   headers[CALL_HEADERS_MAX];
     size_t               header_count;
     str                  note;          /* for the log line */
 };
 
 void call_answer(struct call *c, bool ok);      /* replies and logs; c is gone afterwards */
 void call_header(struct call *c, str name, str value);
+bool path_matches(const char *template, str path, str parts[PATH_PARTS_MAX]);
 
 /* auth.c */
 bool authenticate(struct call *c) MUST_CHECK;
@@ -144,6 +147,14 @@ bool webhook_on_loop(struct api *a, const struct http_request *r);
 void webhook_metrics(struct api *a, struct buf *b);
 /* locks.c */
 bool lock_on_loop(struct api *a, const struct http_request *r);
+/* pages.c */
+/* Does this path show a page, or is it one of their parts? */
+bool page_known(str path);
+bool page_on_loop(const struct http_request *r);
+/* A browser that asks for what is not there gets a page that says so, with 404. */
+bool page_for_unknown(const struct http_request *r);
+struct pages *pages_new(void);
+void pages_free(struct pages *p);
 /* house.c */
 bool always_on_loop(struct api *a, const struct http_request *r);
 
@@ -157,7 +168,7 @@ handler api_exchange, api_affected, api_instances, api_report, api_report_old, a
     api_import, api_token_create, api_token_revoke, api_replay, api_setup, api_setup_callback,
     api_secret_put, api_secret_remove, api_action_get, api_action_put, api_action_remove,
     api_runner_put, api_runner_remove, api_action_start, api_action_stop, api_callback,
-    api_explain_batch, api_explain_node, api_explain_pull;
+    api_explain_batch, api_explain_node, api_explain_pull, api_page;
 
 /* --- the inside of struct api --- */
 
@@ -194,6 +205,7 @@ struct api {
     size_t               unknown_count;
     atomic_bool          app_ready, setting_up;
     struct route_count   counts[ROUTES_MAX + 1];
+    struct pages        *pages;
     _Atomic uint64_t     events[EVENT_NAMES][FATES];
     /* of the set-up page's cookie: new at each start */
     uint8_t              state_key[SHA256_BYTES];

@@ -109,7 +109,7 @@ for (const kind of databases)
         });
 
         const unknown: [string, string, number][] = [
-            ['GET', '/', 404],
+            ['GET', '/nowhere', 404],
             ['GET', '/api', 404],
             ['GET', '/api/v1', 404],
             ['GET', '/api/v1/', 404],

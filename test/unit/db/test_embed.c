@@ -7,11 +7,16 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "base/embedded.h"
 
 extern const struct embedded embed_files[];
 extern const size_t          embed_files_count;
+
+/* The same files packed, by way of the folder that stands in for one that is not there. */
+extern const struct embedded embed_packed[];
+extern const size_t          embed_packed_count;
 
 static void every_file_is_there_sorted_by_name(void **state)
 {
@@ -38,11 +43,31 @@ static void every_byte_is_there(void **state)
     assert_int_equal(embed_files[3].bytes[456], 0);
 }
 
+static void packed_files_hold_the_same_bytes(void **state)
+{
+    assert_int_equal(embed_packed_count, embed_files_count);
+    for (size_t i = 0; i < embed_files_count; i++) {
+        unsigned char out[1024];
+        z_stream z = { .next_in = (unsigned char *)(uintptr_t)embed_packed[i].bytes,
+                       .avail_in = (unsigned)embed_packed[i].len,
+                       .next_out = out,
+                       .avail_out = sizeof out };
+
+        assert_string_equal(embed_packed[i].name, embed_files[i].name);
+        assert_int_equal(inflateInit2(&z, 16 + MAX_WBITS), Z_OK);
+        assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+        assert_int_equal(z.total_out, embed_files[i].len);
+        assert_memory_equal(out, embed_files[i].bytes, embed_files[i].len);
+        inflateEnd(&z);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_file_is_there_sorted_by_name),
         cmocka_unit_test(every_byte_is_there),
+        cmocka_unit_test(packed_files_hold_the_same_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
