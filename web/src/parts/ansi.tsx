@@ -6,7 +6,9 @@ export function Output(props: { text: string; label: string }) {
     const output = useMemo(() => readAnsi(props.text), [props.text]);
     return (
         <pre className="ansi" tabIndex={0} aria-label={props.label} dir="ltr">
-            {output.leftOut > 0 && <div className="ansi-note">{output.leftOut} earlier lines are not shown.</div>}
+            {output.leftOut > 0 && (
+                <div className="ansi-note">{output.leftOut} earlier lines are not shown.</div>
+            )}
             {output.lines.map((line, i) => (
                 <div key={i} className="ansi-line">
                     {line.length === 0
@@ -23,7 +25,8 @@ export function Output(props: { text: string; label: string }) {
 }
 
 function styleOf(segment: Segment): CSSProperties | undefined {
-    const colour = (n: number | undefined, other: string) => (n === undefined ? other : `var(--ansi-${n})`);
+    const colour = (n: number | undefined, other: string) =>
+        n === undefined ? other : `var(--ansi-${n})`;
     const { fg, bg, inverse } = segment;
     const style: CSSProperties = {};
     if (inverse) {
