@@ -23,6 +23,7 @@
 #include "forge/forge.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "store/people.h"
 #include "store/repositories.h"
 #include "store/tokens.h"
 
@@ -38,12 +39,13 @@ struct serve {
     struct forge_port   port;
     struct runners     *runners;
     struct runner_port  runner_port;
-    uint8_t             callback_key[SHA256_BYTES];
+    uint8_t             callback_key[SHA256_BYTES], people_key[SHA256_BYTES];
     struct oidc        *oidc;
     struct engine      *engine;
     struct api         *api;
     struct http_server *server;
     str                 workspace, public_url, address, setup_code;
+    str                 welcome;            /* code of the first account; empty: there is one */
     uint16_t            listen_port;
     int64_t             app_id;
     str                 app_slug, private_key, webhook_secret[2];
@@ -101,6 +103,8 @@ static bool derive_keys(struct serve *s, struct err *e)
     secret_wipe(derived, sizeof derived);
     hmac_sha256((str){ (const char *)s->key, sizeof s->key }, STR("signalbox callback"),
                 s->callback_key);
+    hmac_sha256((str){ (const char *)s->key, sizeof s->key }, STR("signalbox people"),
+                s->people_key);
     return ok;
 }
 
@@ -157,6 +161,21 @@ static bool choose_workspace(struct serve *s, struct db *db, struct err *e)
     return workspaces_ensure(db, s->workspace, STR("default"), clock_utc_ms(), e);
 }
 
+/* A house without people: whoever can read its log makes the first account. */
+static bool choose_welcome(struct serve *s, struct db *db, struct err *e)
+{
+    struct invitation first;
+    bool any, local;
+    if (!people_are_there(db, s->mem, &any, &local, e))
+        return false;
+    if (any)
+        return true;
+    if (!invitations_first(db, s->mem, s->workspace, false, clock_utc_ms(), &first, e))
+        return false;
+    s->welcome = invitation_code(s->mem, s->people_key, first.id);
+    return true;
+}
+
 /* Before the engine: migrations, the workspace, and the App that may be stored there. */
 static bool prepare_database(struct serve *s, struct err *e)
 {
@@ -168,7 +187,8 @@ static bool prepare_database(struct serve *s, struct err *e)
     if (db_kind(db) == DB_POSTGRES &&
         !db_exec(db, e, NULL, "select pg_advisory_xact_lock(126939327160685)", NO_ARGS))
         return false;
-    if (!choose_workspace(s, db, e) || !(s->app_id || stored_app(s, db, e)))
+    if (!choose_workspace(s, db, e) || !(s->app_id || stored_app(s, db, e)) ||
+        !choose_welcome(s, db, e))
         return false;
     return db_commit(db, e);
 }
@@ -286,6 +306,7 @@ static bool start_api(struct serve *s, struct err *e)
         .session_key = s->session_key,
         .seal_key = s->key,
         .callback_key = s->callback_key,
+        .people_key = s->people_key,
         .webhook_secrets = s->webhook_secret,
         .webhook_secret_count = s->webhook_secrets,
         .default_workspace = s->workspace,
@@ -361,6 +382,7 @@ static void stop_all(struct serve *s)
     jwt_key_free(s->session_key);
     secret_wipe(s->key, sizeof s->key);
     secret_wipe(s->callback_key, sizeof s->callback_key);
+    secret_wipe(s->people_key, sizeof s->people_key);
     arena_free(s->mem);
 }
 
@@ -457,6 +479,10 @@ int serve_main(int argc, char **argv)
         log_info("no GitHub App yet: open this address to create one",
                  LS("setup", arena_print(s.mem, PRI_STR "/setup?code=" PRI_STR,
                                          FMT_STR(s.public_url), FMT_STR(s.setup_code))));
+    if (s.welcome.len)
+        log_info("nobody has an account yet: open this address to make the first one",
+                 LS("welcome", arena_print(s.mem, PRI_STR "/welcome#code=" PRI_STR,
+                                           FMT_STR(s.public_url), FMT_STR(s.welcome))));
     dl_iterate_phdr(let_code_go, NULL);
     while (read(signals, &info, sizeof info) < 0 && errno == EINTR) {
     }
@@ -465,26 +491,55 @@ int serve_main(int argc, char **argv)
     return 0;
 }
 
+/* ---- the first of all ------------------------------------------------------------------------ */
+
 /* The first token has to come from somewhere: whoever can write the database may have one. */
+static bool bootstrap_token(struct serve *s, struct db *db, struct err *e)
+{
+    str text;
+    struct token t = {.workspace_id = s->workspace,
+                      .name = STR("bootstrap"),
+                      .role = STR("admin"),
+                      .created_by = STR("bootstrap")};
+    if (!tokens_create(db, s->mem, &t, clock_utc_ms(), &text, e) || !db_commit(db, e))
+        return false;
+    printf(PRI_STR "\n", FMT_STR(text));
+    fprintf(stderr, "An admin token of workspace " PRI_STR ". It is not shown again.\n",
+            FMT_STR(s->workspace));
+    return true;
+}
+
+/* So has the first owner; and one when all owners have lost their passwords. */
+static bool bootstrap_link(struct serve *s, struct db *db, struct err *e)
+{
+    struct invitation first;
+    if (!split_listen(s, e) || !load_key(s, e) || !derive_keys(s, e) ||
+        !invitations_first(db, s->mem, s->workspace, true, clock_utc_ms(), &first, e) ||
+        !db_commit(db, e))
+        return false;
+    choose_public_url(s);
+    printf(PRI_STR "/welcome#code=" PRI_STR "\n", FMT_STR(s->public_url),
+           FMT_STR(invitation_code(s->mem, s->people_key, first.id)));
+    fprintf(stderr,
+            "Whoever opens it first makes an account that owns workspace " PRI_STR
+            ". Earlier links do not work any more.\n",
+            FMT_STR(s->workspace));
+    return true;
+}
+
 int bootstrap_main(int argc, char **argv)
 {
     struct serve s = { .mem = arena_new((size_t)16 << 20, (size_t)64 << 20) };
     struct err e = { 0 };
     SCOPED(db) struct db *db = NULL;
-    str text;
-    if (!config_read(s.mem, argc, argv, &s.config, &e) || !secret_start(&e) ||
+    bool link = argc && str_eq(str_of(argv[0]), STR("--link"));
+    if (!config_read(s.mem, argc - link, argv + link, &s.config, &e) || !secret_start(&e) ||
         !db_open(s.config.database, false, &db, &e) || !db_migrate(db, clock_utc_ms(), &e) ||
-        !db_begin(db, &e) || !choose_workspace(&s, db, &e))
+        !db_begin(db, &e) || !choose_workspace(&s, db, &e) ||
+        !(link ? bootstrap_link(&s, db, &e) : bootstrap_token(&s, db, &e)))
         return failed(s.mem, &e);
-    struct token t = {.workspace_id = s.workspace,
-                      .name = STR("bootstrap"),
-                      .role = STR("admin"),
-                      .created_by = STR("bootstrap")};
-    if (!tokens_create(db, s.mem, &t, clock_utc_ms(), &text, &e) || !db_commit(db, &e))
-        return failed(s.mem, &e);
-    printf(PRI_STR "\n", FMT_STR(text));
-    fprintf(stderr, "An admin token of workspace " PRI_STR ". It is not shown again.\n",
-            FMT_STR(s.workspace));
+    jwt_key_free(s.session_key);
+    secret_wipe(s.key, sizeof s.key);
     db_close(db);
     db = NULL;
     arena_free(s.mem);

@@ -35,6 +35,9 @@ struct api_config {
     const uint8_t        *seal_key;
     /* SHA256_BYTES: what tokens of callbacks are checked with; NULL: no callback is believed */
     const uint8_t        *callback_key;
+    /* SHA256_BYTES: signs invitations and what pages send with a cookie; NULL: made up, for one
+       process */
+    const uint8_t        *people_key;
     /* at most two; none: /webhooks/github answers 404 until the set-up page made one */
     const str            *webhook_secrets;
     size_t                webhook_secret_count;

@@ -1,5 +1,6 @@
 /*
- * Who calls: a session of a workflow (our own JWT, HS256), or a static token. Sessions need no
+ * Who calls: a session of a workflow (our own JWT, HS256), a static token, or else a person's browser
+ * (people_auth.c). Sessions need no
  * database; static tokens are read once and kept for at most TOKEN_FRESH_MS, so that a revocation
  * in another process counts soon.
  */
@@ -240,10 +241,12 @@ static bool authenticate_session(struct call *c, str token)
 bool authenticate(struct call *c)
 {
     str token, id, secret;
+    if (!bearer(c->request, &token) && person_cookie(c).len)
+        return authenticate_person(c);
     if (!bearer(c->request, &token))
         return fail(&c->err, ERR_TOKEN,
                     "this needs a token: send `Authorization: Bearer …` (a session, or an API "
-                    "token of this server)");
+                    "token of this server), or sign in with a browser");
     if (token_split(token, &id, &secret))
         return authenticate_token(c, id, secret);
     return authenticate_session(c, token);

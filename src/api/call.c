@@ -189,6 +189,17 @@ static bool check_rights(struct call *c)
         return true;
     if (!authenticate(c))
         return false;
+    if (c->who.kind == CALLER_PERSON && c->route->needs == RIGHT_SESSION &&
+        c->who.right < (c->route->people ? RIGHT_OPERATE : RIGHT_ADMIN))
+        return fail(&c->err, ERR_DENIED,
+                    c->route->people ? "your account reads only: somebody with write access may do "
+                                       "this"
+                                     : "this is what workflows call");
+    if (c->who.right < c->route->needs && c->who.kind == CALLER_PERSON)
+        return fail(&c->err, ERR_DENIED, "%s",
+                    c->route->needs == RIGHT_ADMIN
+                        ? "this needs an owner or an admin of the workspace"
+                        : "your account reads only: somebody with write access may do this");
     if (c->who.right < c->route->needs)
         return fail(&c->err, ERR_DENIED, "this needs %s, and the one you sent may not do it",
                     needs[c->route->needs]);
@@ -401,6 +412,12 @@ bool api_new(const struct api_config *config, struct api **out, struct err *e)
     if (!c->outcome_ms)
         c->outcome_ms = 10 * 1000;
     pthread_mutex_init(&a->lock, NULL);
+    pthread_mutex_init(&a->password_lock, NULL);
+    pthread_cond_init(&a->password_free, NULL);
+    if (config->people_key)
+        memcpy(a->people_key, config->people_key, sizeof a->people_key);
+    else
+        random_bytes(a->people_key, sizeof a->people_key);
     atomic_init(&a->app_ready, config->app_ready);
     random_bytes(a->state_key, sizeof a->state_key);
     a->pages = pages_new();
@@ -442,6 +459,9 @@ void api_free(struct api *a)
     }
     secret_wipe(a->token, sizeof a->token);
     pages_free(a->pages);
+    secret_wipe(a->people_key, sizeof a->people_key);
+    pthread_cond_destroy(&a->password_free);
+    pthread_mutex_destroy(&a->password_lock);
     pthread_mutex_destroy(&a->lock);
     arena_free(a->mem);
     free(a);
@@ -450,6 +470,7 @@ void api_free(struct api *a)
 void api_forget_cached(struct api *a)
 {
     token_forget(a, STR_NONE);
+    person_forget(a, STR_NONE);
     forget_lanes(a);
 }
 

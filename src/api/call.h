@@ -14,6 +14,7 @@
 #include "api/api.h"
 #include "base/secret.h"
 #include "store/audit.h"
+#include "store/people.h"
 #include "store/query.h"
 #include "store/repositories.h"
 
@@ -34,6 +35,8 @@ struct route {
     bool             json;
     /* NULL: a worker thread runs it */
     bool           (*on_loop)(struct api *a, const struct http_request *r);
+    bool             people;        /* RIGHT_SESSION: people call it, too */
+    bool             forge_write;   /* wants write access at the forge, whatever one's role */
     query_list      *list;          /* api_list: what it lists */
     query_one       *one;           /* api_one */
     const char      *doc;
@@ -42,18 +45,23 @@ extern const struct route routes[];
 extern const size_t route_count;
 /* Of every page of the dashboard, and of its parts (pages.c); not in the table above. */
 extern const struct route page_route;
-enum { ROUTES_MAX = 104, PATH_PARTS_MAX = 4, CALL_HEADERS_MAX = 12 };
+enum { ROUTES_MAX = 192, PATH_PARTS_MAX = 4, CALL_HEADERS_MAX = 12 };
 /* Bodies: uploads and execution records are bounded by configuration. */
 enum { BODY_DEFAULT = 1 << 20, BODY_WEBHOOK = 25 << 20, BODY_UPLOAD = 1 };
 
-enum caller_kind { CALLER_NOBODY, CALLER_SESSION, CALLER_TOKEN };
+/* SESSION: of a workflow. PERSON: a browser with our cookie. */
+enum caller_kind { CALLER_NOBODY, CALLER_SESSION, CALLER_TOKEN, CALLER_PERSON };
 struct caller {
     enum caller_kind kind;
     enum right       right;
     str              workspace_id;
     int64_t          repository_id;     /* 0: every one of the workspace */
-    str              type, name;        /* audit: "workflow" login, "token" name */
+    str              type, name;        /* audit: "workflow" login, "token" name, "person" login */
     str              token_id;
+    /* a person */
+    enum role        role;
+    str              person_id, session_id;
+    int64_t          forge_id;          /* 0: an account of this house */
     struct json      claims;            /* sessions: GitHub's claims (§6.1) */
 };
 
@@ -92,6 +100,39 @@ void token_forget(struct api *a, str id);
 /* Sessions: claims → token text. */
 bool session_mint(struct call *c, str workspace_id, int64_t repository_id, struct json claims,
                   str *token) MUST_CHECK;
+
+/* people_auth.c: persons and their browsers */
+/* Sets c->who by the cookie; for what changes something, the page must be ours. */
+bool authenticate_person(struct call *c) MUST_CHECK;
+/* The cookie that says who somebody is; empty: none. */
+str  person_cookie(struct call *c);
+str  cookie_get(struct call *c, str name);
+bool from_our_page(struct call *c) MUST_CHECK;
+/* Of this person (empty: of everybody): the next call looks into the database. */
+void person_forget(struct api *a, str person_id);
+str  csrf_of(struct call *c, str session_id);
+/* Makes a session in the body of a write; then gives the browser its cookie. */
+struct new_session { str cookie, before /* hash of the one that it takes the place of */; struct person_session row; };
+void new_session_begin(struct call *c, struct new_session *n);
+bool new_session_store(struct db *db, struct arena *mem, struct call *c, struct new_session *n,
+                       struct err *e) MUST_CHECK;
+void new_session_give(struct call *c, const struct new_session *n);
+void session_cookie_clear(struct call *c);
+/* What a role comes to; a forge's members operate where they may write (people_rights.c). */
+enum right person_right(enum role role, int64_t forge_id);
+/* people.c */
+/* argon2 costs 64 MiB: few at once, and few that wait; ERR_BUSY past that. */
+bool password_enter(struct call *c) MUST_CHECK;
+void password_leave(struct call *c);
+bool password_make(struct call *c, str password, str *hash) MUST_CHECK;
+bool read_password(struct call *c, const char *name, bool is_new, str *out) MUST_CHECK;
+bool only_person(struct call *c) MUST_CHECK;
+enum outcome show_me(struct call *c);       /* the caller, as GET /session tells */
+/* people_welcome.c */
+bool login_ok(struct call *c, str login) MUST_CHECK;
+/* people_rights.c */
+/* May this caller operate in this repository? ERR_DENIED says why not. Asks the forge. */
+bool call_may_operate(struct call *c, int64_t repository_id) MUST_CHECK;
 
 /* rights.c */
 /*
@@ -169,11 +210,14 @@ handler api_exchange, api_affected, api_instances, api_report, api_report_old, a
     api_secret_put, api_secret_remove, api_action_get, api_action_put, api_action_remove,
     api_runner_put, api_runner_remove, api_action_start, api_action_stop, api_callback,
     api_explain_batch, api_explain_node, api_explain_pull, api_page;
+handler api_sign_in, api_session_get, api_session_make, api_session_end, api_session_workspace,
+    api_welcome_get, api_welcome;
 
 /* --- the inside of struct api --- */
 
 enum {
     TOKENS_CACHED = 256,
+    PERSONS_CACHED = 1024,
     LANES_CACHED = 1024,
     LANES_OF_ONE_MAX = 4,
     SECRETS_MAX = 2,
@@ -190,6 +234,13 @@ struct cached_token {
     /* read: monotonic; used: when used_ms was last written */
     int64_t  repository_id, expires_ms, read_ms, used_ms;
 };
+struct cached_person {
+    uint8_t  hash[SHA256_BYTES];        /* of the cookie */
+    char     session_id[40], person_id[40], workspace_id[128], login[LOGIN_BYTES_MAX + 1];
+    enum role role;
+    int64_t  forge_id, created_ms, seen_ms, expires_ms;
+    int64_t  read_ms;                   /* monotonic; 0: empty */
+};
 struct cached_lanes { int64_t forge_id, read_ms; size_t count; int64_t lane[LANES_OF_ONE_MAX]; };
 struct route_count { _Atomic uint64_t by_class[6], micros; };
 
@@ -200,6 +251,12 @@ struct api {
     _Atomic(struct secrets *) secrets;  /* replaced as a whole; old ones are freed at the end */
     pthread_mutex_t      lock;          /* of the caches and the list of unknown names */
     struct cached_token  token[TOKENS_CACHED];
+    struct cached_person person[PERSONS_CACHED];
+    uint64_t             person_changes;        /* what was read before one is not kept */
+    pthread_mutex_t      password_lock;
+    pthread_cond_t       password_free;
+    unsigned             passwords, passwords_waiting;  /* at work */
+    uint8_t              people_key[SHA256_BYTES];
     struct cached_lanes  lanes[LANES_CACHED];
     uint64_t             unknown[UNKNOWN_NAMES];
     size_t               unknown_count;

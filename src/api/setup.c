@@ -216,20 +216,9 @@ static bool store_body(struct db *db, struct arena *mem, void *arg, struct err *
            audit_add(db, mem, &a, c->now_ms, e);
 }
 
-static str cookie(struct call *c, str name)
-{
-    str rest = http_header_get(c->request, STR("Cookie")), value;
-    while (rest.len) {
-        str pair = str_trim(str_cut(rest, ';', &rest));
-        if (str_eq(str_cut(pair, '=', &value), name))
-            return value;
-    }
-    return STR("");
-}
-
 static bool came_from_us(struct call *c, str *code)
 {
-    str state, nonce = cookie(c, STR("sbx_setup"));
+    str state, nonce = cookie_get(c, STR("sbx_setup"));
     if (!query_text(c, "code", code) || !query_text(c, "state", &state))
         return false;
     if (nonce.len != NONCE_BYTES * 2 || !secret_equal(state, state_of(c, nonce)))

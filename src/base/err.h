@@ -25,7 +25,9 @@
     X(ERR_TOKEN_EXPIRED,     "TokenExpired",             401, 3, false) \
     X(ERR_TOKEN_REPLAYED,    "TokenReplayed",            401, 3, false) \
     X(ERR_SIGNATURE,         "InvalidSignature",         401, 3, false) /* webhook without a valid signature */ \
+    X(ERR_SIGN_IN,           "SignInRefused",            401, 3, false) /* name or password is wrong */ \
     X(ERR_DENIED,            "PermissionDenied",         403, 3, false) \
+    X(ERR_CSRF,              "CsrfRefused",              403, 3, false) /* not from a page of ours */ \
     X(ERR_REPO_FOREIGN,      "RepositoryNotInWorkspace", 403, 3, false) \
     X(ERR_REPO_MISMATCH,     "RepositoryMismatch",       403, 3, false) \
     X(ERR_NOT_FOUND,         "NotFound",                 404, 4, false) \
@@ -40,6 +42,7 @@
     X(ERR_BATCH_MISMATCH,    "BatchMismatch",            409, 5, false) /* chunks of one upload disagree */ \
     X(ERR_LIMIT,             "PayloadTooLarge",          413, 6, false) /* over a documented bound */ \
     X(ERR_MEDIA,             "UnsupportedMediaType",     415, 2, false) \
+    X(ERR_ATTEMPTS,          "TooManyAttempts",          429, 7, false) /* signing in: Retry-After says when */ \
     X(ERR_HEADERS,           "HeadersTooLarge",          431, 6, false) \
     X(ERR_INTERNAL,          "InternalError",            500, 9, true)  /* our fault; details only in the log */ \
     X(ERR_UPSTREAM,          "UpstreamError",            502, 8, true)  /* a forge failed */ \

@@ -305,3 +305,28 @@ bool secret_open(struct arena *mem, const uint8_t key[SECRET_KEY_BYTES], str sea
     *plain = (str){ (const char *)out, n };
     return true;
 }
+
+/* ---- passwords ---- */
+
+bool password_hash(struct arena *mem, str password, str *hash, struct err *e)
+{
+    char *out = arena_make(mem, char, crypto_pwhash_STRBYTES);
+    ensure();
+    if (crypto_pwhash_str_alg(out, password.ptr ? password.ptr : "", password.len,
+                              crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE,
+                              crypto_pwhash_ALG_ARGON2ID13) != 0)
+        return fail(e, ERR_BUSY, "there is not enough memory to keep a password safely: try again");
+    *hash = str_of(out);
+    return true;
+}
+
+bool password_ok(struct arena *mem, str hash, str password)
+{
+    /* Of no password: what is compared with when there is no account. */
+    static const char nobody[] = "$argon2id$v=19$m=65536,t=2,p=1$c2lnbmFsYm94LW5vYm9keQ$"
+                                 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    ensure();
+    const char *z = hash.len ? arena_z(mem, hash) : nobody;
+    return crypto_pwhash_str_verify(z, password.ptr ? password.ptr : "", password.len) == 0 &&
+           hash.len > 0;
+}

@@ -37,4 +37,12 @@ str  secret_seal(struct arena *mem, const uint8_t key[SECRET_KEY_BYTES], str pla
 bool secret_open(struct arena *mem, const uint8_t key[SECRET_KEY_BYTES], str sealed, str *plain,
                  struct err *e) MUST_CHECK;
 
+/*
+ * Passwords: argon2id (libsodium), 64 MiB and some 50 ms each: the caller bounds how many at once.
+ * The hash names its parameters and salt. ERR_BUSY: no memory.
+ */
+bool password_hash(struct arena *mem, str password, str *hash, struct err *e) MUST_CHECK;
+/* hash empty: there is no such account; false, after as long as with one. */
+bool password_ok(struct arena *mem, str hash, str password);
+
 #endif

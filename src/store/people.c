@@ -169,16 +169,22 @@ bool members_owners(struct db *db, struct arena *mem, str workspace_id, int64_t 
     return true;
 }
 
-bool members_first(struct db *db, struct arena *mem, str person_id, str *workspace_id,
-                   struct err *e)
+bool members_of(struct db *db, struct arena *mem, str person_id, struct membership **at,
+                size_t *count, struct err *e)
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-                  "select workspace_id from member where person_id = $1 order by created_ms, "
-                  "workspace_id limit 1",
+                  "select m.workspace_id, w.name, m.role from member m join workspace w on w.id = "
+                  "m.workspace_id where m.person_id = $1 order by m.created_ms, m.workspace_id limit "
+                  "500",
                   ARGS(A(person_id))))
         return false;
-    *workspace_id = r.count ? row_str(&r, 0, 0) : STR("");
+    *count = r.count;
+    *at = arena_make(mem, struct membership, r.count + 1);
+    for (size_t i = 0; i < r.count; i++)
+        (*at)[i] = (struct membership){.workspace_id = row_str(&r, i, 0),
+                                       .workspace = row_str(&r, i, 1),
+                                       .role = role_read(row_str(&r, i, 2))};
     return true;
 }
 
@@ -221,6 +227,17 @@ bool person_sessions_find(struct db *db, struct arena *mem, str hash, int64_t no
                                    .expires_ms = row_i64(&r, 0, 14),
                                    .role = role_read(row_str(&r, 0, 15))};
     person_row(&r, 0, 0, &out->person);
+    return true;
+}
+
+bool person_sessions_ends(struct db *db, struct arena *mem, str id, int64_t *ends_ms, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r, "select seen_ms, expires_ms from person_session where id = $1",
+                  ARGS(A(id))))
+        return false;
+    int64_t idle_ms = r.count ? row_i64(&r, 0, 0) + PERSON_IDLE_MS : 0;
+    *ends_ms = r.count && row_i64(&r, 0, 1) < idle_ms ? row_i64(&r, 0, 1) : idle_ms;
     return true;
 }
 

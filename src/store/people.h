@@ -55,9 +55,10 @@ bool members_remove(struct db *db, str workspace_id, str person_id, struct err *
 /* Owners of the workspace; on PostgreSQL it waits for others who change them. */
 bool members_owners(struct db *db, struct arena *mem, str workspace_id, int64_t *out,
                     struct err *e) MUST_CHECK;
-/* The workspace of somebody's that is the oldest; empty: none. */
-bool members_first(struct db *db, struct arena *mem, str person_id, str *workspace_id,
-                   struct err *e) MUST_CHECK;
+struct membership { str workspace_id, workspace; enum role role; };
+/* Oldest first; *at is there for count. */
+bool members_of(struct db *db, struct arena *mem, str person_id, struct membership **at,
+                size_t *count, struct err *e) MUST_CHECK;
 
 /* --- sessions --- */
 
@@ -78,6 +79,9 @@ bool person_sessions_add(struct db *db, struct arena *mem, struct person_session
 /* A live one, by the hash of its cookie. */
 bool person_sessions_find(struct db *db, struct arena *mem, str hash, int64_t now_ms,
                           struct person_session *out, bool *found, struct err *e) MUST_CHECK;
+/* When it will have ended if nobody uses it from now on. */
+bool person_sessions_ends(struct db *db, struct arena *mem, str id, int64_t *ends_ms,
+                          struct err *e) MUST_CHECK;
 bool person_sessions_seen(struct db *db, str id, int64_t now_ms, struct err *e) MUST_CHECK;
 bool person_sessions_look_at(struct db *db, str id, str workspace_id, struct err *e) MUST_CHECK;
 /* *found false: this person has no such session. */
@@ -126,11 +130,12 @@ bool invitation_code_read(struct arena *mem, const uint8_t key[SHA256_BYTES], st
 /* Until when nobody may try under this key; 0: now. */
 bool sign_in_until(struct db *db, struct arena *mem, str key, int64_t *until_ms,
                    struct err *e) MUST_CHECK;
-bool sign_in_failed(struct db *db, struct arena *mem, str key, int64_t now_ms,
+/* free: so many are no reason to wait. */
+bool sign_in_failed(struct db *db, struct arena *mem, str key, int64_t now_ms, int64_t free,
                     int64_t *until_ms, struct err *e) MUST_CHECK;
 bool sign_in_forgotten(struct db *db, str key, struct err *e) MUST_CHECK;
-/* How long after so many failures in a row: 0 up to the fourth, then doubling from 1 s to 15 min. */
-int64_t sign_in_wait_ms(int64_t failures);
+/* How long after so many failures in a row: 0 below `free`, then doubling from 1 s to 15 min. */
+int64_t sign_in_wait_ms(int64_t failures, int64_t free);
 
 /* Sessions that are over, and attempts of yesterday. */
 bool people_purge(struct db *db, int64_t now_ms, struct err *e) MUST_CHECK;

@@ -134,13 +134,13 @@ bool invitation_code_read(struct arena *mem, const uint8_t key[SHA256_BYTES], st
 
 /* --- failed attempts --- */
 
-int64_t sign_in_wait_ms(int64_t failures)
+int64_t sign_in_wait_ms(int64_t failures, int64_t free)
 {
-    enum { FREE = 5, FIRST_MS = 1000, LONGEST_MS = 15 * 60 * 1000 };
+    enum { FIRST_MS = 1000, LONGEST_MS = 15 * 60 * 1000 };
     int64_t wait_ms = FIRST_MS;
-    if (failures < FREE)
+    if (failures < free)
         return 0;
-    for (int64_t i = FREE; i < failures && wait_ms < LONGEST_MS; i++)
+    for (int64_t i = free; i < failures && wait_ms < LONGEST_MS; i++)
         wait_ms *= 2;
     return wait_ms < LONGEST_MS ? wait_ms : LONGEST_MS;
 }
@@ -155,8 +155,8 @@ bool sign_in_until(struct db *db, struct arena *mem, str key, int64_t *until_ms,
     return true;
 }
 
-bool sign_in_failed(struct db *db, struct arena *mem, str key, int64_t now_ms, int64_t *until_ms,
-                    struct err *e)
+bool sign_in_failed(struct db *db, struct arena *mem, str key, int64_t now_ms, int64_t free,
+                    int64_t *until_ms, struct err *e)
 {
     struct db_rows r;
     *until_ms = 0;
@@ -168,7 +168,7 @@ bool sign_in_failed(struct db *db, struct arena *mem, str key, int64_t now_ms, i
                   "last_ms = $2 returning failures",
                   ARGS(A(key), A(now_ms), A(now_ms - 30 * 60 * 1000))))
         return false;
-    int64_t wait_ms = sign_in_wait_ms(row_i64(&r, 0, 0));
+    int64_t wait_ms = sign_in_wait_ms(row_i64(&r, 0, 0), free);
     if (!wait_ms)
         return true;
     *until_ms = now_ms + wait_ms;

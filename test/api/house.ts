@@ -27,8 +27,18 @@ export interface Call {
     headers?: Record<string, string>;
     /** Another server than the house's own. */
     url?: string;
+    /** A browser that is signed in: its cookie, and for what changes something its proof. */
+    browser?: Browser;
     /** Some answers are meant to carry a secret (a new token). */
     isSecret?: boolean;
+}
+
+/** Somebody who signed in. */
+export interface Browser {
+    /** name=value, as the header Cookie wants it */
+    cookie: string;
+    csrf: string;
+    me: Value;
 }
 
 export interface Repo extends RepoView {
@@ -58,6 +68,10 @@ export function send(
         headers['content-type'] = call.type ?? 'application/json';
     if (bytes !== undefined) headers['content-length'] = String(Buffer.byteLength(bytes));
     if (call.token !== undefined) headers['authorization'] = `Bearer ${call.token}`;
+    if (call.browser) {
+        headers['cookie'] = call.browser.cookie;
+        headers['x-signalbox-csrf'] = call.browser.csrf;
+    }
     const where = new URL(url);
     return new Promise((done, failed) => {
         const out = request(
@@ -281,6 +295,36 @@ export class House {
         );
         this.secrets.set(`the token ${String(data['id'])}`, data['token'] as string);
         return data as { id: string; token: string };
+    }
+
+    /** The code of the link that a server without people prints at its start. */
+    welcomeCode(): string {
+        const code = [...this.server.log.matchAll(/\/welcome#code=([^\s"]+)/g)].at(-1)?.[1];
+        assert.ok(code, 'the server printed no link for the first account');
+        return code;
+    }
+
+    browserOf(reply: Reply): Browser {
+        const [cookie] = [reply.headers['set-cookie'] ?? []].flat();
+        assert.ok(cookie, reply.text);
+        return { cookie: cookie.split(';')[0]!, csrf: reply.data['csrf'] as string, me: reply.data };
+    }
+
+    /** An account by an invitation's code, signed in. Without a code: the first owner. */
+    async welcome(
+        name = 'ada',
+        code = this.welcomeCode(),
+        password = 'correct horse battery',
+    ): Promise<Browser> {
+        const reply = await this.call('POST', '/api/v1/welcome', { body: { code, name, password } });
+        assert.equal(reply.status, 201, reply.text);
+        return this.browserOf(reply);
+    }
+
+    async signIn(name = 'ada', password = 'correct horse battery'): Promise<Browser> {
+        const reply = await this.call('POST', '/api/v1/session', { body: { name, password } });
+        assert.equal(reply.status, 200, reply.text);
+        return this.browserOf(reply);
     }
 
     /** A delivery as GitHub would sign it. */

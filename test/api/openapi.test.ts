@@ -104,6 +104,7 @@ for (const kind of databases)
             await tourOfBatches(house, repo);
             await tourOfTheHouse(house, repo);
             await tourOfActions(house, repo);
+            await tourOfPeople(house);
             const missed = operations.map((one) => one.id).filter((id) => !house.seen.has(id));
             assert.deepEqual(missed, []);
         });
@@ -307,4 +308,17 @@ async function tourOfActions(house: House, repo: Repo): Promise<void> {
             401,
         );
     for (const [kind] of things) await house.ok('DELETE', `${at}/${kind}/tour`);
+}
+
+async function tourOfPeople(house: House): Promise<void> {
+    assert.equal((await house.call('GET', '/api/v1/sign-in')).data['needsWelcome'], true);
+    const at = `/api/v1/welcome?code=${house.welcomeCode()}`;
+    assert.equal((await house.call('GET', at)).data['role'], 'owner');
+    await house.welcome();
+    const browser = await house.signIn();
+    const mine = (method: string, path: string, body?: unknown) =>
+        house.ok(method, path, body, { token: undefined, browser });
+    await mine('GET', '/api/v1/session');
+    await mine('POST', '/api/v1/session/workspace', { workspaceId: house.workspace });
+    await mine('DELETE', '/api/v1/session');
 }
