@@ -202,6 +202,9 @@ bool always_on_loop(struct api *a, const struct http_request *r);
 /* A reader connection of the pool; give it back with engine_read_done. NULL: c->err is set. */
 struct db *call_read(struct call *c) MUST_CHECK;
 
+/* lists.c: what is read in other forms than a page or one thing. */
+handler api_run_output;
+
 handler api_exchange, api_affected, api_instances, api_report, api_report_old, api_lock, api_unlock,
     api_exec, api_exec_data, api_exec_read, api_webhook, api_health, api_ready, api_metrics,
     api_list, api_one, api_cancel, api_retry, api_release, api_parts, api_resume, api_rerun, api_rerun_instance, api_dispatch,

@@ -1,6 +1,7 @@
 /* The GET forms: pages of things, and one thing. What they show is in store/query*.c. */
 #include "api/call.h"
 
+#include "base/rfc3339.h"
 #include "domain/lock.h"
 
 enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 500 };
@@ -42,6 +43,15 @@ static bool read_orphaned(struct call *c, struct query *q)
     return true;
 }
 
+static bool read_when(struct call *c, const char *name, int64_t *ms)
+{
+    str text;
+    if (!query_text(c, name, &text))
+        return false;
+    return !text.len || (rfc3339_read(text, ms) && *ms > 0) ||
+           fail(&c->err, ERR_INVALID, "%s is not a time like 2026-08-21T10:00:00Z", name);
+}
+
 static bool read_filters(struct call *c, struct query *q)
 {
     const struct { const char *name; str *to;
@@ -50,13 +60,15 @@ static bool read_filters(struct call *c, struct query *q)
         {"command", &q->command}, {"change", &q->change},       {"head_sha", &q->head_sha},
         {"batch", &q->batch_id},  {"drift", &q->drift},         {"kind", &q->kind},
         {"action", &q->action},   {"category", &q->category},   {"key", &q->key},
-        {"prefix", &q->prefix}};
+        {"prefix", &q->prefix},   {"actor", &q->actor},         {"target", &q->target},
+        {"q", &q->q}};
     for (size_t i = 0; i < sizeof filter / sizeof filter[0]; i++)
         if (!query_text(c, filter[i].name, filter[i].to))
             return false;
     if (q->key.len && !lock_key_fold(c->mem, q->key, &q->key, &c->err))
         return false;
-    return read_limit(c, q) && read_cursor(c, q) && read_orphaned(c, q);
+    return read_limit(c, q) && read_cursor(c, q) && read_orphaned(c, q) &&
+           read_when(c, "since", &q->since_ms) && read_when(c, "until", &q->until_ms);
 }
 
 static bool scope(struct call *c, struct db *db, struct query *q)
@@ -137,6 +149,7 @@ enum outcome api_one(struct call *c)
 {
     struct query q = query_of(c);
     bool found;
+    q.part = c->path[1];
     struct db *db = call_read(c);
     if (!db)
         return FAILED;
@@ -145,5 +158,24 @@ enum outcome api_one(struct call *c)
     if (ok && !found)
         ok = fail(&c->err, ERR_NOT_FOUND,
                   "there is nothing of this id in the workspace, or the token does not cover it");
+    return ok ? ANSWERED : FAILED;
+}
+
+/* As it is, for a pager or a file: the envelope would double it. */
+enum outcome api_run_output(struct call *c)
+{
+    struct query q = query_of(c);
+    bool found;
+    struct db *db = call_read(c);
+    if (!db)
+        return FAILED;
+    bool ok = query_run_output(db, c->mem, &q, c->path[0], &c->raw, &found, &c->err);
+    engine_read_done(c->api->config.engine, db);
+    if (ok && !found)
+        ok = fail(&c->err, ERR_NOT_FOUND,
+                  "there is no such run in the workspace, or the token does not cover it");
+    c->raw_type = STR("text/plain; charset=utf-8");
+    call_header(c, STR("X-Content-Type-Options"), STR("nosniff"));
+    call_header(c, STR("Cache-Control"), STR("no-store"));
     return ok ? ANSWERED : FAILED;
 }

@@ -58,6 +58,8 @@ const struct route routes[] = {
      .doc = "Make the account that an invitation is for, and sign in."},
 
     /* reading */
+    {HTTP_GET, V1 "/home", api_one, RIGHT_READ, .one = query_home,
+     .doc = "What needs somebody, what runs, and what came last."},
     {HTTP_GET, V1 "/workspaces", api_list, RIGHT_READ, .list = query_workspaces,
      .doc = "The workspace of the token."},
     {HTTP_GET, V1 "/repositories", api_list, RIGHT_READ, .list = query_repositories,
@@ -70,6 +72,10 @@ const struct route routes[] = {
      .doc = "One batch with counts."},
     {HTTP_GET, V1 "/batches/{batchId}/nodes", api_list, RIGHT_READ, .list = query_nodes,
      .doc = "Nodes of a batch."},
+    {HTTP_GET, V1 "/batches/{batchId}/graph", api_one, RIGHT_READ, .one = query_graph,
+     .doc = "All nodes of a batch in short, with edges, levels and the longest path."},
+    {HTTP_GET, V1 "/batches/{batchId}/nodes/{position}", api_one, RIGHT_READ, .one = query_node,
+     .doc = "One node whole."},
     {HTTP_GET, V1 "/batches/{batchId}/explain", api_explain_batch, RIGHT_READ,
      .doc = "Why a batch, or a node of it, stands as it does."},
     {HTTP_GET, V1 "/batches/{batchId}/nodes/{position}/explain", api_explain_node, RIGHT_READ,
@@ -82,6 +88,8 @@ const struct route routes[] = {
      .one = query_budget, .doc = "What an installation may spend, and who spent it."},
     {HTTP_GET, V1 "/runs", api_list, RIGHT_READ, .list = query_runs, .doc = "Runs, newest first."},
     {HTTP_GET, V1 "/runs/{runId}", api_one, RIGHT_READ, .one = query_run, .doc = "One run."},
+    {HTTP_GET, V1 "/runs/{runId}/output", api_run_output, RIGHT_READ,
+     .doc = "What the CLI wrote in a run, whole."},
     {HTTP_GET, V1 "/instances", api_list, RIGHT_READ, .list = query_instances, .doc = "Instances."},
     {HTTP_GET, V1 "/locks", api_list, RIGHT_READ, .list = query_locks, .doc = "Active locks."},
     {HTTP_GET, V1 "/uploads", api_list, RIGHT_READ, .list = query_uploads,

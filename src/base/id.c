@@ -45,6 +45,16 @@ str id_new(struct arena *mem, const char *prefix, int64_t now_ms)
     return (str){ p, n + TIME_CHARS + RANDOM_CHARS };
 }
 
+str id_least(struct arena *mem, const char *prefix, int64_t now_ms)
+{
+    assert(now_ms >= 0);
+    size_t n = strlen(prefix);
+    char *p = arena_take(mem, n + TIME_CHARS + 1, 1);
+    memcpy(p, prefix, n);
+    put_time(p + n, now_ms);
+    return (str){ p, n + TIME_CHARS };
+}
+
 bool id_valid(str id, const char *prefix)
 {
     str head = str_of(prefix);

@@ -8,6 +8,8 @@
 #include "base/arena.h"
 
 str id_new(struct arena *mem, const char *prefix, int64_t now_ms);     /* "run_" + 28 */
+/* Not above any id of that moment or later, above all of moments before. */
+str id_least(struct arena *mem, const char *prefix, int64_t now_ms);
 bool id_valid(str id, const char *prefix);
 
 #endif

@@ -198,4 +198,10 @@ const char *batch_verdict_name(enum batch_verdict v);
  */
 int64_t batch_forecast_ms(const struct batch *b, uint32_t slots);
 
+/*
+ * The longest expected path from its first node to its last: what the batch cannot be quicker than.
+ * `nodes` has room for all of them; returns how many. Of equal ones that of the lowest index.
+ */
+uint32_t batch_longest(const struct batch *b, uint32_t *nodes);
+
 #endif

@@ -89,3 +89,25 @@ int64_t batch_forecast_ms(const struct batch *b, uint32_t slots)
     int64_t side_by_side = slots > 1 ? work / slots + (work % slots != 0) : work;
     return path > side_by_side ? path : side_by_side;
 }
+
+static uint32_t longer(const struct batch *b, uint32_t best, uint32_t i)
+{
+    return best == UINT32_MAX || b->node[i].tail_ms > b->node[best].tail_ms ? i : best;
+}
+
+uint32_t batch_longest(const struct batch *b, uint32_t *nodes)
+{
+    uint32_t at = UINT32_MAX, n = 0;
+
+    /* Any node with the longest tail has no parent: with one, that one's would be longer. */
+    for (uint32_t i = 0; i < b->count; i++)
+        at = longer(b, at, i);
+    while (at != UINT32_MAX) {
+        const struct batch_node *from = &b->node[at];
+        nodes[n++] = at;
+        at = UINT32_MAX;
+        for (uint32_t k = 0; k < from->child_count; k++)
+            at = longer(b, at, b->children[from->first_child + k]);
+    }
+    return n;
+}

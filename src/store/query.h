@@ -17,9 +17,11 @@ struct query {
     int64_t limit;                  /* rows of a page, 1 … 500 */
     str     after;                  /* the cursor's key; empty: from the beginning */
     int64_t now_ms;
+    str     part;                   /* of one thing: the second part of its path */
     /* Filters; empty (or -1): no matter. Each list knows some of them. */
     str stack, component, state, command, change, head_sha, batch_id, drift, kind, action, category,
-        key, prefix;
+        key, prefix, actor, target, q;
+    int64_t since_ms, until_ms;     /* 0: no matter; from since on, before until */
     int64_t orphaned;               /* 0, 1, -1 */
 };
 
@@ -38,7 +40,11 @@ query_list query_action_runs;
 /* One thing as a value; *found false: not there, or not in the scope. */
 typedef bool query_one(struct db *db, struct arena *mem, const struct query *q, str id,
                        struct json_out *w, bool *found, struct err *e);
-query_one query_repository, query_batch, query_run, query_budget, query_action_run;
+query_one query_repository, query_batch, query_run, query_budget, query_action_run, query_graph,
+    query_node, query_home;
+/* The output of a run, as the CLI reported it; empty when it reported none. */
+bool query_run_output(struct db *db, struct arena *mem, const struct query *q, str id, str *text,
+                      bool *found, struct err *e) MUST_CHECK;
 
 /* Of a batch of the scope: its sequence number and lane. */
 bool query_batch_key(struct db *db, struct arena *mem, const struct query *q, str id, int64_t *seq,

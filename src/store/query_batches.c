@@ -5,25 +5,9 @@
 #include "domain/batch.h"
 #include "store/budget.h"
 #include "store/holds.h"
-#include "store/nodes.h"
-#include "store/query.h"
-#include "store/rows.h"
+#include "store/query_inside.h"
 
-enum { EDGES_BYTES_MAX = BATCH_EDGES_MAX * 8, NODE_COLUMNS = 18 };
-
-/*
- * Read newest first by their key. The + keeps SQLite from choosing the index of the repository and
- * sorting everything.
- */
-#define BATCH_SELECT                                                                               \
-    "select b.seq, b.id, b.repository_id, r.owner || '/' || r.name, b.upload_id, b.event, "        \
-    "b.activity, b.head_sha, b.base_sha, b.ref,"                                                   \
-    " b.state, b.verdict, b.error, b.actor, b.node_count, b.dispatchable, b.cancelled, "           \
-    "b.superseded_by, b.created_ms, b.started_ms,"                                                 \
-    " b.ended_ms, b.updated_ms, c.id, c.kind, c.key, c.number, c.title, c.author, c.url, "         \
-    "c.state, c.head_sha, c.head_ref, c.base_ref"                                                  \
-    " from batch b join repository r on r.id = +b.repository_id left join change c on c.id = "     \
-    "b.change_id"
+enum { EDGES_BYTES_MAX = BATCH_EDGES_MAX * 8, NODE_COLUMNS = 18, NODES_READ_MAX = 100000 };
 
 static void change_object(struct json_out *w, const struct db_rows *r, size_t i)
 {
@@ -63,32 +47,13 @@ static void batch_fields(struct json_out *w, const struct db_rows *r, size_t i)
     query_time(w, "updatedAt", db_at(r, i, 21));
 }
 
-bool query_batches(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
-                   str *next, struct err *e)
-{
-    struct db_rows r;
-    if (!db_query(
-            db, mem, e, &r,
-            BATCH_SELECT " where r.workspace_id = $1 and ($2 = 0 or +b.repository_id = $2) and "
-                         "b.seq < $3 and ($4 = '' or b.state = $4) and ($5 = '' or b.head_sha = "
-                         "$5) and ($6 = '' or c.key = $6) order by b.seq desc limit $7",
-            ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, INT64_MAX)),
-                 A(text(q->state)), A(text(q->head_sha)), A(text(q->change)), A(q->limit + 1))))
-        return false;
-    size_t n = query_shown(q, &r, 0, mem, next);
-    for (size_t i = 0; i < n; i++) {
-        json_begin_object(w);
-        batch_fields(w, &r, i);
-        json_end_object(w);
-    }
-    return true;
-}
-
 /* A node without a row is as it was made: inert for good, or waiting. */
-static bool batch_counts(struct db *db, struct arena *mem, int64_t seq, int64_t nodes,
-                         int64_t inert, struct json_out *w, struct err *e)
+static bool batch_counts(struct db *db, struct arena *mem, const struct db_rows *b, size_t row,
+                         struct json_out *w, struct err *e)
 {
     struct db_rows r;
+    int64_t seq = row_i64(b, row, 0), nodes = row_i64(b, row, 14),
+            inert = nodes - row_i64(b, row, 15);
     int64_t by_state[NODE_STATE_COUNT] = { 0 }, untouched = nodes;
     enum node_state state;
     if (!db_query(db, mem, e, &r,
@@ -112,6 +77,81 @@ static bool batch_counts(struct db *db, struct arena *mem, int64_t seq, int64_t 
             json_field_i64(w, str_of(node_state_name((enum node_state)k)), by_state[k]);
     json_end_object(w);
     return true;
+}
+
+/* Why it is held, all reasons in one text; or null. */
+static bool batch_held(struct db *db, struct arena *mem, const struct db_rows *b, size_t row,
+                       struct json_out *w, struct err *e)
+{
+    struct hold_rows rows = { 0 };
+    struct buf text;
+    bool held = str_eq(row_str(b, row, 10), STR("held"));
+    if (held && !holds_of(db, mem, row_i64(b, row, 0), &rows, e))
+        return false;
+    buf_init(&text, mem, 4096);
+    for (size_t i = 0; i < rows.count; i++)
+        if (!rows.at[i].lifted_ms) {
+            buf_add(&text, text.len ? STR("; ") : STR(""));
+            buf_add(&text, hold_text(mem, &rows.at[i].hold));
+        }
+    json_field_str(w, STR("heldText"), text.len ? buf_str(&text) : STR_NONE);
+    return true;
+}
+
+/* Only for what runs: its nodes have to be read. `*nodes_left`: how many may be, for a whole page. */
+static bool batch_expected(struct db *db, struct arena *mem, const struct query *q,
+                           const struct db_rows *b, size_t row, int64_t *nodes_left,
+                           struct json_out *w, struct err *e)
+{
+    struct drawn d;
+    bool found = false;
+    int64_t nodes = row_i64(b, row, 14), end_ms = 0;
+    if (str_eq(row_str(b, row, 10), STR("running")) && nodes <= *nodes_left) {
+        *nodes_left -= nodes;
+        if (!drawn_read(db, mem, q, row_str(b, row, 1), &d, &found, e))
+            return false;
+        end_ms = found ? drawn_expected_end_ms(mem, &d, q->now_ms) : 0;
+    }
+    json_field_time(w, STR("expectedEndAt"), end_ms);
+    return true;
+}
+
+static bool batch_standing(struct db *db, struct arena *mem, const struct query *q,
+                           const struct db_rows *b, size_t row, int64_t *nodes_left,
+                           struct json_out *w, struct err *e)
+{
+    batch_fields(w, b, row);
+    return batch_counts(db, mem, b, row, w, e) && batch_held(db, mem, b, row, w, e) &&
+           batch_expected(db, mem, q, b, row, nodes_left, w, e);
+}
+
+bool query_put_batches(struct db *db, struct arena *mem, const struct query *q,
+                       const struct db_rows *r, size_t count, struct json_out *w, struct err *e)
+{
+    int64_t nodes_left = NODES_READ_MAX;
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(w);
+        if (!batch_standing(db, mem, q, r, i, &nodes_left, w, e))
+            return false;
+        json_end_object(w);
+    }
+    return true;
+}
+
+bool query_batches(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
+                   str *next, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(
+            db, mem, e, &r,
+            BATCH_SELECT " where r.workspace_id = $1 and ($2 = 0 or +b.repository_id = $2) and "
+                         "b.seq < $3 and ($4 = '' or b.state = $4) and ($5 = '' or b.head_sha = "
+                         "$5) and ($6 = '' or c.key = $6) order by b.seq desc limit $7",
+            ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, INT64_MAX)),
+                 A(text(q->state)), A(text(q->head_sha)), A(text(q->change)), A(q->limit + 1))))
+        return false;
+    size_t n = query_shown(q, &r, 0, mem, next);
+    return query_put_batches(db, mem, q, &r, n, w, e);
 }
 
 /* Who let it go, and what had held it. */
@@ -232,10 +272,9 @@ bool query_batch(struct db *db, struct arena *mem, const struct query *q, str id
     if (!*found)
         return true;
     json_begin_object(w);
-    batch_fields(w, &r, 0);
     bool ended = str_eq(row_str(&r, 0, 10), STR("ended"));
-    int64_t nodes = row_i64(&r, 0, 14), inert = nodes - row_i64(&r, 0, 15);
-    bool ok = batch_counts(db, mem, row_i64(&r, 0, 0), nodes, inert, w, e) &&
+    int64_t nodes_left = INT64_MAX;
+    bool ok = batch_standing(db, mem, q, &r, 0, &nodes_left, w, e) &&
               batch_forecast(db, mem, row_i64(&r, 0, 0), q->now_ms, w, e) &&
               batch_holds(db, mem, row_i64(&r, 0, 0), ended, w, e);
     json_end_object(w);
@@ -315,28 +354,42 @@ static struct parents parents_of(struct arena *mem, str edges, const struct db_r
     return p;
 }
 
+void query_node_fields(struct json_out *w, int64_t position, const struct node_row *n, str run_url)
+{
+    json_field_i64(w, STR("position"), position);
+    json_field_str(w, STR("stack"), text(n->stack));
+    json_field_str(w, STR("component"), text(n->component));
+    json_field_str(w, STR("workflow"), text(n->workflow));
+    json_field_str(w, STR("state"), str_of(node_state_name(n->state)));
+    json_field_str(w, STR("class"), n->run_class == RUN_PLAN ? STR("plan") : STR("apply"));
+    json_field_i64(w, STR("level"), n->level);
+    json_field_str(w, STR("inert"), text(n->inert));
+    json_field_raw(w, STR("inputs"), n->inputs.len ? n->inputs : STR("null"));
+    json_field_str(w, STR("guess"), text(n->guess));
+    json_field_i64(w, STR("attempt"), n->attempt);
+    json_field_str(w, STR("runId"), n->run_id.len ? n->run_id : STR_NONE);
+    json_field_raw(w, STR("gate"), n->gate.len ? n->gate : STR("null"));
+    json_field_i64(w, STR("expectedMs"), n->expected_ms);
+    json_field_str(w, STR("errorCode"), text(n->error_code));
+    json_field_str(w, STR("errorText"), text(n->error_text));
+    json_field_time(w, STR("changedAt"), n->changed_ms);
+    json_field_str(w, STR("runUrl"), run_url);
+}
+
 static void node_object(struct json_out *w, const struct db_rows *r, size_t i,
                         const struct parents *p)
 {
+    struct node_row n = { .stack = row_str(r, i, 1),      .component = row_str(r, i, 2),
+                          .workflow = row_str(r, i, 3),   .run_class = row_i64(r, i, 5),
+                          .level = row_i64(r, i, 6),      .inert = row_str(r, i, 7),
+                          .inputs = row_str(r, i, 8),     .guess = row_str(r, i, 9),
+                          .attempt = row_i64(r, i, 10),   .run_id = row_str(r, i, 11),
+                          .gate = row_str(r, i, 12),      .expected_ms = row_i64(r, i, 13),
+                          .error_code = row_str(r, i, 14), .error_text = row_str(r, i, 15),
+                          .changed_ms = row_i64(r, i, 16) };
+    (void)node_state_read(row_str(r, i, 4), &n.state);
     json_begin_object(w);
-    query_i64(w, "position", db_at(r, i, 0));
-    query_str(w, "stack", db_at(r, i, 1));
-    query_str(w, "component", db_at(r, i, 2));
-    query_str(w, "workflow", db_at(r, i, 3));
-    query_str(w, "state", db_at(r, i, 4));
-    json_field_str(w, STR("class"), row_i64(r, i, 5) == RUN_PLAN ? STR("plan") : STR("apply"));
-    query_i64(w, "level", db_at(r, i, 6));
-    query_str(w, "inert", db_at(r, i, 7));
-    query_json(w, "inputs", db_at(r, i, 8));
-    query_str(w, "guess", db_at(r, i, 9));
-    query_i64(w, "attempt", db_at(r, i, 10));
-    query_str(w, "runId", db_at(r, i, 11));
-    query_json(w, "gate", db_at(r, i, 12));
-    query_i64(w, "expectedMs", db_at(r, i, 13));
-    query_str(w, "errorCode", db_at(r, i, 14));
-    query_str(w, "errorText", db_at(r, i, 15));
-    query_time(w, "changedAt", db_at(r, i, 16));
-    query_str(w, "runUrl", db_at(r, i, 17));
+    query_node_fields(w, row_i64(r, i, 0), &n, row_null(r, i, 17) ? STR_NONE : row_str(r, i, 17));
     json_key(w, STR("waitsFor"));
     json_begin_array(w);
     for (size_t k = p->start[i]; k < p->start[i + 1]; k++)

@@ -1,17 +1,31 @@
-#include "store/query.h"
-#include "store/rows.h"
+/* Runs, and the uploads that batches come from. */
+#include "base/id.h"
+#include "store/query_inside.h"
 
-#define RUN_SELECT                                                                                 \
-    "select run.id, b.id, run.position, run.attempt, run.repository_id, r.owner || '/' || "        \
-    "r.name, run.stack, run.component,"                                                            \
-    " run.workflow, run.ref, run.sha, run.inputs, run.trigger_event, run.guess, run.reported, "    \
-    "run.exit_code, run.state, run.fence,"                                                         \
-    " run.forge_run_id, run.forge_attempt, run.url, run.error_code, run.error_text, run.counts, "  \
-    "run.created_ms, run.dispatched_ms,"                                                           \
-    " run.started_ms, run.ended_ms, run.seen_ms from run join batch b on b.seq = run.batch_seq "   \
-    "join repository r on r.id = +run.repository_id"
+static int64_t duration_ms(const struct db_rows *r, size_t i, int64_t now_ms)
+{
+    int64_t sent_ms = row_i64(r, i, 25), began_ms = row_i64(r, i, 26), ended_ms = row_i64(r, i, 27);
+    int64_t from_ms = began_ms ? began_ms : sent_ms, to_ms = ended_ms ? ended_ms : now_ms;
+    return !from_ms ? -1 : to_ms > from_ms ? to_ms - from_ms : 0;
+}
 
-static void run_object(struct json_out *w, const struct db_rows *r, size_t i)
+static void change_short(struct json_out *w, const struct db_rows *r, size_t i)
+{
+    json_key(w, STR("change"));
+    if (row_null(r, i, 30)) {
+        json_put_null(w);
+        return;
+    }
+    json_begin_object(w);
+    query_i64(w, "id", db_at(r, i, 30));
+    query_str(w, "kind", db_at(r, i, 31));
+    query_i64(w, "number", db_at(r, i, 32));
+    query_str(w, "title", db_at(r, i, 33));
+    query_str(w, "url", db_at(r, i, 34));
+    json_end_object(w);
+}
+
+void query_run_fields(struct json_out *w, const struct db_rows *r, size_t i, int64_t now_ms)
 {
     enum { TEXT, NUMBER, JSON, TIME };
     static const struct { const char *name; int kind;
@@ -43,9 +57,9 @@ static void run_object(struct json_out *w, const struct db_rows *r, size_t i)
                  {"dispatchedAt", TIME},
                  {"startedAt", TIME},
                  {"endedAt", TIME},
-                 {"seenAt", TIME}};
+                 {"seenAt", TIME},
+                 {"actor", TEXT}};
 
-    json_begin_object(w);
     for (size_t k = 0; k < sizeof field / sizeof field[0]; k++)
         (field[k].kind == TEXT     ? query_str
          : field[k].kind == NUMBER ? query_i64
@@ -53,31 +67,98 @@ static void run_object(struct json_out *w, const struct db_rows *r, size_t i)
                                    : query_time)(w, field[k].name, db_at(r, i, k));
     str reported = row_str(r, i, 14);
     json_field_str(w, STR("command"), reported.len ? reported : row_str(r, i, 13));
+    change_short(w, r, i);
+    int64_t took_ms = duration_ms(r, i, now_ms);
+    json_key(w, STR("durationMs"));
+    if (took_ms < 0)
+        json_put_null(w);
+    else
+        json_put_i64(w, took_ms);
+}
+
+void query_run_object(struct json_out *w, const struct db_rows *r, size_t i, int64_t now_ms)
+{
+    json_begin_object(w);
+    query_run_fields(w, r, i, now_ms);
     json_end_object(w);
+}
+
+/* ",a,b," of a list with commas: `$n like '%,' || value || ',%'` finds one of it. */
+static str listed(struct arena *mem, str s)
+{
+    return s.len ? arena_print(mem, "," PRI_STR ",", FMT_STR(s)) : s;
+}
+
+/* For like … escape '\\': a star is any text, everything else is itself. */
+static str like_of(struct arena *mem, str s)
+{
+    struct buf b;
+    buf_init(&b, mem, 2 * s.len + 1);
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (c == '%' || c == '_' || c == '\\')
+            buf_char(&b, '\\');
+        buf_char(&b, c == '*' ? '%' : c);
+    }
+    return buf_str(&b);
+}
+
+/* A name, or a pattern of names when there is a star in it; the other one is empty. */
+struct named { str exact, like; };
+
+static struct named named(struct arena *mem, str s)
+{
+    bool star = s.len && memchr(s.ptr, '*', s.len);
+    return (struct named){ .exact = star ? STR("") : text(s),
+                           .like = star ? like_of(mem, s) : STR("") };
+}
+
+/* Part of a text in any case, as both databases understand it: ASCII letters alone. */
+static str part_of(struct arena *mem, str s)
+{
+    if (!s.len)
+        return STR("");
+    str like = like_of(mem, arena_print(mem, "*" PRI_STR "*", FMT_STR(s)));
+    char *low = arena_take(mem, like.len + 1, 1);
+    for (size_t i = 0; i < like.len; i++)
+        low[i] = like.ptr[i] >= 'A' && like.ptr[i] <= 'Z' ? (char)(like.ptr[i] + 32) : like.ptr[i];
+    return (str){ low, like.len };
 }
 
 bool query_runs(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
                 str *next, struct err *e)
 {
     struct db_rows r;
+    struct named stack = named(mem, q->stack), component = named(mem, q->component);
+    str until = q->until_ms ? id_least(mem, "run_", q->until_ms) : STR("~");
+    str after = query_after_text(q, STR("~"));
     /*
      * The + keeps SQLite on the primary key, newest first, instead of an index of the repository
-     * and a sort of everything.
+     * and a sort of everything. Ids rise with time.
      */
-    if (!db_query(db, mem, e, &r,
-                  RUN_SELECT
-                  " where r.workspace_id = $1 and ($2 = 0 or +run.repository_id = $2) and run.id < "
-                  "$3 and ($4 = '' or run.stack = $4) and ($5 = '' or run.component = $5) and ($6 "
-                  "= '' or run.state = $6) and ($7 = '' or run.reported = $7 or (run.reported = '' "
-                  "and run.guess = $7)) and ($8 = '' or b.id = $8)"
-                  " order by run.id desc limit $9",
-                  ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_text(q, STR("~"))),
-                       A(text(q->stack)), A(text(q->component)), A(text(q->state)),
-                       A(text(q->command)), A(text(q->batch_id)), A(q->limit + 1))))
+    if (!db_query(
+            db, mem, e, &r,
+            RUN_SELECT
+            " where r.workspace_id = $1 and ($2 = 0 or +run.repository_id = $2) and run.id < $3 and "
+            "run.id >= $4 and ($5 = '' or run.stack = $5) and ($6 = '' or run.stack like $6 escape "
+            "'\\') and ($7 = '' or run.component = $7) and ($8 = '' or run.component like $8 "
+            "escape '\\') and ($9 = '' or $9 like '%,' || run.state || ',%') and ($10 = '' or $10 "
+            "like '%,' || case when run.reported <> '' then run.reported else run.guess end || "
+            "',%') and ($11 = '' or b.id = $11) and ($12 = '' or b.actor = $12) and ($13 = '' or "
+            "c.key = $13) and ($14 = '' or lower(run.stack || ' ' || run.component || ' ' || "
+            "run.workflow || ' ' || coalesce(c.title, '')) like $14 escape '\\') order by run.id "
+            "desc limit $15",
+            ARGS(A(q->workspace_id), A(q->repository_id),
+                 A(str_cmp(after, until) < 0 ? after : until),
+                 A(q->since_ms ? id_least(mem, "run_", q->since_ms) : STR("")), A(stack.exact),
+                 A(stack.like), A(component.exact), A(component.like),
+                 A(text(listed(mem, q->state))), A(text(listed(mem, q->command))),
+                 A(text(q->batch_id)), A(text(q->actor)), A(text(q->change)),
+                 A(part_of(mem, q->q)), A(q->limit + 1))))
         return false;
     size_t n = query_shown(q, &r, 0, mem, next);
     for (size_t i = 0; i < n; i++)
-        run_object(w, &r, i);
+        query_run_object(w, &r, i, q->now_ms);
     return true;
 }
 
@@ -91,92 +172,43 @@ bool query_run(struct db *db, struct arena *mem, const struct query *q, str id, 
         return false;
     *found = r.count > 0;
     if (*found)
-        run_object(w, &r, 0);
-    return true;
-}
-
-/* --- instances --- */
-
-static void instance_object(struct json_out *w, const struct db_rows *r, size_t i)
-{
-    json_begin_object(w);
-    query_i64(w, "id", db_at(r, i, 0));
-    query_i64(w, "repositoryId", db_at(r, i, 1));
-    query_str(w, "repository", db_at(r, i, 2));
-    query_str(w, "stack", db_at(r, i, 3));
-    query_str(w, "component", db_at(r, i, 4));
-    query_str(w, "componentType", db_at(r, i, 5));
-    query_json(w, "settings", db_at(r, i, 6));
-    json_field_bool(w, STR("enabled"), row_bool(r, i, 7));
-    query_time(w, "disabledAt", db_at(r, i, 8));
-    json_field_bool(w, STR("driftEnabled"), row_bool(r, i, 9));
-    query_str(w, "driftStatus", db_at(r, i, 10));
-    json_field_bool(w, STR("orphaned"), row_bool(r, i, 11));
-    query_time(w, "lastRunAt", db_at(r, i, 12));
-    query_str(w, "lastCommand", db_at(r, i, 13));
-    query_i64(w, "lastExitCode", db_at(r, i, 14));
-    query_str(w, "lastSource", db_at(r, i, 15));
-    query_i64(w, "fence", db_at(r, i, 16));
-    query_time(w, "createdAt", db_at(r, i, 17));
-    query_time(w, "updatedAt", db_at(r, i, 18));
-    json_end_object(w);
-}
-
-bool query_instances(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
-                     str *next, struct err *e)
-{
-    struct db_rows r;
-    if (!db_query(db, mem, e, &r,
-                  "select i.id, i.repository_id, r.owner || '/' || r.name, i.stack, i.component, "
-                  "i.component_type, i.settings, i.enabled, i.disabled_ms, i.drift_enabled, "
-                  "i.drift_status, i.orphaned, i.last_run_ms, i.last_command, i.last_exit_code, "
-                  "i.last_source, i.fence, i.created_ms, i.updated_ms from instance i join "
-                  "repository r on r.id = +i.repository_id"
-                  " where r.workspace_id = $1 and ($2 = 0 or +i.repository_id = $2) and i.id > $3 "
-                  "and ($4 = '' or i.stack = $4) and ($5 = '' or i.component = $5) and ($6 = '' or "
-                  "i.drift_status = $6) and ($7 < 0 or i.orphaned = $7)"
-                  " order by i.id limit $8",
-                  ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_i64(q, 0)),
-                       A(text(q->stack)), A(text(q->component)), A(text(q->drift)), A(q->orphaned),
-                       A(q->limit + 1))))
-        return false;
-    size_t n = query_shown(q, &r, 0, mem, next);
-    for (size_t i = 0; i < n; i++)
-        instance_object(w, &r, i);
+        query_run_object(w, &r, 0, q->now_ms);
     return true;
 }
 
 /* --- uploads --- */
 
-bool query_uploads(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
-                   str *next, struct err *e)
+void query_upload_object(struct json_out *w, const struct db_rows *r, size_t i)
 {
     static const char *const names[] = {"id",      "repositoryId", "repository", "headSha",
                                         "baseSha", "state",        "instances",  "affected",
                                         "session", "changeId",     "note",       "asked"};
+
+    json_begin_object(w);
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
+        (k == 8                                            ? query_json
+         : k == 1 || k == 6 || k == 7 || k == 9 || k == 11 ? query_i64
+                                                           : query_str)(w, names[k],
+                                                                        db_at(r, i, k));
+    query_time(w, "askAt", db_at(r, i, 12));
+    query_time(w, "receivedAt", db_at(r, i, 13));
+    json_end_object(w);
+}
+
+bool query_uploads(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
+                   str *next, struct err *e)
+{
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-                  "select u.id, u.repository_id, r.owner || '/' || r.name, u.head_sha, u.base_sha, "
-                  "u.state, u.instances, u.affected, u.session, u.change_id, u.note, u.asked, "
-                  "case when u.state = 'complete' and u.ask_ms > 0 then u.ask_ms end, u.received_ms "
-                  "from upload u join repository r on r.id = +u.repository_id"
+                  UPLOAD_SELECT
                   " where r.workspace_id = $1 and ($2 = 0 or +u.repository_id = $2) and u.id < $3 "
-                  "and ($4 = '' or u.head_sha = $4)"
-                  " order by u.id desc limit $5",
+                  "and ($4 = '' or u.head_sha = $4) and ($5 = '' or u.state = $5) order by u.id "
+                  "desc limit $6",
                   ARGS(A(q->workspace_id), A(q->repository_id), A(query_after_text(q, STR("~"))),
-                       A(text(q->head_sha)), A(q->limit + 1))))
+                       A(text(q->head_sha)), A(text(q->state)), A(q->limit + 1))))
         return false;
     size_t n = query_shown(q, &r, 0, mem, next);
-    for (size_t i = 0; i < n; i++) {
-        json_begin_object(w);
-        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
-            (k == 8                                            ? query_json
-             : k == 1 || k == 6 || k == 7 || k == 9 || k == 11 ? query_i64
-                                                               : query_str)(w, names[k],
-                                                                            db_at(&r, i, k));
-        query_time(w, "askAt", db_at(&r, i, 12));
-        query_time(w, "receivedAt", db_at(&r, i, 13));
-        json_end_object(w);
-    }
+    for (size_t i = 0; i < n; i++)
+        query_upload_object(w, &r, i);
     return true;
 }

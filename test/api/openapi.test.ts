@@ -206,6 +206,8 @@ async function tourOfBatches(house: House, repo: Repo): Promise<void> {
     const at = `/api/v1/batches/${String(batch!['id'])}`;
     await house.ok('GET', at);
     await house.ok('GET', `${at}/nodes`);
+    await house.ok('GET', `${at}/graph`);
+    await house.ok('GET', `${at}/nodes/0`);
     await house.ok('GET', `${at}/explain`);
     await house.ok('GET', `${at}/nodes/0/explain`);
     const [run] = await eventually(async () => {
@@ -214,6 +216,7 @@ async function tourOfBatches(house: House, repo: Repo): Promise<void> {
         return found;
     });
     await house.ok('GET', `/api/v1/runs/${String(run!['id'])}`);
+    await house.ok('GET', `/api/v1/runs/${String(run!['id'])}/output`);
     const asked: [string, Value?][] = [
         [`${at}/cancel`],
         [`${at}/retry`],
@@ -233,6 +236,7 @@ async function tourOfBatches(house: House, repo: Repo): Promise<void> {
 }
 
 async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
+    await house.ok('GET', '/api/v1/home');
     for (const path of [
         'workspaces',
         'repositories',
