@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { cpus } from 'node:os';
 import { run, type Ended } from './child.ts';
-import { addUp, lintRules, mesonTests, nodeTests, nothing, oneCase, type Count, type MesonTest } from './count.ts';
+import { addUp, lintRules, mesonTests, nodeTests, nothing, oneCase, programCases, type Count, type MesonTest } from './count.ts';
 
 interface Suite {
     name: string;
@@ -112,6 +112,18 @@ function conformance(): Suite {
     return { ...suite, play };
 }
 
+/** The dashboard: its logic, then its pages in Chromium before the hardened program. */
+async function web(): Promise<Count> {
+    const began = Date.now();
+    const tools = join(root, 'web/node_modules/vitest/vitest.mjs');
+    const logic = await run(node, [tools, 'run', '--reporter=tap-flat'], { cwd: join(root, 'web'), env, timeoutMs: 5 * 60_000 });
+    const result = logic.code === 0 ? 'OK' : 'FAIL';
+    const test = { name: 'vitest', result, duration: (Date.now() - began) / 1000, stdout: logic.stdout, stderr: logic.code === 0 ? '' : logic.output };
+    const files = ['--test', '--test-reporter=tap', '--test-concurrency=2', ...filesOf('web')];
+    const pages = await call(node, files, 20, { SIGNALBOX_BIN: env['SIGNALBOX_BIN_RELEASE'] });
+    return addUp([programCases(test), nodeTests(pages)]);
+}
+
 const suites: Suite[] = [
     { name: 'lint', doc: 'rules that a machine can check', play: lint },
     { name: 'release', doc: 'the hardened program builds', play: () => build('release') },
@@ -124,6 +136,7 @@ const suites: Suite[] = [
     conformance(),
     nodeSuite('api', 'the real server over HTTP, on both databases', 30),
     nodeSuite('e2e', 'the real atmos CLI', 30),
+    { name: 'web', doc: 'the dashboard: its logic, and its pages in a browser', play: web },
     nodeSuite('demo', 'the story of the demo, with and without a kill', 20, 1),
     nodeSuite('image', 'what is deployed of the runner: the image, the compose file, the unit', 30, 1),
     nodeSuite('bench', 'the short form of the measurements: that each runs to its end', 20, 1),

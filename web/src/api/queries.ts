@@ -2,7 +2,10 @@
  * How pages read and order. Every read says which kinds of change concern it (`on`, the words of GET /api/v1/live) and, when it shows
  * one batch or one repository only, which; live.ts asks again exactly what is concerned.
  */
+import type { Concern } from '../logic/stream.ts';
 import {
+    QueryCache,
+    hashKey,
     QueryClient,
     useInfiniteQuery,
     useMutation,
@@ -17,26 +20,10 @@ import {
     type CallOrder,
     type Method,
     type Page,
+    type Schemas,
 } from './client.ts';
 
-export type Kind =
-    | 'batches'
-    | 'runs'
-    | 'locks'
-    | 'uploads'
-    | 'facts'
-    | 'audit'
-    | 'instances'
-    | 'repositories'
-    | 'actions'
-    | 'budget'
-    | 'members';
-
-export interface Concern {
-    on: Kind[];
-    batch?: string;
-    repository?: number;
-}
+export type { Concern, Kind } from '../logic/stream.ts';
 
 export type Query = Record<string, string | number | boolean | undefined | null>;
 
@@ -57,6 +44,17 @@ declare module '@tanstack/react-query' {
 }
 
 export const queries = new QueryClient({
+    // A session that ended while its page was open.
+    queryCache: new QueryCache({
+        onError: (error, query) => {
+            if (
+                error instanceof ApiError &&
+                error.status === 401 &&
+                query.queryHash !== hashKey(sessionKey)
+            )
+                void queries.invalidateQueries({ queryKey: sessionKey });
+        },
+    }),
     defaultOptions: {
         queries: {
             staleTime: 10_000,
@@ -148,16 +146,7 @@ export function useOrder<T = unknown, V = void>(
 
 /* ---- who is signed in, and what they may ---- */
 
-export interface Session {
-    person: { id: string; name: string; login: string; source: 'local' | 'github' } | null;
-    token: { name: string } | null;
-    workspace: { id: string; name: string };
-    workspaces: { id: string; name: string; role: string }[];
-    role: 'owner' | 'admin' | 'member';
-    csrf: string;
-    rights: ('read' | 'operate' | 'admin')[];
-    expiresAt: string | null;
-}
+export type Session = Schemas['Me'];
 
 export const sessionKey = ['session'];
 
@@ -169,8 +158,14 @@ export async function readSession(signal?: AbortSignal): Promise<Session> {
             throw error;
         },
     );
-    rememberCsrf(session.csrf);
+    rememberCsrf(session.csrf ?? '');
     return session;
+}
+
+/** What an answer to signing in says is what GET /api/v1/session would say. */
+export function rememberSession(session: Session): void {
+    rememberCsrf(session.csrf ?? '');
+    queries.setQueryData(sessionKey, session);
 }
 
 /** `./dev web` beside a server that knows no people. */

@@ -34,6 +34,7 @@ export function Palette(props: { rows: PageRow[] }) {
             ]}
             nothingFound="Nothing of that name. Pages and the acts of this page can be found here."
             scrollable
+            overlayProps={{ backgroundOpacity: 0.35, blur: 0 }}
             maxHeight={420}
             searchProps={{
                 leftSection: <IconSearch size={16} aria-hidden />,

@@ -1,5 +1,5 @@
 /* An error as somebody can use it: what happened, what to do, what to quote. */
-import { Button, Code, CopyButton, Group, Text } from '@mantine/core';
+import { Button, CopyButton, Group, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { ApiError } from '../api/client.ts';
@@ -63,7 +63,7 @@ export function Problem(props: {
                                 {({ copied, copy }) => (
                                     <Button variant="default" onClick={copy}>
                                         {copied ? 'Copied' : 'Copy trace id'}&nbsp;
-                                        <Code>{traceId}</Code>
+                                        <span className="mono">{traceId}</span>
                                     </Button>
                                 )}
                             </CopyButton>

@@ -1,6 +1,15 @@
 /* The frame round every page: pages at the left, the page itself, the palette, the keys. */
-import { ActionIcon, Button, Menu, Switch, Text, Tooltip, UnstyledButton } from '@mantine/core';
-import { useMantineColorScheme } from '@mantine/core';
+import {
+    ActionIcon,
+    Button,
+    Menu,
+    Modal,
+    Switch,
+    Text,
+    Tooltip,
+    UnstyledButton,
+    useMantineColorScheme,
+} from '@mantine/core';
 import { spotlight } from '@mantine/spotlight';
 import {
     IconCheck,
@@ -13,12 +22,12 @@ import {
     IconSun,
     IconUser,
 } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { Outlet, useLocation } from '@tanstack/react-router';
-import { Modal } from '@mantine/core';
 import { useEffect, useState } from 'react';
-import { call } from '../api/client.ts';
+import { ApiError, call } from '../api/client.ts';
 import { live, useConnection } from '../api/live.ts';
-import { queries, useIsAdmin, useSession } from '../api/queries.ts';
+import { queries, readSession, sessionKey, useIsAdmin, useSession } from '../api/queries.ts';
 import { Go, useGo } from '../parts/go.tsx';
 import { useBindings, useKeys, useKeysSwitch } from './keys.ts';
 import { pages, type PageRow } from './pages.ts';
@@ -35,6 +44,15 @@ export function Shell() {
         return () => live.stop();
     }, []);
     useEffect(() => setMenuOpen(false), [location.pathname]);
+    const { error } = useQuery({
+        queryKey: sessionKey,
+        queryFn: ({ signal }) => readSession(signal),
+    });
+    const isOut = error instanceof ApiError && error.status === 401;
+    useEffect(() => {
+        // Ended while the page was open: by time, by an admin, or from another browser.
+        if (isOut) window.location.assign(paths.signIn(location.href));
+    }, [isOut, location.href]);
     const shown = usePagesShown();
     useKeys([
         { keys: '?', doc: 'Show the keys', run: () => setHelpOpen(true) },

@@ -3,7 +3,7 @@ import { createTheme, type CSSVariablesResolver } from '@mantine/core';
 
 export const theme = createTheme({
     primaryColor: 'accent',
-    primaryShade: { light: 6, dark: 5 },
+    primaryShade: 6,
     autoContrast: true,
     luminanceThreshold: 0.35,
     fontFamily:

@@ -229,9 +229,7 @@ describe('a drawing', () => {
     );
     it('a group knows how its nodes stand', () => {
         const group = drawingOf(stacks, all, 'stack', new Set()).boxes[0]!;
-        expect(group.kind === 'group' && [...groupCounts(stacks, group)]).toEqual([
-            ['waiting', 2],
-        ]);
+        expect(group.kind === 'group' && [...groupCounts(stacks, group)]).toEqual([['waiting', 2]]);
     });
     it('many nodes fold on their own: by stack when stacks are few enough, else by level', () => {
         expect(foldFor(stacks.nodes, 10)).toBe('none');

@@ -16,6 +16,8 @@ export interface ActButtonProps<T> extends Omit<ButtonProps, 'onClick' | 'childr
     /** What the server's answer means, e.g. "Released: 247 nodes go out." */
     done?: (answer: T) => string;
     after?: (answer: T) => void;
+    /** In a row of many: only words, in the colour of what cannot be undone. */
+    isGrave?: boolean;
 }
 
 export function ActButton<T = unknown>({
@@ -23,6 +25,7 @@ export function ActButton<T = unknown>({
     ask,
     done,
     after,
+    isGrave,
     children,
     ...look
 }: ActButtonProps<T>) {
@@ -40,7 +43,8 @@ export function ActButton<T = unknown>({
     return (
         <>
             <Button
-                variant="default"
+                variant={isGrave ? 'subtle' : 'default'}
+                {...(isGrave ? { color: 'red', c: 'var(--tone-bad)' } : {})}
                 {...look}
                 aria-busy={act.isPending}
                 onClick={() => {
@@ -71,7 +75,7 @@ export function ActButton<T = unknown>({
                     </Button>
                     <Button
                         data-autofocus
-                        color={ask?.isGrave ? 'red.8' : undefined}
+                        color={ask?.isGrave ? 'red.9' : undefined}
                         disabled={!isTyped || act.isPending}
                         onClick={send}
                     >
