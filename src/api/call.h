@@ -127,12 +127,15 @@ void password_leave(struct call *c);
 bool password_make(struct call *c, str password, str *hash) MUST_CHECK;
 bool read_password(struct call *c, const char *name, bool is_new, str *out) MUST_CHECK;
 bool only_person(struct call *c) MUST_CHECK;
+/* Is it this local account's? Failures count, and whoever guesses waits. */
+bool password_guess(struct call *c, str login, str password) MUST_CHECK;
 enum outcome show_me(struct call *c);       /* the caller, as GET /session tells */
 /* people_welcome.c */
 bool login_ok(struct call *c, str login) MUST_CHECK;
 /* people_rights.c */
 /* May this caller operate in this repository? ERR_DENIED says why not. Asks the forge. */
 bool call_may_operate(struct call *c, int64_t repository_id) MUST_CHECK;
+bool call_may_lock(struct call *c, str key) MUST_CHECK;
 
 /* rights.c */
 /*
@@ -214,13 +217,15 @@ handler api_exchange, api_affected, api_instances, api_report, api_report_old, a
     api_runner_put, api_runner_remove, api_action_start, api_action_stop, api_callback,
     api_explain_batch, api_explain_node, api_explain_pull, api_page;
 handler api_sign_in, api_session_get, api_session_make, api_session_end, api_session_workspace,
-    api_welcome_get, api_welcome;
+    api_welcome_get, api_welcome, api_member_change, api_member_remove, api_leave, api_invitations,
+    api_invite, api_invitation_revoke, api_sessions, api_session_revoke, api_password, api_rights;
 
 /* --- the inside of struct api --- */
 
 enum {
     TOKENS_CACHED = 256,
     PERSONS_CACHED = 1024,
+    RIGHTS_CACHED = 1024,
     LANES_CACHED = 1024,
     LANES_OF_ONE_MAX = 4,
     SECRETS_MAX = 2,
@@ -244,6 +249,7 @@ struct cached_person {
     int64_t  forge_id, created_ms, seen_ms, expires_ms;
     int64_t  read_ms;                   /* monotonic; 0: empty */
 };
+struct cached_right { int64_t forge_id, repository_id, read_ms; bool writes; };
 struct cached_lanes { int64_t forge_id, read_ms; size_t count; int64_t lane[LANES_OF_ONE_MAX]; };
 struct route_count { _Atomic uint64_t by_class[6], micros; };
 
@@ -255,6 +261,7 @@ struct api {
     pthread_mutex_t      lock;          /* of the caches and the list of unknown names */
     struct cached_token  token[TOKENS_CACHED];
     struct cached_person person[PERSONS_CACHED];
+    struct cached_right  right[RIGHTS_CACHED];
     uint64_t             person_changes;        /* what was read before one is not kept */
     pthread_mutex_t      password_lock;
     pthread_cond_t       password_free;

@@ -133,6 +133,10 @@ enum outcome api_list_of_repository(struct call *c)
     struct repository r;
     if (!read_filters(c, &q))
         return FAILED;
+    /* not with a reader in hand: a forge may be asked */
+    if (c->route->needs == RIGHT_OPERATE &&
+        (!call_path_repository(c, &r) || !call_may_operate(c, r.id)))
+        return FAILED;
     struct db *db = call_read(c);
     if (!db)
         return FAILED;

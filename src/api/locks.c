@@ -180,8 +180,10 @@ static bool read_properties(struct call *c, str *out)
     return true;
 }
 
-static bool session_permitted(struct call *c)
+static bool lock_permitted(struct call *c, str key)
 {
+    if (c->who.kind == CALLER_PERSON)
+        return call_may_lock(c, key);
     if (c->who.kind != CALLER_SESSION)
         return true;
     struct db *db = call_read(c);
@@ -248,7 +250,7 @@ enum outcome api_lock(struct call *c)
                    LOCK_MESSAGE_BYTES_MAX);
         return FAILED;
     }
-    if (!session_permitted(c))
+    if (!lock_permitted(c, x->lock.key))
         return FAILED;
     note_session(c, &x->lock);
     x->take = true;
@@ -258,7 +260,7 @@ enum outcome api_lock(struct call *c)
 enum outcome api_unlock(struct call *c)
 {
     struct lock_call *x = lock_begin(c);
-    if (!x || !read_int(c, "token", 1, INT64_MAX, false, &x->token) || !session_permitted(c))
+    if (!x || !read_int(c, "token", 1, INT64_MAX, false, &x->token) || !lock_permitted(c, x->lock.key))
         return FAILED;
     return lock_write(x, release_body);
 }

@@ -80,7 +80,8 @@ static enum outcome outcome_of(struct call *c, str note, bool refused)
 /* Stores the fact and waits for what comes of it in its lane; *applied false: that takes longer. */
 static bool apply(struct call *c, struct order_call *x, str *note, bool *refused, bool *applied)
 {
-    if (!engine_write_wait(c->api->config.engine, order_body, x, &c->err))
+    if (!call_may_operate(c, x->fact.lane) ||
+        !engine_write_wait(c->api->config.engine, order_body, x, &c->err))
         return false;
     engine_poke(c->api->config.engine, x->fact.lane);
     *applied = engine_fact_wait(c->api->config.engine, x->id, c->api->config.outcome_ms, c->mem,

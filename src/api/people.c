@@ -295,7 +295,7 @@ static bool signed_in_body(struct db *db, struct arena *mem, void *arg, struct e
 }
 
 /* Inside the gate, so that not many guesses are under way when the first is counted. */
-static bool guess(struct call *c, struct sign_in *x)
+static bool guess_inside(struct call *c, struct sign_in *x)
 {
     if (!look_up(c, x))
         return false;
@@ -304,6 +304,23 @@ static bool guess(struct call *c, struct sign_in *x)
     if (!engine_write_wait(c->api->config.engine, failed_body, x, &c->err))
         return false;
     return fail(&c->err, ERR_SIGN_IN, "the name or the password is wrong");
+}
+
+static bool guess(struct call *c, struct sign_in *x)
+{
+    x->account_key = attempt_key(c, "account", x->login);
+    x->peer_key = attempt_key(c, "peer", c->request->peer);
+    if (!look_up(c, x) || !password_enter(c))
+        return false;
+    bool ok = guess_inside(c, x);
+    password_leave(c);
+    return ok;
+}
+
+bool password_guess(struct call *c, str login, str password)
+{
+    struct sign_in x = { .call = c, .login = login, .password = password };
+    return guess(c, &x);
 }
 
 enum outcome api_session_make(struct call *c)
@@ -315,13 +332,7 @@ enum outcome api_session_make(struct call *c)
         !read_password(c, "password", false, &x.password))
         return FAILED;
     x.login = str_trim(x.login);
-    x.account_key = attempt_key(c, "account", x.login);
-    x.peer_key = attempt_key(c, "peer", c->request->peer);
-    if (!look_up(c, &x) || !password_enter(c))
-        return FAILED;
-    bool ok = guess(c, &x);
-    password_leave(c);
-    if (!ok)
+    if (!guess(c, &x))
         return FAILED;
     new_session_begin(c, &x.session);
     if (!engine_write_wait(c->api->config.engine, signed_in_body, &x, &c->err))

@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "engine/inside.h"
 #include "store/budget.h"
+#include "store/people.h"
 #include "store/uploads.h"
 
 enum {
@@ -161,7 +162,7 @@ static bool purge_body(struct db *db, struct arena *mem, void *arg, struct err *
     return facts_purge(db, now_ms - FACTS_KEPT_MS, e) &&
            effects_purge(db, now_ms - EFFECTS_KEPT_MS, e) &&
            spend_purge(db, now_ms - FACTS_KEPT_MS, e) &&
-           uploads_purge_chunks(db, now_ms - CHUNKS_KEPT_MS, e) &&
+           people_purge(db, now_ms, e) && uploads_purge_chunks(db, now_ms - CHUNKS_KEPT_MS, e) &&
            db_exec(db, e, NULL, "delete from oidc_used where expires_ms < $1", ARGS(A(now_ms))) &&
            db_exec(db, e, NULL,
                    "update lock set deleted_ms = expires_ms where deleted_ms is null and "

@@ -4,22 +4,6 @@
 #include "base/id.h"
 #include "store/rows.h"
 
-static const str role_names[] = {[ROLE_NONE] = STR_INIT(""),
-                                 [ROLE_MEMBER] = STR_INIT("member"),
-                                 [ROLE_ADMIN] = STR_INIT("admin"),
-                                 [ROLE_OWNER] = STR_INIT("owner")};
-
-enum role role_read(str name)
-{
-    for (int r = ROLE_MEMBER; r <= ROLE_OWNER; r++)
-        if (str_eq(name, role_names[r]))
-            return (enum role)r;
-    return ROLE_NONE;
-}
-
-str role_name(enum role r) { return role_names[r]; }
-
-/* ASCII alone: what else looks alike is another login. */
 str login_fold(struct arena *mem, str login)
 {
     char *to = arena_make(mem, char, login.len + 1);
@@ -149,7 +133,18 @@ bool members_role(struct db *db, struct arena *mem, str workspace_id, str person
 bool members_remove(struct db *db, str workspace_id, str person_id, struct err *e)
 {
     return db_exec(db, e, NULL, "delete from member where workspace_id = $1 and person_id = $2",
-                   ARGS(A(workspace_id), A(person_id)));
+                   ARGS(A(workspace_id), A(person_id))) &&
+           db_exec(db, e, NULL,
+                   "delete from person_session where person_id = $2 and workspace_id = $1",
+                   ARGS(A(workspace_id), A(person_id))) &&
+           db_exec(db, e, NULL,
+                   "delete from person_session where person_id = $1 and not exists (select 1 from "
+                   "member where person_id = $1)",
+                   ARGS(A(person_id))) &&
+           db_exec(db, e, NULL,
+                   "delete from person where id = $1 and not exists (select 1 from member where "
+                   "person_id = $1)",
+                   ARGS(A(person_id)));
 }
 
 bool members_owners(struct db *db, struct arena *mem, str workspace_id, int64_t *out,
@@ -270,11 +265,27 @@ bool person_sessions_end_all(struct db *db, str person_id, str but, struct err *
                    ARGS(A(person_id), A(text(but))));
 }
 
-bool person_sessions_end_in(struct db *db, str person_id, str workspace_id, struct err *e)
+bool person_sessions_of(struct db *db, struct arena *mem, str person_id, int64_t now_ms,
+                        struct person_session **at, size_t *count, struct err *e)
 {
-    return db_exec(db, e, NULL,
-                   "delete from person_session where person_id = $1 and workspace_id = $2",
-                   ARGS(A(person_id), A(workspace_id)));
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+                  "select id, workspace_id, agent, peer, created_ms, seen_ms, expires_ms from "
+                  "person_session where person_id = $1 and expires_ms > $2 and seen_ms > $3 order "
+                  "by created_ms desc, id desc limit 100",
+                  ARGS(A(person_id), A(now_ms), A(now_ms - PERSON_IDLE_MS))))
+        return false;
+    *count = r.count;
+    *at = arena_make(mem, struct person_session, r.count + 1);
+    for (size_t i = 0; i < r.count; i++)
+        (*at)[i] = (struct person_session){.id = row_str(&r, i, 0),
+                                           .workspace_id = row_str(&r, i, 1),
+                                           .agent = row_str(&r, i, 2),
+                                           .peer = row_str(&r, i, 3),
+                                           .created_ms = row_i64(&r, i, 4),
+                                           .seen_ms = row_i64(&r, i, 5),
+                                           .expires_ms = row_i64(&r, i, 6)};
+    return true;
 }
 
 bool people_purge(struct db *db, int64_t now_ms, struct err *e)

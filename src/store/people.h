@@ -7,14 +7,10 @@
 #define SIGNALBOX_STORE_PEOPLE_H
 #include "base/secret.h"
 #include "db/db.h"
+#include "domain/role.h"
 
 #define PERSON_LOCAL  "local"
 #define PERSON_GITHUB "github"
-
-/* Highest last. What is not a role is none. */
-enum role { ROLE_NONE, ROLE_MEMBER, ROLE_ADMIN, ROLE_OWNER };
-enum role role_read(str name);
-str       role_name(enum role r);
 
 struct person {
     str     id, source, login, name, password;      /* name empty: the login is shown */
@@ -51,6 +47,7 @@ bool members_put(struct db *db, str workspace_id, str person_id, enum role role,
                  int64_t now_ms, struct err *e) MUST_CHECK;
 bool members_role(struct db *db, struct arena *mem, str workspace_id, str person_id,
                   enum role *out, struct err *e) MUST_CHECK;
+/* With the sessions there; whoever belongs to no other workspace is forgotten whole. */
 bool members_remove(struct db *db, str workspace_id, str person_id, struct err *e) MUST_CHECK;
 /* Owners of the workspace; on PostgreSQL it waits for others who change them. */
 bool members_owners(struct db *db, struct arena *mem, str workspace_id, int64_t *out,
@@ -87,12 +84,11 @@ bool person_sessions_look_at(struct db *db, str id, str workspace_id, struct err
 /* *found false: this person has no such session. */
 bool person_sessions_end(struct db *db, str person_id, str id, bool *found,
                          struct err *e) MUST_CHECK;
+/* One person's live ones, newest first; a hundred at most. */
+bool person_sessions_of(struct db *db, struct arena *mem, str person_id, int64_t now_ms,
+                        struct person_session **at, size_t *count, struct err *e) MUST_CHECK;
 /* All of a person's but one (empty: all). */
 bool person_sessions_end_all(struct db *db, str person_id, str but, struct err *e) MUST_CHECK;
-/* Those that look at a workspace which the person left. */
-bool person_sessions_end_in(struct db *db, str person_id, str workspace_id,
-                            struct err *e) MUST_CHECK;
-
 /* --- invitations --- */
 
 struct invitation {
@@ -108,6 +104,9 @@ bool invitations_add(struct db *db, struct arena *mem, struct invitation *i, int
 /* One that can still be used. */
 bool invitations_get(struct db *db, struct arena *mem, str id, int64_t now_ms,
                      struct invitation *out, bool *found, struct err *e) MUST_CHECK;
+/* Those of a workspace that can still be used, newest first; 500 at most. */
+bool invitations_open(struct db *db, struct arena *mem, str workspace_id, int64_t now_ms,
+                      struct invitation **at, size_t *count, struct err *e) MUST_CHECK;
 bool invitations_of_login(struct db *db, struct arena *mem, str login, int64_t now_ms,
                           struct invitation *out, bool *found, struct err *e) MUST_CHECK;
 /* *found false: somebody else used it this moment. */
@@ -134,9 +133,6 @@ bool sign_in_until(struct db *db, struct arena *mem, str key, int64_t *until_ms,
 bool sign_in_failed(struct db *db, struct arena *mem, str key, int64_t now_ms, int64_t free,
                     int64_t *until_ms, struct err *e) MUST_CHECK;
 bool sign_in_forgotten(struct db *db, str key, struct err *e) MUST_CHECK;
-/* How long after so many failures in a row: 0 below `free`, then doubling from 1 s to 15 min. */
-int64_t sign_in_wait_ms(int64_t failures, int64_t free);
-
 /* Sessions that are over, and attempts of yesterday. */
 bool people_purge(struct db *db, int64_t now_ms, struct err *e) MUST_CHECK;
 

@@ -16,18 +16,23 @@ bool invitations_add(struct db *db, struct arena *mem, struct invitation *i, int
                         A(text(i->created_by)), i->expires_ms ? A(i->expires_ms) : (struct arg){0}));
 }
 
+static struct invitation invitation_of(const struct db_rows *r, size_t i)
+{
+    return (struct invitation){.id = row_str(r, i, 0),
+                               .workspace_id = row_str(r, i, 1),
+                               .role = role_read(row_str(r, i, 2)),
+                               .login = row_str(r, i, 3),
+                               .created_by = row_str(r, i, 4),
+                               .first_start = row_bool(r, i, 5),
+                               .created_ms = row_i64(r, i, 6),
+                               .expires_ms = row_i64(r, i, 7)};
+}
+
 static void invitation_row(const struct db_rows *r, struct invitation *out, bool *found)
 {
     *found = r->count > 0;
     if (*found)
-        *out = (struct invitation){.id = row_str(r, 0, 0),
-                                   .workspace_id = row_str(r, 0, 1),
-                                   .role = role_read(row_str(r, 0, 2)),
-                                   .login = row_str(r, 0, 3),
-                                   .created_by = row_str(r, 0, 4),
-                                   .first_start = row_bool(r, 0, 5),
-                                   .created_ms = row_i64(r, 0, 6),
-                                   .expires_ms = row_i64(r, 0, 7)};
+        *out = invitation_of(r, 0);
 }
 #define INVITATION                                                                               \
     "select id, workspace_id, role, login, created_by, first_start, created_ms, expires_ms from " \
@@ -41,6 +46,21 @@ bool invitations_get(struct db *db, struct arena *mem, str id, int64_t now_ms,
     if (!db_query(db, mem, e, &r, INVITATION "id = $1", ARGS(A(id), A(now_ms))))
         return false;
     invitation_row(&r, out, found);
+    return true;
+}
+
+bool invitations_open(struct db *db, struct arena *mem, str workspace_id, int64_t now_ms,
+                      struct invitation **at, size_t *count, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+                  INVITATION "workspace_id = $1 order by created_ms desc, id desc limit 500",
+                  ARGS(A(workspace_id), A(now_ms))))
+        return false;
+    *count = r.count;
+    *at = arena_make(mem, struct invitation, r.count + 1);
+    for (size_t i = 0; i < r.count; i++)
+        (*at)[i] = invitation_of(&r, i);
     return true;
 }
 
@@ -133,17 +153,6 @@ bool invitation_code_read(struct arena *mem, const uint8_t key[SHA256_BYTES], st
 }
 
 /* --- failed attempts --- */
-
-int64_t sign_in_wait_ms(int64_t failures, int64_t free)
-{
-    enum { FIRST_MS = 1000, LONGEST_MS = 15 * 60 * 1000 };
-    int64_t wait_ms = FIRST_MS;
-    if (failures < free)
-        return 0;
-    for (int64_t i = free; i < failures && wait_ms < LONGEST_MS; i++)
-        wait_ms *= 2;
-    return wait_ms < LONGEST_MS ? wait_ms : LONGEST_MS;
-}
 
 bool sign_in_until(struct db *db, struct arena *mem, str key, int64_t *until_ms, struct err *e)
 {

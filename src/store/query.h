@@ -32,7 +32,8 @@ struct query {
 typedef bool query_list(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
                         str *next, struct err *e);
 query_list query_workspaces, query_repositories, query_permissions, query_batches, query_nodes,
-    query_runs, query_instances, query_installations, query_locks, query_uploads, query_facts, query_audit, query_tokens;
+    query_runs, query_instances, query_installations, query_locks, query_uploads, query_facts, query_audit, query_tokens,
+    query_members;
 /* Of one repository: q->repository_id is never 0. q->action: only the one of this name. */
 query_list query_secrets, query_runners, query_actions;
 query_list query_action_runs;
@@ -40,7 +41,7 @@ query_list query_action_runs;
 /* One thing as a value; *found false: not there, or not in the scope. */
 typedef bool query_one(struct db *db, struct arena *mem, const struct query *q, str id,
                        struct json_out *w, bool *found, struct err *e);
-query_one query_repository, query_batch, query_run, query_budget, query_action_run, query_graph,
+query_one query_member, query_repository, query_batch, query_run, query_budget, query_action_run, query_graph,
     query_node, query_home;
 /* The output of a run, as the CLI reported it; empty when it reported none. */
 bool query_run_output(struct db *db, struct arena *mem, const struct query *q, str id, str *text,

@@ -104,7 +104,7 @@ for (const kind of databases)
             await tourOfBatches(house, repo);
             await tourOfTheHouse(house, repo);
             await tourOfActions(house, repo);
-            await tourOfPeople(house);
+            await tourOfPeople(house, repo);
             const missed = operations.map((one) => one.id).filter((id) => !house.seen.has(id));
             assert.deepEqual(missed, []);
         });
@@ -314,15 +314,44 @@ async function tourOfActions(house: House, repo: Repo): Promise<void> {
     for (const [kind] of things) await house.ok('DELETE', `${at}/${kind}/tour`);
 }
 
-async function tourOfPeople(house: House): Promise<void> {
+async function tourOfPeople(house: House, repo: Repo): Promise<void> {
     assert.equal((await house.call('GET', '/api/v1/sign-in')).data['needsWelcome'], true);
-    const at = `/api/v1/welcome?code=${house.welcomeCode()}`;
-    assert.equal((await house.call('GET', at)).data['role'], 'owner');
+    const link = `/api/v1/welcome?code=${house.welcomeCode()}`;
+    assert.equal((await house.call('GET', link)).data['role'], 'owner');
     await house.welcome();
     const browser = await house.signIn();
     const mine = (method: string, path: string, body?: unknown) =>
         house.ok(method, path, body, { token: undefined, browser });
     await mine('GET', '/api/v1/session');
     await mine('POST', '/api/v1/session/workspace', { workspaceId: house.workspace });
-    await mine('DELETE', '/api/v1/session');
+    await mine('GET', '/api/v1/sessions');
+    const other = await house.signIn();
+    const sessions = (await mine('GET', '/api/v1/sessions')).data['items'] as Value[];
+    const older = sessions.find((one) => !one['current'])!;
+    await house.ok('DELETE', `/api/v1/sessions/${String(older['id'])}`, undefined, {
+        token: undefined,
+        browser: other,
+    });
+    const [next] = [await house.signIn()];
+    const my = (method: string, path: string, body?: unknown) =>
+        house.ok(method, path, body, { token: undefined, browser: next });
+    await my('PUT', '/api/v1/account/password', {
+        old: 'correct horse battery',
+        new: 'battery horse correct',
+    });
+    const invitation = (await my('POST', '/api/v1/invitations', { role: 'admin' })).data;
+    await my('GET', '/api/v1/invitations');
+    await my('DELETE', `/api/v1/invitations/${String(invitation['id'])}`);
+    const second = (await my('POST', '/api/v1/invitations', {})).data;
+    const guest = await house.welcome('guest', String(second['url']).split('#code=')[1]);
+    const at = `/api/v1/members/${String(guest.me['person'].id)}`;
+    await my('GET', '/api/v1/members');
+    await my('PATCH', at, { role: 'admin' });
+    await house.ok('DELETE', '/api/v1/account/membership', undefined, {
+        token: undefined,
+        browser: guest,
+    });
+    assert.equal((await house.call('DELETE', at, { token: house.admin })).status, 404);
+    await my('GET', `/api/v1/repositories/${repo.lane}/rights`);
+    await my('DELETE', '/api/v1/session');
 }
