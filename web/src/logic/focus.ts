@@ -3,16 +3,16 @@ import type { Graph } from './graph.ts';
 
 /** All that it waits for, near and far; without itself. */
 export function ancestors(graph: Graph, position: number): Set<number> {
-    return reach(graph.parents, position, Infinity);
+    return reach(graph.parents, [position], Infinity);
 }
 /** All that waits for it. */
-export function descendants(graph: Graph, position: number): Set<number> {
-    return reach(graph.children, position, Infinity);
+export function descendants(graph: Graph, ...positions: number[]): Set<number> {
+    return reach(graph.children, positions, Infinity);
 }
 /** It, and so many steps up and down. Not sideways: a sibling has nothing to do with it. */
 export function around(graph: Graph, position: number, steps: number): Set<number> {
-    const found = reach(graph.parents, position, steps);
-    for (const below of reach(graph.children, position, steps)) found.add(below);
+    const found = reach(graph.parents, [position], steps);
+    for (const below of reach(graph.children, [position], steps)) found.add(below);
     found.add(position);
     return found;
 }
@@ -40,8 +40,8 @@ export function focused(
     for (let steps = 1; near.size < most; steps++) {
         const before = near.size;
         for (const one of [
-            ...reach(graph.parents, position, steps),
-            ...reach(graph.children, position, steps),
+            ...reach(graph.parents, [position], steps),
+            ...reach(graph.children, [position], steps),
         ])
             if (set.has(one) && near.size < most) near.add(one);
         if (near.size === before) break;
@@ -51,16 +51,17 @@ export function focused(
 
 function reach(
     neighbours: ReadonlyMap<number, readonly number[]>,
-    start: number,
+    starts: readonly number[],
     steps: number,
 ): Set<number> {
     const found = new Set<number>();
-    let edge = [start];
+    const own = new Set(starts);
+    let edge = starts;
     for (let step = 0; step < steps && edge.length > 0; step++) {
         const next: number[] = [];
         for (const from of edge)
             for (const to of neighbours.get(from) ?? [])
-                if (to !== start && !found.has(to)) {
+                if (!found.has(to) && !own.has(to)) {
                     found.add(to);
                     next.push(to);
                 }

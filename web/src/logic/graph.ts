@@ -1,6 +1,13 @@
 /** A batch's graph in memory: nodes by position, edges as lists of positions. Pure; knows no page and no request. */
 import type { NodeState } from './states.ts';
 
+export interface Counts {
+    create?: number;
+    change?: number;
+    replace?: number;
+    destroy?: number;
+}
+
 export interface GraphNode {
     position: number;
     stack: string;
@@ -13,6 +20,12 @@ export interface GraphNode {
     /** Why it stands as it does, in a word or a sentence; null: nothing to say. */
     reason: string | null;
     runId: string | null;
+    /** The run at the forge. */
+    runUrl: string | null;
+    /** plan, apply, detect, remediate, or empty. */
+    command: string;
+    /** What the CLI counted; null: nothing was reported. */
+    counts: Counts | null;
     attempt: number;
     startedMs: number | null;
     endedMs: number | null;

@@ -1,5 +1,5 @@
 /** What the stream tells of a watched batch, merged into what the page has: only what changed becomes new, so only that is drawn again. */
-import { withNodes, type Graph, type GraphNode } from './graph.ts';
+import { withNodes, type Counts, type Graph, type GraphNode } from './graph.ts';
 import { isNodeState } from './states.ts';
 
 /** position, state, reason, run, attempt, started, ended */
@@ -88,7 +88,18 @@ const fields = [
     'workflow',
     'level',
     'durationMs',
+    'runUrl',
+    'command',
 ] as const satisfies readonly (keyof GraphNode)[];
 function isSame(a: GraphNode, b: GraphNode): boolean {
-    return fields.every((field) => a[field] === b[field]);
+    return fields.every((field) => a[field] === b[field]) && sameCounts(a.counts, b.counts);
+}
+function sameCounts(a: Counts | null, b: Counts | null): boolean {
+    if (a === null || b === null) return a === b;
+    return (
+        a.create === b.create &&
+        a.change === b.change &&
+        a.replace === b.replace &&
+        a.destroy === b.destroy
+    );
 }

@@ -1,13 +1,9 @@
-import { InstanceList } from '../../parts/instances.tsx';
-import { Page } from '../../parts/page.tsx';
+import { Empty, Page } from '../../parts/page.tsx';
 
 export default function Instances() {
     return (
-        <Page
-            title="Instances"
-            sub="Every component in every stack, and whether it still is what its configuration says."
-        >
-            <InstanceList />
+        <Page title="Instances">
+            <Empty title="This page is not here yet" />
         </Page>
     );
 }

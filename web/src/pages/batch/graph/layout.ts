@@ -1,0 +1,62 @@
+/* ELK in a worker for what one can read; columns at once for what is too large for it. Shapes that were laid out stay known. */
+import ELK from 'elkjs/lib/elk-api.js';
+import ElkWorker from 'elkjs/lib/elk-worker.min.js?worker';
+import { shapeKey, type Drawing } from '../../../logic/collapse.ts';
+import { boxSize, columnLayout, type Place } from '../../../logic/layout.ts';
+
+const elkBoxes = 300;
+const elkEdges = 1_200;
+const patience_ms = 4_000;
+const options = {
+    'elk.algorithm': 'layered',
+    'elk.direction': 'RIGHT',
+    'elk.spacing.nodeNode': '14',
+    'elk.spacing.componentComponent': '28',
+    'elk.layered.spacing.nodeNodeBetweenLayers': '72',
+    'elk.layered.nodePlacement.strategy': 'BRANDES_KOEPF',
+    'elk.layered.considerModelOrder.strategy': 'PREFER_NODES',
+};
+
+export type Places = ReadonlyMap<string, Place>;
+const known = new Map<string, Places>();
+let elk: InstanceType<typeof ELK> | undefined;
+
+export async function layoutOf(drawing: Drawing): Promise<Places> {
+    const key = shapeKey(drawing);
+    const before = known.get(key);
+    if (before) return before;
+    const places = await made(drawing);
+    if (known.size > 40) known.clear();
+    known.set(key, places);
+    return places;
+}
+
+async function made(drawing: Drawing): Promise<Places> {
+    if (drawing.boxes.length > elkBoxes || drawing.edges.length > elkEdges)
+        return columnLayout(drawing);
+    try {
+        return await within(byElk(drawing), patience_ms);
+    } catch {
+        elk?.terminateWorker();
+        elk = undefined;
+        return columnLayout(drawing);
+    }
+}
+
+async function byElk(drawing: Drawing): Promise<Places> {
+    elk ??= new ELK({ workerFactory: () => new ElkWorker() });
+    const result = await elk.layout({
+        id: 'root',
+        layoutOptions: options,
+        children: drawing.boxes.map(({ id }) => ({ id, ...boxSize })),
+        edges: drawing.edges.map(({ id, from, to }) => ({ id, sources: [from], targets: [to] })),
+    });
+    return new Map((result.children ?? []).map(({ id, x, y }) => [id, { x: x ?? 0, y: y ?? 0 }]));
+}
+
+function within<T>(work: Promise<T>, ms: number): Promise<T> {
+    return new Promise((done, failed) => {
+        const timer = window.setTimeout(() => failed(new Error('too slow')), ms);
+        work.then(done, failed).finally(() => window.clearTimeout(timer));
+    });
+}
