@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /*
  * A real server, the stand-in for GitHub, and people in Debian's Chromium. A page that complains in its console, breaks the
  * Content-Security-Policy, or asks another host for anything fails the test that opened it.

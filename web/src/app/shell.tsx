@@ -9,6 +9,7 @@ import {
     Tooltip,
     UnstyledButton,
     useMantineColorScheme,
+    VisuallyHidden,
 } from '@mantine/core';
 import { spotlight } from '@mantine/spotlight';
 import {
@@ -155,13 +156,11 @@ function Workspace() {
     return (
         <Menu width={220} position="bottom-start">
             <Menu.Target>
-                <UnstyledButton
-                    className="shell-link"
-                    aria-label={`Workspace ${name}; choose another`}
-                >
+                <UnstyledButton className="shell-link">
                     <Text fw={600} truncate style={{ flex: 1 }}>
                         {name}
                     </Text>
+                    <VisuallyHidden>: choose another workspace</VisuallyHidden>
                     <IconSelector size={14} aria-hidden />
                 </UnstyledButton>
             </Menu.Target>
@@ -236,14 +235,12 @@ function Person(props: { onKeys: () => void }) {
     return (
         <Menu width={210} position="top-start">
             <Menu.Target>
-                <UnstyledButton
-                    className="shell-link"
-                    aria-label={`${name}: account and appearance`}
-                >
+                <UnstyledButton className="shell-link">
                     <Initials name={name} />
                     <Text truncate style={{ flex: 1 }}>
                         {name}
                     </Text>
+                    <VisuallyHidden>: account and appearance</VisuallyHidden>
                 </UnstyledButton>
             </Menu.Target>
             <Menu.Dropdown>

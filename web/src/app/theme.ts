@@ -58,7 +58,9 @@ export const theme = createTheme({
         Switch: { defaultProps: { size: 'xs' } },
         Checkbox: { defaultProps: { size: 'xs' } },
         Tooltip: { defaultProps: { openDelay: 300, withArrow: true } },
-        Modal: { defaultProps: { centered: true } },
+        Modal: { defaultProps: { centered: true, closeButtonProps: { 'aria-label': 'Close' } } },
+        Drawer: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } },
+        Notification: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } },
     },
 });
 
