@@ -316,6 +316,7 @@ static bool start_api(struct serve *s, struct err *e)
         .app_ready = s->app_id != 0,
         .upload_bytes_max = (size_t)config_number(s->config.upload_bytes_max),
         .setup_code = s->setup_code,
+        .app_slug = s->app_slug,
         .app_created = app_created,
         .app_created_self = s,
     };

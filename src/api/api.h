@@ -50,6 +50,7 @@ struct api_config {
     str                   version;
     /* /setup asks for it (?code=…): it stands in the server's log; empty: nobody is asked */
     str                   setup_code;
+    str                   app_slug;             /* of the configured App; empty: not known */
     bool                  app_ready;            /* an App is configured: the set-up page refuses */
     size_t                upload_bytes_max;     /* default 32 MiB, at least 8 */
     int64_t               session_ms;           /* default one hour */

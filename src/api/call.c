@@ -403,6 +403,7 @@ bool api_new(const struct api_config *config, struct api **out, struct err *e)
     c->forge_web = arena_copy(a->mem, config->forge_web.len ? config->forge_web : STR("https://github.com"));
     c->setup_code = arena_copy(a->mem, config->setup_code);
     c->version = arena_copy(a->mem, config->version);
+    c->app_slug = arena_copy(a->mem, config->app_slug);
     if (!c->upload_bytes_max)
         c->upload_bytes_max = BODY_UPLOAD_DEFAULT;
     if (c->upload_bytes_max < BODY_UPLOAD_LEAST)

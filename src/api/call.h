@@ -205,8 +205,13 @@ bool always_on_loop(struct api *a, const struct http_request *r);
 /* A reader connection of the pool; give it back with engine_read_done. NULL: c->err is set. */
 struct db *call_read(struct call *c) MUST_CHECK;
 
-/* lists.c: what is read in other forms than a page or one thing. */
-handler api_run_output;
+/* lists.c: what the caller may see and asks for; fail with ERR_INVALID, ERR_NOT_FOUND. */
+struct query call_query(struct call *c);
+bool call_filters(struct call *c, struct query *q) MUST_CHECK;
+bool call_scope(struct call *c, struct db *db, struct query *q) MUST_CHECK;
+
+/* reads.c, onboarding.c */
+handler api_run_output, api_audit_export, api_settings_table, api_instance, api_onboarding;
 
 handler api_exchange, api_affected, api_instances, api_report, api_report_old, api_lock, api_unlock,
     api_exec, api_exec_data, api_exec_read, api_webhook, api_health, api_ready, api_metrics,

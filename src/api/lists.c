@@ -52,7 +52,7 @@ static bool read_when(struct call *c, const char *name, int64_t *ms)
            fail(&c->err, ERR_INVALID, "%s is not a time like 2026-08-21T10:00:00Z", name);
 }
 
-static bool read_filters(struct call *c, struct query *q)
+bool call_filters(struct call *c, struct query *q)
 {
     const struct { const char *name; str *to;
     } filter[] = {
@@ -71,7 +71,7 @@ static bool read_filters(struct call *c, struct query *q)
            read_when(c, "since", &q->since_ms) && read_when(c, "until", &q->until_ms);
 }
 
-static bool scope(struct call *c, struct db *db, struct query *q)
+bool call_scope(struct call *c, struct db *db, struct query *q)
 {
     str repo;
     struct repository r;
@@ -85,13 +85,14 @@ static bool scope(struct call *c, struct db *db, struct query *q)
     return true;
 }
 
-static struct query query_of(struct call *c)
+struct query call_query(struct call *c)
 {
     return (struct query){.workspace_id = c->who.workspace_id,
                           .repository_id = c->who.repository_id,
                           .now_ms = c->now_ms,
                           .orphaned = -1,
                           .limit = LIMIT_DEFAULT,
+                          .seal_key = c->api->config.seal_key,
                           .house = c->who.right == RIGHT_ADMIN};
 }
 
@@ -112,8 +113,8 @@ static bool page(struct call *c, query_list *list, struct db *db, const struct q
 
 enum outcome api_list(struct call *c)
 {
-    struct query q = query_of(c);
-    if (!read_filters(c, &q))
+    struct query q = call_query(c);
+    if (!call_filters(c, &q))
         return FAILED;
     /* nodes of a batch are the only list below one thing that comes here */
     if (c->path[0].ptr)
@@ -121,7 +122,7 @@ enum outcome api_list(struct call *c)
     struct db *db = call_read(c);
     if (!db)
         return FAILED;
-    bool ok = scope(c, db, &q) && page(c, c->route->list, db, &q);
+    bool ok = call_scope(c, db, &q) && page(c, c->route->list, db, &q);
     engine_read_done(c->api->config.engine, db);
     return ok ? ANSWERED : FAILED;
 }
@@ -129,9 +130,9 @@ enum outcome api_list(struct call *c)
 /* A list below one repository. */
 enum outcome api_list_of_repository(struct call *c)
 {
-    struct query q = query_of(c);
+    struct query q = call_query(c);
     struct repository r;
-    if (!read_filters(c, &q))
+    if (!call_filters(c, &q))
         return FAILED;
     /* not with a reader in hand: a forge may be asked */
     if (c->route->needs == RIGHT_OPERATE &&
@@ -151,7 +152,7 @@ enum outcome api_list_of_repository(struct call *c)
 
 enum outcome api_one(struct call *c)
 {
-    struct query q = query_of(c);
+    struct query q = call_query(c);
     bool found;
     q.part = c->path[1];
     struct db *db = call_read(c);
@@ -162,24 +163,5 @@ enum outcome api_one(struct call *c)
     if (ok && !found)
         ok = fail(&c->err, ERR_NOT_FOUND,
                   "there is nothing of this id in the workspace, or the token does not cover it");
-    return ok ? ANSWERED : FAILED;
-}
-
-/* As it is, for a pager or a file: the envelope would double it. */
-enum outcome api_run_output(struct call *c)
-{
-    struct query q = query_of(c);
-    bool found;
-    struct db *db = call_read(c);
-    if (!db)
-        return FAILED;
-    bool ok = query_run_output(db, c->mem, &q, c->path[0], &c->raw, &found, &c->err);
-    engine_read_done(c->api->config.engine, db);
-    if (ok && !found)
-        ok = fail(&c->err, ERR_NOT_FOUND,
-                  "there is no such run in the workspace, or the token does not cover it");
-    c->raw_type = STR("text/plain; charset=utf-8");
-    call_header(c, STR("X-Content-Type-Options"), STR("nosniff"));
-    call_header(c, STR("Cache-Control"), STR("no-store"));
     return ok ? ANSWERED : FAILED;
 }

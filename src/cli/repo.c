@@ -54,9 +54,9 @@ static const struct {
     const char *name, *doc;
     bool flag;
 } settings[] = {
-#define FLAG_I64                                     false
-#define FLAG_BOOL                                    true
-#define X(field, kind, otherwise, least, most, text) {#field, text, FLAG_##kind},
+#define FLAG_I64                                            false
+#define FLAG_BOOL                                           true
+#define X(field, kind, otherwise, least, most, group, text) {#field, text, FLAG_##kind},
     REPO_SETTINGS(X)
 #undef X
 };

@@ -31,7 +31,19 @@ str mask_out(struct arena *mem, str text, const str *values, size_t count)
     return text;
 }
 
-struct masker { struct arena *mem; const str *values; size_t count; };
+struct masker { struct arena *mem; const str *values; size_t count; bool by_name; };
+
+static bool is_secret_name(str name)
+{
+    static const str parts[] = { STR_INIT("secret"),      STR_INIT("token"),
+                                 STR_INIT("password"),    STR_INIT("passwd"),
+                                 STR_INIT("private_key"), STR_INIT("credential"),
+                                 STR_INIT("authorization"), STR_INIT("api_key") };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (str_has_nocase(name, parts[i]))
+            return true;
+    return false;
+}
 
 static void put(const struct masker *m, struct json v, struct json_out *w)
 {
@@ -48,7 +60,10 @@ static void put(const struct masker *m, struct json v, struct json_out *w)
             if (!str_eq(mask_out(m->mem, key, m->values, m->count), key))
                 continue;
             json_key(w, key);
-            put(m, member, w);
+            if (m->by_name && json_kind(member) == JSON_STRING && is_secret_name(key))
+                json_put_str(w, STR(MASKED));
+            else
+                put(m, member, w);
         }
         json_end_object(w);
     } else if (kind == JSON_ARRAY) {
@@ -63,13 +78,23 @@ static void put(const struct masker *m, struct json v, struct json_out *w)
     }
 }
 
-str mask_out_json(struct arena *mem, struct json v, const str *values, size_t count)
+static str masked(const struct masker *m, struct json v)
 {
-    struct masker m = { mem, values, count };
     struct buf b;
     struct json_out w;
-    buf_init(&b, mem, SIZE_MAX);
+    buf_init(&b, m->mem, SIZE_MAX);
     json_out_init(&w, &b);
-    put(&m, v, &w);
+    put(m, v, &w);
     return buf_str(&b);
+}
+
+str mask_out_json(struct arena *mem, struct json v, const str *values, size_t count)
+{
+    return masked(&(struct masker){ .mem = mem, .values = values, .count = count }, v);
+}
+
+str mask_out_named(struct arena *mem, struct json v, const str *values, size_t count)
+{
+    return masked(
+        &(struct masker){ .mem = mem, .values = values, .count = count, .by_name = true }, v);
 }

@@ -14,4 +14,10 @@ str mask_out(struct arena *mem, str text, const str *values, size_t count);
 /* Every text of v, as JSON; a field whose name holds a value is left out. */
 str mask_out_json(struct arena *mem, struct json v, const str *values, size_t count);
 
+/*
+ * The same for showing it: texts whose field is named like a secret (token, password, private_key …)
+ * are masked, too.
+ */
+str mask_out_named(struct arena *mem, struct json v, const str *values, size_t count);
+
 #endif

@@ -11,9 +11,11 @@ static const struct {
     enum kind kind;
     int64_t   first, min, max;
     size_t    at;
+    str       group, doc;
 } table[] = {
-#define X(name, kind, first, min, max, doc) \
-    { STR_INIT(#name), kind, first, min, max, offsetof(struct repo_settings, name) },
+#define X(name, kind, first, min, max, group, doc)                                  \
+    { STR_INIT(#name), kind, first, min, max, offsetof(struct repo_settings, name), \
+      STR_INIT(group), STR_INIT(doc) },
     REPO_SETTINGS(X)
 #undef X
 };
@@ -96,5 +98,38 @@ str settings_json(struct arena *mem, const struct repo_settings *s)
             json_field_i64(&w, table[i].name, *value_of(&copy, i));
     }
     json_end_object(&w);
+    return buf_str(&b);
+}
+
+static void row_json(struct json_out *w, size_t i)
+{
+    bool yes_no = table[i].kind == BOOL;
+    json_begin_object(w);
+    json_field_str(w, STR("name"), table[i].name);
+    json_field_str(w, STR("type"), yes_no ? STR("boolean") : STR("integer"));
+    if (yes_no) {
+        json_field_bool(w, STR("default"), table[i].first != 0);
+        json_field_raw(w, STR("min"), STR("null"));
+        json_field_raw(w, STR("max"), STR("null"));
+    } else {
+        json_field_i64(w, STR("default"), table[i].first);
+        json_field_i64(w, STR("min"), table[i].min);
+        json_field_i64(w, STR("max"), table[i].max);
+    }
+    json_field_str(w, STR("doc"), table[i].doc);
+    json_field_str(w, STR("group"), table[i].group);
+    json_end_object(w);
+}
+
+str settings_table_json(struct arena *mem)
+{
+    struct buf b;
+    struct json_out w;
+    buf_init(&b, mem, 64 << 10);
+    json_out_init(&w, &b);
+    json_begin_array(&w);
+    for (size_t i = 0; i < SETTINGS; i++)
+        row_json(&w, i);
+    json_end_array(&w);
     return buf_str(&b);
 }

@@ -1,6 +1,4 @@
-#include "store/query.h"
-
-#include "store/rows.h"
+#include "store/query_inside.h"
 
 void query_time(struct json_out *w, const char *key, const struct db_value *v)
 {
@@ -54,6 +52,75 @@ size_t query_shown(const struct query *q, const struct db_rows *r, size_t key_co
     const struct db_value *v = db_at(r, (size_t)q->limit - 1, key_column);
     *next = v->s.ptr ? v->s : arena_print(mem, "%lld", (long long)v->i);
     return (size_t)q->limit;
+}
+
+/* ---- times as keys --------------------------------------------------------------------------- */
+
+enum { CLOCKS_APART_MS = 10 * 60 * 1000 };
+
+/* The first row at or after a key, and its time; none: INT64_MAX. */
+static bool row_at(struct db *db, struct arena *mem, enum query_table t, int64_t key,
+                   int64_t *found, int64_t *at_ms, struct err *e)
+{
+    struct db_rows r;
+    bool ok = t == QUERY_FACTS
+                  ? db_query(db, mem, e, &r,
+                             "select id, received_ms from fact where id >= $1 order by id limit 1",
+                             ARGS(A(key)))
+                  : db_query(db, mem, e, &r,
+                             "select seq, at_ms from audit where seq >= $1 order by seq limit 1",
+                             ARGS(A(key)));
+    if (ok) {
+        *found = r.count ? row_i64(&r, 0, 0) : INT64_MAX;
+        *at_ms = r.count ? row_i64(&r, 0, 1) : INT64_MAX;
+    }
+    return ok;
+}
+
+static bool last_key(struct db *db, struct arena *mem, enum query_table t, int64_t *last,
+                     struct err *e)
+{
+    struct db_rows r;
+    bool ok = t == QUERY_FACTS
+                  ? db_query(db, mem, e, &r, "select coalesce(max(id), 0) from fact", NO_ARGS)
+                  : db_query(db, mem, e, &r, "select coalesce(max(seq), 0) from audit", NO_ARGS);
+    *last = ok ? row_i64(&r, 0, 0) : 0;
+    return ok;
+}
+
+/* The first key whose time is not before that, by halves: no index of times has to be kept. */
+static bool key_of(struct db *db, struct arena *mem, enum query_table t, int64_t ms, int64_t *key,
+                   struct err *e)
+{
+    int64_t from = 1, to;
+    if (!last_key(db, mem, t, &to, e))
+        return false;
+    to++;
+    while (from < to) {
+        int64_t middle = from + (to - from) / 2, found, at_ms;
+        if (!row_at(db, mem, t, middle, &found, &at_ms, e))
+            return false;
+        if (at_ms >= ms)
+            to = middle;
+        else
+            from = found + 1;
+    }
+    *key = from;
+    return true;
+}
+
+bool query_span_of(struct db *db, struct arena *mem, const struct query *q, enum query_table t,
+                   struct query_span *out, struct err *e)
+{
+    int64_t until = INT64_MAX;
+    *out = (struct query_span){ .before = query_after_i64(q, INT64_MAX) };
+    if (q->since_ms > CLOCKS_APART_MS &&
+        !key_of(db, mem, t, q->since_ms - CLOCKS_APART_MS, &out->from, e))
+        return false;
+    if (q->until_ms && !key_of(db, mem, t, q->until_ms + CLOCKS_APART_MS, &until, e))
+        return false;
+    out->before = until < out->before ? until : out->before;
+    return true;
 }
 
 /* --- workspaces, repositories, permissions --- */

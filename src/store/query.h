@@ -17,6 +17,7 @@ struct query {
     int64_t limit;                  /* rows of a page, 1 … 500 */
     str     after;                  /* the cursor's key; empty: from the beginning */
     int64_t now_ms;
+    const uint8_t *seal_key;        /* of secrets that are masked; NULL: there are none */
     str     part;                   /* of one thing: the second part of its path */
     /* Filters; empty (or -1): no matter. Each list knows some of them. */
     str stack, component, state, command, change, head_sha, batch_id, drift, kind, action, category,
@@ -43,6 +44,12 @@ typedef bool query_one(struct db *db, struct arena *mem, const struct query *q, 
                        struct json_out *w, bool *found, struct err *e);
 query_one query_member, query_repository, query_batch, query_run, query_budget, query_action_run, query_graph,
     query_node, query_home;
+query_one query_change, query_fact;
+/* q->repository_id, q->stack and q->component say which; `id` does not matter. */
+query_one query_instance;
+/* A page of the audit as lines: CSV (its first page with a head), or JSON. */
+bool query_audit_lines(struct db *db, struct arena *mem, const struct query *q, bool csv,
+                       struct buf *to, str *next, struct err *e) MUST_CHECK;
 /* The output of a run, as the CLI reported it; empty when it reported none. */
 bool query_run_output(struct db *db, struct arena *mem, const struct query *q, str id, str *text,
                       bool *found, struct err *e) MUST_CHECK;

@@ -1,5 +1,4 @@
 /* Home: what needs somebody, what runs, and what came last. */
-#include "base/id.h"
 #include "store/query_inside.h"
 
 enum { SHOWN = 20, EVENTS_LOOKED_AT = 400 };
@@ -127,17 +126,6 @@ static bool put_refused(struct db *db, struct arena *mem, const struct query *q,
 
 /* ---- what came last -------------------------------------------------------------------------- */
 
-/* A note that is about a batch names it. */
-static str batch_in(str note)
-{
-    for (size_t i = 0; i + 6 < note.len; i++) {
-        str s = str_sub(note, i, i + 6 + 28);
-        if (str_starts(s, STR("batch_")) && id_valid(s, "batch_"))
-            return s;
-    }
-    return STR_NONE;
-}
-
 /* What came from outside; answers to calls of our own are no events. */
 static bool put_last(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
                      struct err *e)
@@ -163,7 +151,7 @@ static bool put_last(struct db *db, struct arena *mem, const struct query *q, st
         query_str(w, "text", db_at(&r, i, 2));
         query_str(w, "actor", db_at(&r, i, 3));
         query_str(w, "repository", db_at(&r, i, 4));
-        json_field_str(w, STR("batchId"), batch_in(row_str(&r, i, 2)));
+        json_field_str(w, STR("batchId"), query_batch_in(row_str(&r, i, 2)));
         json_end_object(w);
     }
     json_end_array(w);

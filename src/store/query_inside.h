@@ -69,6 +69,18 @@ struct node_took {
 void query_node_fields(struct json_out *w, int64_t position, const struct node_row *n,
                        str run_url);
 
+/* The id of a batch that stands in a note; STR_NONE: there is none. */
+str query_batch_in(str note);
+
+/*
+ * Where a page of rows that come in the order of their times may be looked for: keys in [from,
+ * before). Clocks of servers differ a little, so the times have to be compared, too.
+ */
+enum query_table { QUERY_FACTS, QUERY_AUDIT };
+struct query_span { int64_t from, before; };
+bool query_span_of(struct db *db, struct arena *mem, const struct query *q, enum query_table t,
+                   struct query_span *out, struct err *e) MUST_CHECK;
+
 /* A batch with its graph, as far as it is drawn. */
 struct drawn {
     int64_t           seq, repository_id;

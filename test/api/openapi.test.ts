@@ -206,6 +206,7 @@ async function tourOfBatches(house: House, repo: Repo): Promise<void> {
     const at = `/api/v1/batches/${String(batch!['id'])}`;
     await house.ok('GET', at);
     await house.ok('GET', `${at}/nodes`);
+    await house.ok('GET', `/api/v1/changes/${String(batch!['change']['id'])}`);
     await house.ok('GET', `${at}/graph`);
     await house.ok('GET', `${at}/nodes/0`);
     await house.ok('GET', `${at}/explain`);
@@ -237,6 +238,10 @@ async function tourOfBatches(house: House, repo: Repo): Promise<void> {
 
 async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
     await house.ok('GET', '/api/v1/home');
+    await house.ok('GET', '/api/v1/onboarding');
+    await house.ok('GET', '/api/v1/settings/repository');
+    await house.ok('GET', '/api/v1/audit/export');
+    await house.ok('GET', `/api/v1/instances/${repo.lane}?stack=dev&component=vpc`);
     for (const path of [
         'workspaces',
         'repositories',
@@ -267,6 +272,7 @@ async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
     await house.ok('DELETE', `/api/v1/tokens/${made.id}`);
     const facts = await house.all('/api/v1/facts');
     const applied = facts.find((fact) => fact['state'] === 'applied');
+    await house.ok('GET', `/api/v1/facts/${String(applied!['id'])}`);
     await house.ok('POST', `/api/v1/facts/${String(applied!['id'])}/replay`);
     assert.equal((await house.deliver('ping', { zen: 'x' })).status, 202);
     const pull = await house.sim.openPull(repo.full_name, { head: 'tour', files: { 'a.tf': '#' } });

@@ -6,7 +6,7 @@ static void defaults_come_from_the_table(void **state)
     struct repo_settings s;
     memset(&s, 0x55, sizeof s);
     settings_default(&s);
-#define X(name, kind, first, min, max, doc) \
+#define X(name, kind, first, min, max, group, doc) \
     assert_int_equal(s.name, first); \
     assert_true((first) >= (min) && (first) <= (max)); \
     assert_true(strlen(doc) > 10);
