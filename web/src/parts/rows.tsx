@@ -34,6 +34,10 @@ export interface RowsProps<T> {
     rowHeight?: number;
     /** Without: as high as its place. */
     height?: number;
+    /** Told the first and last line in sight, and whether the list is at its top. */
+    look?: (first: number, last: number, isAtTop: boolean) => void;
+    /** Shown faintly: a row that is on its way out. */
+    isDim?: (row: T) => boolean;
 }
 
 function isGroup<T>(item: Item<T>): item is GroupLine {
@@ -61,6 +65,13 @@ export function Rows<T>(props: RowsProps<T>) {
     useEffect(() => {
         if (hasMore && last >= items.length - 20) more?.();
     }, [hasMore, more, last, items.length]);
+
+    const isAtTop = (virtual.scrollOffset ?? 0) < rowHeight;
+    const { look } = props;
+    useEffect(() => {
+        if (!look || !virtual.range) return;
+        look(virtual.range.startIndex, virtual.range.endIndex, isAtTop);
+    }, [look, virtual.range?.startIndex, virtual.range?.endIndex, isAtTop]);
 
     const focusRow = (i: number) => {
         const row = place.current?.querySelector<HTMLElement>(`[data-index="${i}"]`);
@@ -93,7 +104,15 @@ export function Rows<T>(props: RowsProps<T>) {
             aria-label={props.label}
             aria-rowcount={hasMore ? -1 : items.length + 1}
             tabIndex={0}
-            style={props.height === undefined ? undefined : { flex: 'none', height: props.height }}
+            // A short list ends where its last row does.
+            style={
+                props.height === undefined
+                    ? {
+                          maxHeight: virtual.getTotalSize() + (hasMore ? 90 : 50),
+                          minHeight: 'min(160px, 100%)',
+                      }
+                    : { flex: 'none', height: props.height }
+            }
         >
             <div className="rows-inner" role="presentation">
                 <div className="rows-head" role="rowgroup">
@@ -149,6 +168,7 @@ export function Rows<T>(props: RowsProps<T>) {
                                 data-chosen={
                                     props.chosenKey !== undefined && props.chosenKey === keyOf(item)
                                 }
+                                data-dim={props.isDim?.(item) ?? false}
                                 className="rows-line rows-row"
                                 tabIndex={-1}
                                 style={{

@@ -57,6 +57,13 @@ export const looks: Record<string, Look> = {
     refused: { word: 'refused', icon: IconX, tone: 'bad' },
     pending: { word: 'pending', icon: IconClock, tone: 'busy' },
     applied: { word: 'applied', icon: IconCheck, tone: 'good' },
+    succeeded: { word: 'done', icon: IconCheck, tone: 'good' },
+    failed: { word: 'failed', icon: IconX, tone: 'bad' },
+    complete: { word: 'waits', icon: IconClock, tone: 'busy' },
+    joined: { word: 'used', icon: IconCheck, tone: 'good' },
+    expired: { word: 'expired', icon: IconClock, tone: 'quiet' },
+    set_aside: { word: 'set aside', icon: IconAlertTriangle, tone: 'wait' },
+    dropped: { word: 'no effect', icon: IconEyeOff, tone: 'quiet' },
     ignored: { word: 'ignored', icon: IconEyeOff, tone: 'quiet' },
 };
 

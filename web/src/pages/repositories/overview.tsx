@@ -1,0 +1,49 @@
+/* The newest batches of a repository, and how much of it has drifted. */
+import type { Schemas } from '../../api/client.ts';
+import { useFeed } from '../../api/feed.ts';
+import { useGo } from '../../parts/go.tsx';
+import { paths } from '../../app/paths.ts';
+import { Problem } from '../../app/problem.tsx';
+import { batchColumns } from '../../parts/batches.tsx';
+import { Empty, Waiting } from '../../parts/page.tsx';
+import { NewerPill } from '../../parts/pill.tsx';
+import { fullName, type Repository } from '../../parts/repository.tsx';
+import { Rows } from '../../parts/rows.tsx';
+
+type Batch = Schemas['Batch'];
+
+export function Overview({ repository }: { repository: Repository }) {
+    const go = useGo();
+    const feed = useFeed<Batch>({
+        path: '/api/v1/batches',
+        query: { repo: fullName(repository) },
+        on: ['batches'],
+        repository: repository.id,
+    });
+    if (feed.error) return <Problem error={feed.error} again={feed.again} />;
+    if (feed.isPending) return <Waiting />;
+    if (feed.items.length === 0)
+        return (
+            <Empty title="No batch yet">
+                A pull request, a merge or a release becomes a batch when its list of affected
+                stacks has been uploaded.
+            </Empty>
+        );
+    return (
+        <div className="feed">
+            <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
+            <Rows
+                label="Batches"
+                items={feed.items}
+                columns={batchColumns}
+                keyOf={(batch) => batch.id}
+                open={(batch) => go(paths.batch(batch.id))}
+                hasMore={feed.hasMore}
+                isMoreComing={feed.isMoreComing}
+                more={feed.more}
+                look={feed.look}
+                isDim={(batch) => feed.gone.has(batch.id)}
+            />
+        </div>
+    );
+}
