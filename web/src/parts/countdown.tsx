@@ -27,13 +27,22 @@ export interface CountdownProps {
     /** What it says when it is over. */
     over?: string;
     hasBar?: boolean;
+    /** Its end is nothing to worry about. */
+    isCalm?: boolean;
 }
 
-export function Countdown({ from_ms, until_ms, over = 'expired', hasBar = false }: CountdownProps) {
+export function Countdown({
+    from_ms,
+    until_ms,
+    over = 'expired',
+    hasBar = false,
+    isCalm = false,
+}: CountdownProps) {
     const now_ms = useNowUntil((now) => countdown(from_ms, until_ms, now).next_ms);
-    const at = countdown(from_ms, until_ms, now_ms);
+    const left = countdown(from_ms, until_ms, now_ms);
+    const at = isCalm ? { ...left, nearness: 'calm' as const } : left;
     const tone = at.nearness === 'calm' ? 'quiet' : at.nearness === 'soon' ? 'wait' : 'bad';
-    const words = at.nearness === 'over' ? over : at.words;
+    const words = left.nearness === 'over' ? over : at.words;
     return (
         <Tooltip label={`until ${exactWords(until_ms)}`}>
             <span className="countdown">
