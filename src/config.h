@@ -24,6 +24,9 @@
     X(github_private_key_file,  TEXT,   "",                0,   0,         "Its private key, PEM.") \
     X(github_webhook_secret,    SECRET, "",                0,   0,         "Its webhook secret.") \
     X(github_webhook_secret_before, SECRET, "",            0,   0,         "The secret before that, accepted while rotating.") \
+    X(github_client_id,         TEXT,   "",                0,   0,         "Its client id (Iv…), to sign in with GitHub.") \
+    X(github_client_secret,     SECRET, "",                0,   0,         "A client secret of it.") \
+    X(github_sign_in,           TEXT,   "invited",         0,   0,         "Who may sign in with GitHub: invited (members, and whom somebody invited by name), or installed (also whoever has access to an installation of the App: as member. Only with an App that is not public).") \
     X(github_api_version,       TEXT,   "2022-11-28",      0,   0,         "X-GitHub-Api-Version.") \
     X(github_pace,              NUMBER, "100",             0,   100,       "Percent of GitHub's written limits that this server and those that share its database use of one installation: 900 points a minute (a change 5, a read 1), 80 new comments and reviews a minute, 500 an hour, 90 calls at once. 0: only what GitHub tells (an Enterprise Server that keeps no limits).") \
     X(github_minute_ms,         NUMBER, "60000",           100, 3600000,   "How long a minute of those limits is; another value is for measurements against a stand-in.") \

@@ -48,7 +48,7 @@ struct serve {
     str                 welcome;            /* code of the first account; empty: there is one */
     uint16_t            listen_port;
     int64_t             app_id;
-    str                 app_slug, private_key, webhook_secret[2];
+    str                 app_slug, private_key, webhook_secret[2], client_id, client_secret;
     size_t              webhook_secrets;
 };
 
@@ -118,7 +118,10 @@ static bool stored_app(struct serve *s, struct db *db, struct err *e)
         return true;
     if (!app_value_get(db, s->mem, STR(APP_VALUE_SLUG), NULL, &slug, &found, e) ||
         !app_value_get(db, s->mem, STR(APP_VALUE_PRIVATE_KEY), s->key, &key, &found, e) ||
-        !app_value_get(db, s->mem, STR(APP_VALUE_WEBHOOK_SECRET), s->key, &secret, &found, e))
+        !app_value_get(db, s->mem, STR(APP_VALUE_WEBHOOK_SECRET), s->key, &secret, &found, e) ||
+        !app_value_get(db, s->mem, STR(APP_VALUE_CLIENT_ID), s->key, &s->client_id, &found, e) ||
+        !app_value_get(db, s->mem, STR(APP_VALUE_CLIENT_SECRET), s->key, &s->client_secret, &found,
+                       e))
         return fail_ctx(
             e,
             "reading the App that the set-up page stored (is secret_key_file the same as then?)");
@@ -135,6 +138,14 @@ static bool configured_app(struct serve *s, struct err *e)
     const struct config *c = &s->config;
     s->app_id = config_number(c->github_app_id);
     s->app_slug = c->github_app_slug;
+    s->client_id = c->github_client_id;
+    s->client_secret = c->github_client_secret;
+    if (!str_eq(c->github_sign_in, STR("invited")) && !str_eq(c->github_sign_in, STR("installed")))
+        return fail(e, ERR_INVALID, "github_sign_in must be invited or installed, got " PRI_STR,
+                    FMT_STR(c->github_sign_in));
+    if (!s->client_id.len != !s->client_secret.len)
+        return fail(e, ERR_INVALID,
+                    "github_client_id and github_client_secret belong together: set both");
     if (c->github_private_key_file.len &&
         !io_read_file(s->mem, arena_z(s->mem, c->github_private_key_file), PEM_BYTES_MAX,
                       &s->private_key, e))
@@ -312,6 +323,9 @@ static bool start_api(struct serve *s, struct err *e)
         .default_workspace = s->workspace,
         .public_url = s->public_url,
         .forge_web = s->config.github_web,
+        .github_client_id = s->client_id,
+        .github_client_secret = s->client_secret,
+        .sign_in_installed = str_eq(s->config.github_sign_in, STR("installed")),
         .version = STR(SIGNALBOX_VERSION),
         .app_ready = s->app_id != 0,
         .upload_bytes_max = (size_t)config_number(s->config.upload_bytes_max),

@@ -47,6 +47,9 @@ struct api_config {
     /* suggested on the set-up page; default "signalbox" */
     str                   app_name;
     str                   forge_web;            /* default "https://github.com" */
+    /* of the App, for signing in; empty: until the set-up page made one */
+    str                   github_client_id, github_client_secret;
+    bool                  sign_in_installed;    /* who has access to an installation becomes a member */
     str                   version;
     /* /setup asks for it (?code=…): it stands in the server's log; empty: nobody is asked */
     str                   setup_code;
@@ -75,6 +78,7 @@ void api_attach(struct api *a, struct http_server *s);      /* for /metrics */
 void api_set_public_url(struct api *a, str url);
 
 /* Rotation, from any thread: at most two are accepted from now on. */
+void api_set_github_client(struct api *a, str id, str secret);
 void api_set_webhook_secrets(struct api *a, const str *secrets, size_t count);
 /* A token was revoked elsewhere in this process, or repositories changed: forget what is cached. */
 void api_forget_cached(struct api *a);

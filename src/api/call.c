@@ -402,6 +402,8 @@ bool api_new(const struct api_config *config, struct api **out, struct err *e)
     c->app_name = arena_copy(a->mem, config->app_name.len ? config->app_name : STR("signalbox"));
     c->forge_web = arena_copy(a->mem, config->forge_web.len ? config->forge_web : STR("https://github.com"));
     c->setup_code = arena_copy(a->mem, config->setup_code);
+    c->github_client_id = arena_copy(a->mem, config->github_client_id);
+    c->github_client_secret = arena_copy(a->mem, config->github_client_secret);
     c->version = arena_copy(a->mem, config->version);
     c->app_slug = arena_copy(a->mem, config->app_slug);
     if (!c->upload_bytes_max)
@@ -425,6 +427,14 @@ bool api_new(const struct api_config *config, struct api **out, struct err *e)
     api_set_webhook_secrets(a, config->webhook_secrets, config->webhook_secret_count);
     *out = a;
     return true;
+}
+
+void api_set_github_client(struct api *a, str id, str secret)
+{
+    pthread_mutex_lock(&a->lock);
+    a->config.github_client_id = arena_copy(a->mem, id);
+    a->config.github_client_secret = arena_copy(a->mem, secret);
+    pthread_mutex_unlock(&a->lock);
 }
 
 void api_set_webhook_secrets(struct api *a, const str *secrets, size_t count)

@@ -132,6 +132,9 @@ bool password_guess(struct call *c, str login, str password) MUST_CHECK;
 enum outcome show_me(struct call *c);       /* the caller, as GET /session tells */
 /* people_welcome.c */
 bool login_ok(struct call *c, str login) MUST_CHECK;
+/* people_github.c */
+bool github_client(struct call *c, str *id, str *secret);   /* false: GitHub is no way to sign in */
+bool path_is_ours(str path);
 /* people_rights.c */
 /* May this caller operate in this repository? ERR_DENIED says why not. Asks the forge. */
 bool call_may_operate(struct call *c, int64_t repository_id) MUST_CHECK;
@@ -223,7 +226,8 @@ handler api_exchange, api_affected, api_instances, api_report, api_report_old, a
     api_explain_batch, api_explain_node, api_explain_pull, api_page;
 handler api_sign_in, api_session_get, api_session_make, api_session_end, api_session_workspace,
     api_welcome_get, api_welcome, api_member_change, api_member_remove, api_leave, api_invitations,
-    api_invite, api_invitation_revoke, api_sessions, api_session_revoke, api_password, api_rights;
+    api_invite, api_invitation_revoke, api_sessions, api_session_revoke, api_password, api_rights,
+    api_github_begin, api_github_callback;
 
 /* --- the inside of struct api --- */
 

@@ -187,6 +187,8 @@ enum outcome api_session_get(struct call *c)
 enum outcome api_sign_in(struct call *c)
 {
     bool any, local;
+    str id;
+    bool github = github_client(c, &id, NULL);
     struct db *db = call_read(c);
     if (!db)
         return FAILED;
@@ -196,8 +198,8 @@ enum outcome api_sign_in(struct call *c)
         return FAILED;
     json_begin_object(&c->data);
     json_field_bool(&c->data, STR("local"), local || !any);
-    json_field_bool(&c->data, STR("github"), false);
-    json_field_str(&c->data, STR("githubUrl"), STR_NONE);
+    json_field_bool(&c->data, STR("github"), github);
+    json_field_str(&c->data, STR("githubUrl"), github ? STR("/auth/github") : STR_NONE);
     json_field_bool(&c->data, STR("needsWelcome"), !any);
     json_end_object(&c->data);
     return ANSWERED;

@@ -186,6 +186,13 @@ enum outcome api_invite(struct call *c)
         !forge_login_ok(c, x.row.login) ||
         !role_may_change(own_role(c), ROLE_NONE, x.row.role, 1, &c->err))
         return FAILED;
+    str id;
+    if (x.row.login.len && !github_client(c, &id, NULL)) {
+        (void)fail(&c->err, ERR_CONFLICT,
+                   "signing in with GitHub is not set up on this server, so nobody could use the "
+                   "invitation: leave login out for a local account");
+        return FAILED;
+    }
     x.row.workspace_id = c->who.workspace_id;
     x.row.created_by = c->who.name;
     x.row.expires_ms = c->now_ms + INVITATION_MS;

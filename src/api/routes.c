@@ -57,6 +57,10 @@ const struct route routes[] = {
     {HTTP_POST, V1 "/welcome", api_welcome, RIGHT_NOTHING, .json = true,
      .doc = "Make the account that an invitation is for, and sign in."},
 
+    {HTTP_GET, "/auth/github", api_github_begin, RIGHT_NOTHING,
+     .doc = "Sends the browser to GitHub, to sign in."},
+    {HTTP_GET, "/auth/github/callback", api_github_callback, RIGHT_NOTHING,
+     .doc = "GitHub sends the browser back."},
     {HTTP_GET, V1 "/sessions", api_sessions, RIGHT_READ, .doc = "Where I am signed in."},
     {HTTP_DELETE, V1 "/sessions/{sessionId}", api_session_revoke, RIGHT_READ,
      .doc = "Sign out there."},

@@ -237,6 +237,7 @@ static bool create(struct call *c, struct exchange *x, str code)
                             &c->err))
         return false;
     api_set_webhook_secrets(a, &x->app.webhook_secret, 1);
+    api_set_github_client(a, x->client_id, x->client_secret);
     atomic_store(&a->app_ready, true);
     if (a->config.app_created)
         a->config.app_created(a->config.app_created_self, &x->app);

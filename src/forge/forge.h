@@ -226,6 +226,20 @@ str  github_manifest(struct arena *mem, str app_name, str public_url);
 void github_manifest_exchange(struct github *g, str code, forge_done *done, void *ctx);
 
 /*
+ * Signing in with GitHub (OAuth of a GitHub App, with PKCE). The browser goes to the first address
+ * and comes back with a code; the second turns it into {"id","login","name","installations":[1]}
+ * (the last only when asked for: those of the App that this person has access to). The person's
+ * token is not kept.
+ */
+struct github_authorize { str web, client_id, redirect_uri, state, verifier; };
+str  github_authorize_url(struct arena *mem, const struct github_authorize *a);
+struct github_sign_in {
+    str  web, client_id, client_secret, code, verifier, redirect_uri;   /* web: "https://github.com" */
+    bool installations;
+};
+void github_sign_in(struct github *g, const struct github_sign_in *ask, forge_done *done, void *ctx);
+
+/*
  * GitHub Actions OIDC (atmos-pro.md §6.1, forges.md §2.11). Issuers are an allow-list of
  * configuration; JWKS come only from the configured issuer, over https (on this machine also http).
  */

@@ -44,6 +44,10 @@ str github_manifest(struct arena *mem, str app_name, str public_url)
     json_end_object(&w);
     json_field_str(&w, STR("redirect_url"),
                    arena_print(mem, PRI_STR "/setup/callback", FMT_STR(public_url)));
+    json_key(&w, STR("callback_urls"));
+    json_begin_array(&w);
+    json_put_str(&w, arena_print(mem, PRI_STR "/auth/github/callback", FMT_STR(public_url)));
+    json_end_array(&w);
     json_key(&w, STR("default_permissions"));
     json_begin_object(&w);
     for (size_t i = 0; i < sizeof permissions / sizeof permissions[0]; i++)

@@ -183,6 +183,20 @@ bool members_of(struct db *db, struct arena *mem, str person_id, struct membersh
     return true;
 }
 
+bool people_workspace_of_installation(struct db *db, struct arena *mem, int64_t installation_id,
+                                      str *workspace_id, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+                  "select r.workspace_id from repository r left join installation i on i.id "
+                  "= r.installation_id where r.installation_id = $1 and r.removed_ms is null and "
+                  "i.deleted_ms is null order by r.id limit 1",
+                  ARGS(A(installation_id))))
+        return false;
+    *workspace_id = r.count ? row_str(&r, 0, 0) : STR("");
+    return true;
+}
+
 /* --- sessions --- */
 
 bool person_sessions_add(struct db *db, struct arena *mem, struct person_session *s, int64_t now_ms,

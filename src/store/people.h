@@ -57,6 +57,10 @@ struct membership { str workspace_id, workspace; enum role role; };
 bool members_of(struct db *db, struct arena *mem, str person_id, struct membership **at,
                 size_t *count, struct err *e) MUST_CHECK;
 
+/* Where the repositories of an installation are; empty: it has none here. */
+bool people_workspace_of_installation(struct db *db, struct arena *mem, int64_t installation_id,
+                                      str *workspace_id, struct err *e) MUST_CHECK;
+
 /* --- sessions --- */
 
 struct person_session {

@@ -327,6 +327,39 @@ export class House {
         return this.browserOf(reply);
     }
 
+    /** Signs in as somebody at GitHub; the answer to the callback. */
+    async throughGithub(login: string, next = '/'): Promise<Reply> {
+        await this.sim.browserOf(login);
+        const out = await this.call('GET', `/auth/github?next=${encodeURIComponent(next)}`);
+        assert.equal(out.status, 302, out.text);
+        return this.backFromGithub(out);
+    }
+
+    /** What a browser does that was sent to GitHub: it goes there and comes back with its cookie. */
+    async backFromGithub(out: Reply): Promise<Reply> {
+        const there = new URL(String(out.headers['location']));
+        const seen = await send(there.origin, 'GET', there.pathname + there.search, {
+            headers: { 'user-agent': 'browser' },
+        });
+        assert.equal(seen.status, 302, seen.text);
+        const back = new URL(String(seen.headers['location']));
+        const [cookie] = [out.headers['set-cookie'] ?? []].flat();
+        return this.call('GET', back.pathname + back.search, {
+            headers: { cookie: cookie!.split(';')[0]! },
+        });
+    }
+
+    async signInWithGithub(login: string): Promise<Browser> {
+        const reply = await this.throughGithub(login);
+        const cookie = [reply.headers['set-cookie'] ?? []]
+            .flat()
+            .find((one) => one.startsWith('signalbox_session='));
+        assert.ok(cookie, String(reply.headers['location']));
+        const headers = { cookie: cookie.split(';')[0]! };
+        const me = (await this.call('GET', '/api/v1/session', { headers })).data;
+        return { cookie: headers.cookie, csrf: me['csrf'] as string, me };
+    }
+
     /** A delivery as GitHub would sign it. */
     deliver(
         event: string,

@@ -321,6 +321,7 @@ async function tourOfActions(house: House, repo: Repo): Promise<void> {
 }
 
 async function tourOfPeople(house: House, repo: Repo): Promise<void> {
+    await house.throughGithub('somebody');
     assert.equal((await house.call('GET', '/api/v1/sign-in')).data['needsWelcome'], true);
     const link = `/api/v1/welcome?code=${house.welcomeCode()}`;
     assert.equal((await house.call('GET', link)).data['role'], 'owner');

@@ -24,8 +24,8 @@ for (const kind of databases) {
             const { data } = await house.call('GET', '/api/v1/sign-in');
             assert.deepEqual(data, {
                 local: true,
-                github: false,
-                githubUrl: null,
+                github: true,
+                githubUrl: '/auth/github',
                 needsWelcome: true,
             });
             const found = await house.call('GET', `/api/v1/welcome?code=${house.welcomeCode()}`);

@@ -112,6 +112,7 @@ export interface SettingsView {
         id: number;
         slug: string;
         client_id: string;
+        client_secret: string;
         private_key: string;
         webhook_secret: string;
         webhook_url: string | null;
@@ -269,6 +270,20 @@ export class ForgeSim {
 
     limits(withCalls = false): Promise<LimitsView> {
         return this.control('GET', withCalls ? '/limits?calls=1' : '/limits');
+    }
+
+    /** Who sits at the browser and has agreed to the App; null: nobody who is signed in over there. */
+    browserOf(login: string | null, refuses = false): Promise<{ id: number | null }> {
+        return this.control('PUT', '/oauth/browser', { login, refuses });
+    }
+
+    oauth(): Promise<{ exchanged: number; refused: string[] }> {
+        return this.control('GET', '/oauth');
+    }
+
+    /** The person has another login from now on; the old one is free for somebody else. */
+    renameUser(login: string, to: string): Promise<{ id: number }> {
+        return this.control('POST', `/users/${encodeURIComponent(login)}/rename`, { to });
     }
 
     lie(...lies: Lie[]): Promise<SettingsView> {

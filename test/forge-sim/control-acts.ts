@@ -171,6 +171,7 @@ export function settings(order: Order): Json {
             id: world.app.id,
             slug: world.app.slug,
             client_id: world.app.clientId,
+            client_secret: world.app.clientSecret,
             private_key: world.app.privateKeyPem,
             webhook_secret: world.app.webhookSecret,
             webhook_url: world.app.webhookUrl,

@@ -291,6 +291,31 @@ export const controlRoutes: ControlRoute[] = [
             return {};
         },
     },
+    {
+        method: 'PUT',
+        template: '/oauth/browser',
+        handle: ({ forge, body }) => {
+            const login = asString(body['login']);
+            forge.oauth.browser = login === undefined ? null : forge.world.user(login);
+            forge.oauth.refuses = body['refuses'] === true;
+            return { id: forge.oauth.browser?.id ?? null };
+        },
+    },
+    {
+        method: 'GET',
+        template: '/oauth',
+        handle: ({ forge }) => ({
+            exchanged: forge.oauth.exchanged,
+            refused: forge.oauth.refused,
+        }),
+    },
+    {
+        method: 'POST',
+        template: '/users/:login/rename',
+        handle: ({ forge, params, body }) => ({
+            id: forge.world.renameUser(params['login'] ?? '', String(body['to'])).id,
+        }),
+    },
     { method: 'POST', template: '/oidc/mint', handle: mint },
     {
         method: 'POST',

@@ -15,6 +15,7 @@ import { ApiServer } from './server.ts';
 import type { Origin } from './shapes.ts';
 import { World, type AppConfig } from './world.ts';
 import { routes } from './routes/index.ts';
+import { Oauth } from './routes/oauth.ts';
 import { clock } from './util.ts';
 
 export interface Config {
@@ -60,6 +61,7 @@ export class Forge {
     limits: Limits;
     auth = new Auth();
     oidc = new Oidc();
+    oauth = new Oauth();
     referee = new Referee();
     deliveries: Deliveries;
     events: Events;

@@ -78,6 +78,20 @@ export class World {
         return made;
     }
 
+    renameUser(login: string, to: string): User {
+        const user = this.user(login);
+        const from = login.toLowerCase();
+        this.users.delete(from);
+        user.login = to;
+        this.users.set(to.toLowerCase(), user);
+        for (const repo of this.repos.values()) {
+            const had = repo.permissions.get(from);
+            repo.permissions.delete(from);
+            if (had) repo.permissions.set(to.toLowerCase(), had);
+        }
+        return user;
+    }
+
     appMake(config: AppConfig): App {
         const id = config.id ?? this.id('app', 424_242);
         const slug = config.slug ?? 'signalbox-test';

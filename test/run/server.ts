@@ -307,6 +307,8 @@ export async function settingsFor(sim: ForgeSim, dir: string): Promise<Record<st
         github_app_slug: app.slug,
         github_private_key_file: key,
         github_webhook_secret: app.webhook_secret,
+        github_client_id: app.client_id,
+        github_client_secret: app.client_secret,
         oidc_issuers: sim.ready.oidc,
         ca_file: sim.ready.ca,
     };

@@ -223,6 +223,8 @@ function manifestSubmit(call: Call): Reply {
     });
     app.name = name;
     app.externalUrl = manifest['url'];
+    if (Array.isArray(manifest['callback_urls']))
+        call.forge.oauth.callbackUrls = manifest['callback_urls'].map(String);
     const code = randomBytes(20).toString('hex');
     world.manifests.set(code, { app, at: call.nowMs });
     const redirect = new URL(asString(manifest['redirect_url']) ?? manifest['url']);

@@ -1,6 +1,7 @@
 import { actionsRoutes } from './actions.ts';
 import { appRoutes } from './app.ts';
 import { checkRoutes } from './checks.ts';
+import { oauthRoutes } from './oauth.ts';
 import { pullRoutes } from './pulls.ts';
 import { repoRoutes } from './repos.ts';
 import type { Route } from '../router.ts';
@@ -9,6 +10,7 @@ import type { Route } from '../router.ts';
 export const routes: Route[] = [
     ...actionsRoutes,
     ...checkRoutes,
+    ...oauthRoutes,
     ...pullRoutes,
     ...repoRoutes,
     ...appRoutes,
