@@ -160,6 +160,7 @@ void engine_lock_changed(struct engine *en, str workspace_id, str folded)
 
 struct db *engine_read(struct engine *en, struct err *e)
 {
+    en->reads++;
     if (en->database_gone)
         (void)fail(e, ERR_STORAGE, "the database is gone: start it again");
     return en->database_gone ? NULL : en->db;
@@ -232,6 +233,38 @@ void github_manifest_exchange(struct github *g, str code, forge_done *done, void
                                   .status = 404,
                                   .message = STR("Not Found"),
                                   .result = STR("{}")};
+    done(ctx, &a);
+}
+
+static void forge_call(void *self, const struct forge_call *c, forge_done *done, void *ctx)
+{
+    struct rig *g = self;
+    char text[200];
+    assert_int_equal(c->kind, FORGE_PERMISSION);
+    g->forge.asked++;
+    snprintf(text, sizeof text, "{\"permission\":\"%s\",\"user_id\":%lld}",
+             g->forge.permission ? g->forge.permission : "none", (long long)g->forge.user_id);
+    struct forge_answer a = {.outcome = g->forge.outcome, .status = 200, .result = str_of(text)};
+    done(ctx, &a);
+}
+
+struct forge_port github_port(struct github *g)
+{
+    return (struct forge_port){ .self = g, .call = forge_call };
+}
+
+str github_authorize_url(struct arena *mem, const struct github_authorize *a)
+{
+    return arena_print(mem, PRI_STR "/login/oauth/authorize?state=" PRI_STR, FMT_STR(a->web),
+                       FMT_STR(a->state));
+}
+
+void github_sign_in(struct github *g, const struct github_sign_in *ask, forge_done *done, void *ctx)
+{
+    struct rig *rig = (struct rig *)(void *)g;
+    struct forge_answer a = { .outcome = FORGE_REFUSED, .message = STR("bad_verification_code") };
+    if (str_eq(ask->code, STR("good")) && rig->forge.who)
+        a = (struct forge_answer){ .outcome = FORGE_OK, .result = str_of(rig->forge.who) };
     done(ctx, &a);
 }
 
@@ -411,6 +444,8 @@ static int begin(void **state)
                            .default_workspace = STR(WS),
                            .public_url = STR("https://signalbox.test"),
                            .version = STR("test"),
+                           .github_client_id = STR("Iv1"),
+                           .github_client_secret = STR("cs"),
                            .setup_code = STR("c0de")};
     good(g->b, api_new(&c, &g->api, &g->b->e));
     g->hooks = api_hooks(g->api);

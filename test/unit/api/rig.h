@@ -28,9 +28,13 @@ struct engine {                 /* the pretend one */
     int64_t    poked_lane;
     const char *note;           /* what facts come to; NULL: no outcome in time */
     bool       refused, database_gone;
+    unsigned   reads;           /* connections asked for */
 };
 
 struct rig {
+    /* what the pretend GitHub says of people */
+    struct { const char *permission; int64_t user_id; enum forge_outcome outcome; unsigned asked;
+             const char *who; } forge;
     struct both   *b;
     struct arena  *mem;
     struct engine  engine;

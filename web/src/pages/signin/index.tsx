@@ -16,6 +16,14 @@ import { useGo } from '../../parts/go.tsx';
 import { Waiting } from '../../parts/page.tsx';
 import { Door, nextOf } from './door.tsx';
 
+/** What /auth/github/callback has to say (docs/openapi.yaml). */
+const problems: Record<string, string> = {
+    expired: 'Signing in took too long, or began in another browser. Try again.',
+    denied: 'GitHub was not allowed to say who you are. Try again when you want to sign in.',
+    github: 'GitHub did not say who you are. Try again; if it stays so, the log of the server says why.',
+    stranger: 'Your GitHub account does not belong to a workspace here. Ask an owner to invite it by name.',
+};
+
 export default function SignIn() {
     const search = useSearch({ strict: false }) as Record<string, unknown>;
     const next = nextOf(search['next']);
@@ -35,6 +43,11 @@ export default function SignIn() {
         <Door title="Sign in">
             {ways.isPending && <Waiting />}
             {ways.error && <Problem error={ways.error} again={() => void ways.refetch()} />}
+            {typeof search['problem'] === 'string' && problems[search['problem']] && (
+                <div className="callout" data-tone="bad" role="alert">
+                    {problems[search['problem']]}
+                </div>
+            )}
             {ways.data?.needsWelcome && (
                 <div className="callout" data-tone="wait">
                     Nobody has an account here yet. The server has printed a link to its log that
