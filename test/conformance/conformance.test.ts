@@ -126,6 +126,31 @@ describe("GitHub's own REST description", () => {
         return answer;
     }
 
+    it('agrees with what the token of a person reads', async () => {
+        await rig.sim.browserOf('mona');
+        await rig.sim.addUser('acme/infra', 'mona', 'write');
+        const { app } = await rig.sim.settings();
+        const back = 'http://127.0.0.1:9/auth/github/callback';
+        const query = `client_id=${app.client_id}&redirect_uri=${encodeURIComponent(back)}`;
+        const seen = await fetch(`${rig.sim.ready.api}/login/oauth/authorize?${query}`, {
+            redirect: 'manual',
+        });
+        const code = new URL(seen.headers.get('location')!).searchParams.get('code');
+        const given = await fetch(`${rig.sim.ready.api}/login/oauth/access_token`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify({
+                client_id: app.client_id,
+                client_secret: app.client_secret,
+                code,
+            }),
+        });
+        const { access_token: token } = (await given.json()) as { access_token: string };
+        const asPerson = { authorization: `Bearer ${token}` };
+        await agreed(200, through('GET', '/user', undefined, asPerson));
+        await agreed(200, through('GET', '/user/installations', undefined, asPerson));
+    });
+
     it('agrees with the calls of the App itself', async () => {
         const tokens = `/app/installations/${rig.repo.installation_id}/access_tokens`;
         await agreed(200, through('GET', '/app', undefined, asApp()));
@@ -445,7 +470,9 @@ describe('the route table of the simulator', () => {
         const known = new Set(described.map(([name]) => name));
         const own = [...ours.keys()].filter((name) => !known.has(name));
         assert.deepEqual(own.sort(), [
+            'GET /login/oauth/authorize',
             'GET /repos/_/_/contents',
+            'POST /login/oauth/access_token',
             'POST /organizations/_/settings/apps/new',
             'POST /settings/apps/new',
         ]);

@@ -30,6 +30,8 @@ export const used_paths = [
     '/installation/repositories',
     '/installation/token',
     '/rate_limit',
+    '/user',
+    '/user/installations',
     '/meta',
     repo,
     `${repo}/installation`,

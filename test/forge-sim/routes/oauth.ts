@@ -152,7 +152,23 @@ export const oauthRoutes: Route[] = [
         auth: 'any',
         handle: (call) => {
             const user = userOf(call);
-            return ok({ ...userShape(user, call.forge.origin), name: user.name, email: null });
+            return ok({
+                ...userShape(user, call.forge.origin),
+                name: user.name,
+                company: null,
+                blog: '',
+                location: null,
+                email: null,
+                hireable: null,
+                bio: null,
+                twitter_username: null,
+                public_repos: 0,
+                public_gists: 0,
+                followers: 0,
+                following: 0,
+                created_at: '2020-01-01T00:00:00Z',
+                updated_at: '2020-01-01T00:00:00Z',
+            });
         },
     },
     { method: 'GET', template: '/user/installations', auth: 'any', handle: installations },
