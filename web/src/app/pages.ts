@@ -1,7 +1,7 @@
 /* The one table of pages. A page is a folder of src/pages; what it needs is loaded when it is opened. */
 import {
     IconActivity,
-    IconAffiliate,
+    IconClipboardList,
     IconBook2,
     IconCompass,
     IconGauge,
@@ -86,7 +86,7 @@ export const pages: readonly PageRow[] = [
         path: '/audit',
         title: 'Audit log',
         group: 'house',
-        icon: IconAffiliate,
+        icon: IconClipboardList,
         key: 'a',
         isAdmins: true,
         load: () => import('../pages/audit/index.tsx'),

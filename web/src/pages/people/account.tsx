@@ -1,7 +1,7 @@
 import { Button, Group, PasswordInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useState, type FormEvent } from 'react';
-import type { Page as Listed } from '../../api/client.ts';
+import type { Page as Listed, Schemas } from '../../api/client.ts';
 import { queries, useOrder, useRead, useSession } from '../../api/queries.ts';
 import { Problem } from '../../app/problem.tsx';
 import { Initials } from '../../app/shell.tsx';
@@ -11,14 +11,7 @@ import { Page, Waiting } from '../../parts/page.tsx';
 import { Name } from '../../parts/text.tsx';
 import { Ago } from '../../parts/time.tsx';
 
-interface BrowserSession {
-    id: string;
-    createdAt: string | null;
-    seenAt: string | null;
-    agent: string;
-    peer: string;
-    current: boolean;
-}
+type BrowserSession = Schemas['PersonSession'];
 
 export default function Account() {
     const session = useSession();

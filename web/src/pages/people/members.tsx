@@ -12,9 +12,10 @@ import {
 } from '@mantine/core';
 import { IconCheck, IconCopy, IconUserPlus } from '@tabler/icons-react';
 import { useState, type FormEvent } from 'react';
-import type { Page as Listed } from '../../api/client.ts';
+import type { Page as Listed, Schemas } from '../../api/client.ts';
 import { queries, useIsAdmin, useOrder, useRead, useSession } from '../../api/queries.ts';
 import { useActs } from '../../app/acts.ts';
+import { paths } from '../../app/paths.ts';
 import { Problem } from '../../app/problem.tsx';
 import { Initials } from '../../app/shell.tsx';
 import { mayChange, rolesFor, type Role } from '../../logic/roles.ts';
@@ -23,25 +24,8 @@ import { Empty, Page, Waiting } from '../../parts/page.tsx';
 import { Name } from '../../parts/text.tsx';
 import { Ago } from '../../parts/time.tsx';
 
-export interface Member {
-    id: string;
-    name: string;
-    login: string;
-    source: 'local' | 'github';
-    role: Role;
-    since?: string | null;
-    createdAt?: string | null;
-    seenAt?: string | null;
-}
-interface Invitation {
-    id: string;
-    role: Role;
-    login: string | null;
-    invitedBy: string | null;
-    createdAt?: string | null;
-    expiresAt: string | null;
-    url?: string;
-}
+type Member = Schemas['Member'];
+type Invitation = Schemas['Invitation'];
 
 const membersPath = '/api/v1/members';
 const invitationsPath = '/api/v1/invitations';
@@ -116,6 +100,7 @@ function MemberLine(props: { member: Member; all: Member[] }) {
         member.role === 'owner' && props.all.filter((one) => one.role === 'owner').length === 1;
     const may =
         mayChange(session.role, session.rights.includes('admin'), member.role) && !isLastOwner;
+    const mayGo = may || (isMe && !isLastOwner);
     const change = useOrder<unknown, Role>(
         (role) => ({
             method: 'PATCH',
@@ -142,7 +127,7 @@ function MemberLine(props: { member: Member; all: Member[] }) {
                         ) : (
                             'password'
                         )}
-                        {(member.seenAt ?? null) !== null && (
+                        {member.seenAt !== null && (
                             <>
                                 , seen <Ago at={member.seenAt} />
                             </>
@@ -172,15 +157,19 @@ function MemberLine(props: { member: Member; all: Member[] }) {
                         {member.role}
                     </span>
                 )}
-                {may && (
+                {mayGo && (
                     <ActButton
                         isGrave
                         order={() => ({
                             method: 'DELETE',
-                            path: `${membersPath}/${encodeURIComponent(member.id)}`,
+                            path: isMe
+                                ? '/api/v1/account/membership'
+                                : `${membersPath}/${encodeURIComponent(member.id)}`,
                         })}
-                        after={() => again(membersPath)}
-                        aria-label={`Remove ${name}`}
+                        after={() =>
+                            isMe ? window.location.assign(paths.signIn()) : again(membersPath)
+                        }
+                        aria-label={isMe ? 'Leave this workspace' : `Remove ${name}`}
                         ask={{
                             title: isMe ? 'Leave this workspace?' : `Remove ${name}?`,
                             text: 'Every browser of theirs is signed out at once. What they did stays in the audit log.',
@@ -214,12 +203,16 @@ function Invitations() {
                                 {one.login
                                     ? 'signs in with GitHub'
                                     : 'makes an account with a password'}
-                                {one.invitedBy && (
+                                {one.createdBy && (
                                     <>
-                                        , invited by <Name>{one.invitedBy}</Name>
+                                        , invited by <Name>{one.createdBy}</Name>
                                     </>
                                 )}
-                                , ends <Ago at={one.expiresAt} />
+                                {one.expiresAt && (
+                                    <>
+                                        , ends <Ago at={one.expiresAt} />
+                                    </>
+                                )}
                             </div>
                         </div>
                         <ActButton
