@@ -1,6 +1,6 @@
 /*
- * ./dev bench [--short] [webhooks uploads batch holds locks start runner]: every figure beside its anchor, measured in one run.
- * --short only sees that everything runs. Exit code 1 when a figure is missed (not with --short) or something broke.
+ * ./dev bench [--short] [webhooks uploads batch holds locks start runner web]: every figure beside its anchor, measured in one run.
+ * --web is only the last of them. --short only sees that everything runs. Exit code 1 when a figure is missed (not with --short) or something broke.
  */
 import { parseArgs } from 'node:util';
 import { showBatch } from './batch.ts';
@@ -11,6 +11,7 @@ import { showRunner } from './runner.ts';
 import { showStart } from './start.ts';
 import type { Figure } from './table.ts';
 import { showUploads } from './uploads.ts';
+import { showWeb } from './web.ts';
 import { showWebhooks } from './webhooks.ts';
 
 const parts: Record<string, (isShort: boolean) => Promise<Figure[]>> = {
@@ -21,9 +22,14 @@ const parts: Record<string, (isShort: boolean) => Promise<Figure[]>> = {
     locks: showLocks,
     start: showStart,
     runner: showRunner,
+    web: showWeb,
 };
 
-const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { short: { type: 'boolean', default: false } } });
+const { values: flags, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { short: { type: 'boolean', default: false }, web: { type: 'boolean', default: false } },
+});
+if (flags.web) positionals.push('web');
 const unknown = positionals.filter((name) => !parts[name]);
 if (unknown.length > 0) throw new Error(`there is no measurement ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}`);
 

@@ -82,9 +82,15 @@ function sum(end: End): string {
     );
 }
 
+/** What the server logs at its first start: the way to the first account. */
+function welcomeLink(serve: Serve): string | undefined {
+    return /https?:\/\/\S+\/welcome#code=[^\s"]+/.exec(serve.logWhole())?.[0];
+}
+
 function showAddresses(serve: Serve, sim: ForgeSim, token: string): void {
     console.log(`
 Look around (an admin token for this demo: ${token}):
+  dashboard    ${serve.url}
   health       ${serve.url}/healthz
   metrics      ${serve.url}/metrics
   batches      curl -H 'Authorization: Bearer ${token}' ${serve.url}/api/v1/batches
@@ -148,6 +154,7 @@ async function main(): Promise<number> {
         const token = serve.bootstrap();
         await serve.start();
         screen.say(`Signalbox serves at ${serve.url}, a stand-in for GitHub at ${sim.ready.api} (after ${Date.now() - begin} ms)`);
+        screen.say(`Watch it in a browser; any name and a password of ten letters make the account: ${welcomeLink(serve) ?? serve.url}`);
         const told = await Promise.race([chapters(sim, serve, token), stopped, died]);
         if (typeof told === 'number') return told;
         for (const sentence of told) console.log(`WRONG: ${sentence}`);

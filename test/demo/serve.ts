@@ -97,8 +97,12 @@ export class Serve {
         clearTimeout(late);
     }
 
+    logWhole(): string {
+        return readFileSync(this.logFile, 'utf8');
+    }
+
     logTail(): string {
-        const lines = readFileSync(this.logFile, 'utf8').split('\n');
+        const lines = this.logWhole().split('\n');
         return lines.filter((line) => !/ method=GET .* status=200 /.test(line)).slice(-40).join('\n');
     }
 }

@@ -11,7 +11,7 @@ import { Api } from '../demo/api.ts';
 import { Screen } from '../demo/screen.ts';
 import { Story } from '../demo/story.ts';
 import { WebHouse, type Tab } from './house.ts';
-import { many, nodeOf, pullScene, report, until } from './scenes.ts';
+import { nodeOf, pullScene, report, until } from './scenes.ts';
 
 const out = join(import.meta.dirname, '../../docs/images');
 const bytes_max = 200_000;
@@ -35,6 +35,9 @@ const plan_log = `\u001b[1mTerraform\u001b[0m will perform the following actions
 
 \u001b[1mPlan:\u001b[0m 1 to add, 1 to change, 0 to destroy.
 `;
+
+const teams = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ component: 'shared/labels', stack: `team-${String(i + 1).padStart(3, '0')}-prod`, after: [] }));
 
 class Photographer {
     private web: WebHouse;
@@ -112,7 +115,7 @@ async function main(): Promise<void> {
         await story.play();
 
         // One line in a shared module: 247 stacks are held.
-        const held = await pullScene(house, many(247), {
+        const held = await pullScene(house, teams(247), {
             name: 'platform',
             title: 'One line in a shared module',
             settings: { threshold_hold: true, threshold: 50 },
@@ -152,6 +155,7 @@ async function main(): Promise<void> {
             { name: 'now', path: () => '/', ready: row('One line in a shared module') },
             { name: 'held', path: () => held.path, ready: row(/247/) },
             { name: 'node', path: () => `${failed.path}?node=${position}`, ready: row(/Plan:/) },
+            { name: 'graph', path: () => `/batches/${running}?view=graph`, ready: row('eks/cluster') },
             { name: 'deployments', path: () => '/deployments', ready: row('data/postgres') },
             { name: 'locks', path: () => '/locks', ready: row(/Moving the state/) },
             {
@@ -159,7 +163,6 @@ async function main(): Promise<void> {
                 path: () => `/repositories/${held.repo.lane}/settings`,
                 ready: heading(/platform/),
             },
-            { name: 'audit', path: () => '/audit', ready: heading('Audit log') },
         ]);
         console.log(`${empty.made + me.made} pictures`);
     } finally {

@@ -8,6 +8,7 @@ import {
     IconCopy,
 } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
+import type { Data } from '../../api/client.ts';
 import { useRead } from '../../api/queries.ts';
 import { Problem } from '../../app/problem.tsx';
 import { paths } from '../../app/paths.ts';
@@ -15,19 +16,14 @@ import { Go, Out } from '../../parts/go.tsx';
 import { Page, Waiting } from '../../parts/page.tsx';
 import { Ago } from '../../parts/time.tsx';
 
-type StepId = 'app' | 'install' | 'import' | 'workflows' | 'upload';
-export interface Onboarding {
-    steps: { id: StepId; done: boolean; at: string | null; wrong: string | null; hint: string }[];
-    app: { slug: string; installUrl: string } | null;
-    setupUrl: string | null;
-    workflowFiles: { path: string; text: string }[];
-}
+type Onboarding = Data<'readOnboarding'>;
+type StepId = Onboarding['steps'][number]['id'];
 
 const titles: Record<StepId, string> = {
     app: 'Create the GitHub App',
     install: 'Install it in an organisation',
     import: 'Choose repositories',
-    workflows: 'Copy two workflow files',
+    workflows: 'Copy the workflow files',
     upload: 'See the first upload arrive',
 };
 
@@ -46,7 +42,7 @@ export default function Start() {
                     ? undefined
                     : left === 0
                       ? 'Everything is in place.'
-                      : `${data.steps.length - left} of ${data.steps.length} steps are done. This page notices by itself.`
+                      : `${data.steps.length - left} of ${data.steps.length} steps done. This page notices by itself.`
             }
             isNarrow
         >
