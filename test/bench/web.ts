@@ -69,7 +69,7 @@ export async function showWeb(isShort: boolean): Promise<Figure[]> {
             return { at_ms: median(times), bytes };
         };
         const home = await opened('/', '.page', 'A second availability zone');
-        const batch = await opened(big.path, '[role="row"]', 'component-3');
+        const batch = await opened(big.path, '[role="row"]', 'component-0');
 
         // From the answer that something is stored to the moment it is drawn.
         const tab = await web.tab(ada);

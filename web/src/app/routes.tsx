@@ -70,3 +70,11 @@ export const router = createRouter({
         return text === '' ? '' : `?${text}`;
     },
 });
+
+/* The page of this address is fetched while we still ask who is there. */
+const firstPart = `/${window.location.pathname.split('/')[1] ?? ''}`;
+const isDeep = window.location.pathname.split('/').length > 2;
+void pages
+    .find((row) => (isDeep ? row.path.startsWith(`${firstPart}/`) : row.path === firstPart))
+    ?.load()
+    .catch(() => undefined);
