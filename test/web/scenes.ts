@@ -1,7 +1,7 @@
 /* Batches as people meet them, made by a pull request and an upload, as in the field. */
 import assert from 'node:assert/strict';
 import type { PullView } from '../forge-sim/client.ts';
-import { affected, plan_file, repositoryFiles, type Part } from '../e2e/graph.ts';
+import { affected, repositoryFiles, type Part } from '../e2e/graph.ts';
 import { eventually, upload, type House, type Repo, type Value } from '../api/house.ts';
 
 export interface Scene {
@@ -21,6 +21,22 @@ export function many(count: number, perStack = 40): Part[] {
     });
 }
 
+/** Eight components in one stack, four levels deep. */
+export function platform(stage: string): Part[] {
+    const stack = `plat-use1-${stage}`;
+    const of = (component: string, ...after: string[]): Part => ({ component, stack, after });
+    return [
+        of('network/vpc'),
+        of('network/dns'),
+        of('eks/cluster', 'network/vpc'),
+        of('data/postgres', 'network/vpc'),
+        of('eks/karpenter', 'eks/cluster'),
+        of('eks/ingress', 'eks/cluster', 'network/dns'),
+        of('apps/api', 'eks/ingress', 'data/postgres'),
+        of('apps/web', 'eks/ingress'),
+    ];
+}
+
 /** A pull request whose upload names these parts, and the batch that came of it. */
 export async function pullScene(
     house: House,
@@ -32,6 +48,8 @@ export async function pullScene(
         head?: string;
         settings?: Value;
         isDraft?: boolean;
+        /** Instead of the parts: the affected set as it is. */
+        stacks?: Value[];
     } = {},
 ): Promise<Scene> {
     const repo =
@@ -54,7 +72,8 @@ export async function pullScene(
         workflow: 'affected.yaml',
     };
     const token = await house.session(repo, runner);
-    const body = upload(repo, affected(parts) as unknown as Value[], { head_sha: pull.head_sha });
+    const stacks = order.stacks ?? (affected(parts) as unknown as Value[]);
+    const body = upload(repo, stacks, { head_sha: pull.head_sha });
     await house.ok('POST', '/api/v1/affected-stacks', body, { token });
     const batchId = await eventually(async () => {
         const { data } = await house.ok(
@@ -137,5 +156,3 @@ export async function report(
         { token },
     );
 }
-
-export { plan_file };

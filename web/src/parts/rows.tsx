@@ -73,10 +73,26 @@ export function Rows<T>(props: RowsProps<T>) {
         look(virtual.range.startIndex, virtual.range.endIndex, isAtTop);
     }, [look, virtual.range?.startIndex, virtual.range?.endIndex, isAtTop]);
 
-    const focusRow = (i: number) => {
+    /** A row that was out of sight exists a frame or two later. */
+    const focusRow = (i: number, tries = 20) => {
         const row = place.current?.querySelector<HTMLElement>(`[data-index="${i}"]`);
+        if (!row && tries > 0) {
+            requestAnimationFrame(() => focusRow(i, tries - 1));
+            return;
+        }
         (row?.querySelector<HTMLElement>('a,button') ?? row)?.focus({ preventScroll: true });
     };
+    // What was chosen elsewhere (a key, a link, the address) comes into sight; j and k go on from there.
+    const { chosenKey } = props;
+    useEffect(() => {
+        if (chosenKey === undefined) return;
+        const i = items.findIndex((item) => !isGroup(item) && keyOf(item) === chosenKey);
+        if (i < 0) return;
+        setAt(i);
+        virtual.scrollToIndex(i, { align: 'auto' });
+        // Only when another one is chosen: rows that come and go do not move the list.
+        // eslint-disable-next-line react-hooks/exhaustive-deps
+    }, [chosenKey]);
     const step = (by: 1 | -1) => {
         let next = at + by;
         while (next >= 0 && next < items.length && isGroup(items[next]!)) next += by;

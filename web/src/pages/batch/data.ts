@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useCallback } from 'react';
 import { call, type Schemas } from '../../api/client.ts';
+import { newOrderKey } from '../../api/order-key.ts';
 import { useWatchedBatch, type LiveBatch } from '../../api/live.ts';
 import { queries, useRead, type Order } from '../../api/queries.ts';
 import { graphOf, type Graph } from '../../logic/graph.ts';
@@ -123,10 +124,8 @@ export function useReasons(batchId: string) {
 
 /* ---- orders ---- */
 
-/** One key a press of a button: a press that is sent twice is one order. No randomUUID: over plain HTTP there is none. */
-const pressKey = () =>
-    Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(16)).join('-');
-const post = (path: string): Order => ({ method: 'POST', path, key: pressKey() });
+/** One key a press of a button: a press that is sent twice is one order. */
+const post = (path: string): Order => ({ method: 'POST', path, key: newOrderKey() });
 
 export const retryOrder = (batchId: string) => post(`${pathOf(batchId)}/retry`);
 export const cancelOrder = (batchId: string) => post(`${pathOf(batchId)}/cancel`);

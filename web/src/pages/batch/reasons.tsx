@@ -69,7 +69,9 @@ function ReasonItem(props: Place & { reason: Reason }) {
                 <Icon size={15} stroke={2} aria-hidden />
             </span>
             <div>
-                <bdi className="reason-text">{sentence(reason.text)}</bdi>
+                <bdi className="reason-text">
+                    {beginsWithName(reason) ? stopped(reason.text) : sentence(reason.text)}
+                </bdi>
                 {reason.change && (
                     <bdi className="quiet reason-change">{sentence(reason.change)}</bdi>
                 )}
@@ -117,11 +119,21 @@ function isOurs(url: string): boolean {
     return /\/batches\/[^/]+$/.test(url);
 }
 
+/** A name keeps its small letter. */
+function beginsWithName({ text, numbers }: Reason): boolean {
+    return ['component', 'rootComponent'].some((name) => {
+        const value = numbers[name];
+        return typeof value === 'string' && value !== '' && text.startsWith(value);
+    });
+}
+
+function stopped(text: string): string {
+    return /[.!?)]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`;
+}
+
 /** A text of the API has no capital and no stop: it stands in sentences elsewhere. */
 export function sentence(text: string): string {
     const trimmed = text.trim();
     if (trimmed === '') return '';
-    const isPath = /^\S*\/\S*/.test(trimmed);
-    const head = isPath ? trimmed[0]! : trimmed[0]!.toUpperCase();
-    return `${head}${trimmed.slice(1)}${/[.!?)]$/.test(trimmed) ? '' : '.'}`;
+    return stopped(`${trimmed[0]!.toUpperCase()}${trimmed.slice(1)}`);
 }

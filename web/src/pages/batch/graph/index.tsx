@@ -14,6 +14,7 @@ import {
     ReactFlow,
     ReactFlowProvider,
     useReactFlow,
+    useStore,
     type Edge,
     type Node,
 } from '@xyflow/react';
@@ -52,6 +53,8 @@ import { layoutOf, type Places } from './layout.ts';
 const foldOver = 150;
 /** And more than this no browser draws. */
 const boxesMost = 3_000;
+/** From so far away nobody reads: boxes become tiles in the colours of their states. */
+const farZoom = 0.35;
 /* Not called node and group: those have looks of the library's own. */
 const nodeTypes = { unit: NodeBoxView, fold: GroupBoxView };
 type FlowNode = Node<NodeData, 'unit'> | Node<GroupData, 'fold'>;
@@ -265,6 +268,7 @@ function Canvas(props: {
     const scheme = useComputedColorScheme('light');
     const isStill = useReducedMotion();
     const flow = useReactFlow();
+    const isFar = useStore((state) => state.transform[2] < farZoom);
     const nodes = useFlowNodes(graph, drawing, places, chosen, query, choose, toggle);
     const edges = useFlowEdges(graph, drawing, chosen, isCritical);
     const chosenBox = chosen === undefined ? undefined : drawing.boxOf.get(chosen);
@@ -291,7 +295,7 @@ function Canvas(props: {
         choose(next);
     };
     return (
-        <div className="graph-canvas" onKeyDown={walk}>
+        <div className="graph-canvas" data-far={isFar} onKeyDown={walk}>
             <ReactFlow<FlowNode, Edge>
                 nodes={nodes}
                 edges={edges}
