@@ -51,7 +51,7 @@ extern const struct option lock_options[], unlock_options[], locks_options[], ba
     instances_options[], uploads_options[], page_options[], permissions_options[], add_options[],
     token_options[], explain_options[], release_options[], resume_options[], secrets_set_options[],
     of_repo_options[], of_repo_list_options[], runners_set_options[], actions_set_options[],
-    actions_run_options[], action_runs_options[], wait_options[];
+    actions_run_options[], action_runs_options[], wait_options[], invite_options[];
 int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli *c),
     verb_batches(struct cli *c), verb_batch(struct cli *c), verb_cancel(struct cli *c),
     verb_retry(struct cli *c), verb_release(struct cli *c),
@@ -68,6 +68,9 @@ int verb_secrets_set(struct cli *c), verb_secrets_list(struct cli *c), verb_secr
     verb_actions_show(struct cli *c), verb_actions_rm(struct cli *c),
     verb_actions_run(struct cli *c), verb_action_runs_list(struct cli *c),
     verb_action_runs_show(struct cli *c), verb_action_runs_cancel(struct cli *c);
+int verb_members_list(struct cli *c), verb_members_invite(struct cli *c),
+    verb_members_invitations(struct cli *c), verb_members_uninvite(struct cli *c),
+    verb_members_role(struct cli *c), verb_members_rm(struct cli *c);
 
 /* Two words of the greatest length that the system lets through, every byte escaped. */
 enum { WORDS_MAX = 200, ASK_BYTES_MAX = 4 << 20 };

@@ -46,6 +46,9 @@
     "{\"id\":\"u1\",\"repository\":\"acme/infra\",\"action\":\"grow\",\"state\":\"running\","          \
     "\"error\":null,\"parameters\":{\"by\":3},\"metadata\":null,\"actor\":\"ann\","                    \
     "\"createdAt\":null,\"endedAt\":null}"
+#define MEMBER                                                                                     \
+    "{\"id\":\"per_1\",\"login\":\"Mona\",\"name\":\"Mona L.\",\"source\":\"github\",\"role\":"       \
+    "\"admin\",\"createdAt\":null,\"invitedBy\":\"ann\",\"seenAt\":\"2026-11-21T11:58:00Z\"}"
 /* Made for the time of the tests, where they run. */
 #define ACTION_FILE "test_cli_flows_action.yaml"
 
@@ -311,6 +314,25 @@ static const struct flow {
     {{"action-runs", "cancel", "u1"},
      {{"POST /api/v1/action-runs/u1/cancel", ACTION_RUN, 0, NULL}},
      ""},
+    {{"members", "list"},
+     {{"GET /api/v1/members?limit=50", LIST(MEMBER), 0, NULL}},
+     "per_1\tMona\tMona L.\tgithub\tadmin\t\tann\t2026-11-21T11:58:00Z\n"},
+    {{"members", "invite", "--role", "admin", "--login", "mona"},
+     {{"POST /api/v1/invitations {\"role\":\"admin\",\"login\":\"mona\"}",
+       "{\"id\":\"inv_1\",\"url\":\"https://s/welcome#code=c\"}", 0, NULL}},
+     "https://s/welcome#code=c\n"},
+    {{"members", "invitations"},
+     {{"GET /api/v1/invitations?limit=50",
+       LIST("{\"id\":\"inv_1\",\"role\":\"owner\",\"login\":null,\"createdAt\":null,\"createdBy\":"
+            "\"ann\",\"expiresAt\":null,\"url\":null}"),
+       0, NULL}},
+     "inv_1\towner\t\t\tann\t\t\n"},
+    {{"members", "uninvite", "inv_1"}, {{"DELETE /api/v1/invitations/inv_1", NULL, 0, NULL}}, ""},
+    {{"members", "role", "mona", "member"},
+     {{"GET /api/v1/members?limit=500", LIST(MEMBER), 0, NULL},
+      {"PATCH /api/v1/members/per_1 {\"role\":\"member\"}", MEMBER, 0, NULL}},
+     ""},
+    {{"members", "rm", "per_1"}, {{"DELETE /api/v1/members/per_1", NULL, 0, NULL}}, ""},
     {{"token", "revoke", "tok_1"}, {{"DELETE /api/v1/tokens/tok_1", NULL, 0, NULL}}, ""},
 };
 
