@@ -97,6 +97,36 @@ for (const kind of databases) {
         });
     });
 
+    describe(`the link of the first start, on ${kind.name}`, () => {
+        let house: House;
+        before(async () => {
+            house = await House.open(kind);
+        });
+        after(() => house?.close());
+
+        it('is the same at each start, and another one takes its place when somebody asks for it', async () => {
+            const first = house.welcomeCode();
+            await house.server.stop();
+            house.server.log = '';
+            await house.start();
+            assert.equal(house.welcomeCode(), first);
+            await house.server.stop();
+            const link = house.server.bootstrapLink();
+            const [where, anew] = link.split('/welcome#code=') as [string, string];
+            assert.equal(where, 'http://signalbox.test');
+            await house.start();
+            assert.equal(house.welcomeCode(), anew);
+            const body = { code: first, name: 'eve', password };
+            refused(await house.call('POST', '/api/v1/welcome', { body }), 404, 'NotFound');
+            await house.welcome('ada', anew);
+            // all owners have lost their passwords
+            await house.server.stop();
+            const again = house.server.bootstrapLink().split('#code=')[1]!;
+            await house.start();
+            assert.equal((await house.welcome('bea', again)).me['role'], 'owner');
+        });
+    });
+
     describe(`people, on ${kind.name}`, () => {
         let house: House;
         let owner: Browser;

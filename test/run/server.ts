@@ -203,6 +203,14 @@ export class Server {
         }).trim();
     }
 
+    /** A link for a new owner. An embedded database has to be free for that. */
+    bootstrapLink(): string {
+        return execFileSync(program, ['bootstrap', '--link', ...this.args()], {
+            encoding: 'utf8',
+            stdio: ['ignore', 'pipe', 'pipe'],
+        }).trim();
+    }
+
     get pid(): number {
         if (this.child?.pid === undefined) throw new Error('the server does not run');
         return this.child.pid;
