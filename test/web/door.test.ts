@@ -59,3 +59,31 @@ test('one who is not signed in comes back to the page they wanted', async () => 
     await tab.page.waitForURL('**/sign-in');
     await tab.close();
 });
+
+test('with GitHub: a stranger is told why not; one who was invited comes in and back to their page', async () => {
+    const { house } = web;
+    const olga = await house.signIn('ada', password);
+    const tab = await web.tab(null);
+    tab.allow(
+        /401/,
+        new RegExp(`a request to another host: ${new URL(house.sim.ready.api).origin}/`),
+    );
+    await house.sim.browserOf('mona');
+    await tab.go('/members');
+    await tab.page.getByRole('link', { name: 'Sign in with GitHub' }).click();
+    await tab.page.waitForURL('**/sign-in?problem=*');
+    await tab.page.getByRole('alert').waitFor();
+    await tab.axe('sign-in refused');
+    await house.ok(
+        'POST',
+        '/api/v1/invitations',
+        { login: 'mona', role: 'member' },
+        { token: undefined, browser: olga },
+    );
+    await tab.go('/members');
+    await tab.page.getByRole('link', { name: 'Sign in with GitHub' }).click();
+    await tab.page.waitForURL('**/members');
+    await tab.page.getByRole('list', { name: 'Members' }).getByText('mona at GitHub').waitFor();
+    assert.equal(await tab.page.getByRole('button', { name: 'Invite' }).count(), 0);
+    await tab.close();
+});

@@ -37,7 +37,11 @@ const plan_log = `\u001b[1mTerraform\u001b[0m will perform the following actions
 `;
 
 const teams = (count: number) =>
-    Array.from({ length: count }, (_, i) => ({ component: 'shared/labels', stack: `team-${String(i + 1).padStart(3, '0')}-prod`, after: [] }));
+    Array.from({ length: count }, (_, i) => ({
+        component: 'shared/labels',
+        stack: `team-${String(i + 1).padStart(3, '0')}-prod`,
+        after: [],
+    }));
 
 class Photographer {
     private web: WebHouse;
@@ -155,7 +159,11 @@ async function main(): Promise<void> {
             { name: 'now', path: () => '/', ready: row('One line in a shared module') },
             { name: 'held', path: () => held.path, ready: row(/247/) },
             { name: 'node', path: () => `${failed.path}?node=${position}`, ready: row(/Plan:/) },
-            { name: 'graph', path: () => `/batches/${running}?view=graph`, ready: row('eks/cluster') },
+            {
+                name: 'graph',
+                path: () => `/batches/${running}?view=graph`,
+                ready: row('eks/cluster'),
+            },
             { name: 'deployments', path: () => '/deployments', ready: row('data/postgres') },
             { name: 'locks', path: () => '/locks', ready: row(/Moving the state/) },
             {
