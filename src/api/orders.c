@@ -1,7 +1,7 @@
 /*
  * What people do: cancel, retry, re-run, release, resume, dispatch. Each is a fact of kind "order", applied by the
  * engine in the lane of the repository; the caller waits for what came of it. Its body:
- *     {"order":"cancel","batch":"batch_…"}
+ *     {"order":"cancel","batch":"batch_…"}, with "node":3 of one node alone
  *     {"order":"retry","batch":"batch_…"}
  *     {"order":"rerun","batch":"batch_…","node":3}
  *     {"order":"release","batch":"batch_…"}
@@ -220,7 +220,7 @@ enum outcome api_resume(struct call *c)
     return order(c, lane, buf_str(&body));
 }
 
-enum outcome api_rerun(struct call *c)
+static enum outcome node_order(struct call *c, const char *name)
 {
     struct found_batch b;
     int64_t position;
@@ -232,8 +232,12 @@ enum outcome api_rerun(struct call *c)
                    FMT_STR(str_sub(c->path[1], 0, 20)), (long long)b.nodes);
         return FAILED;
     }
-    return batch_order(c, "rerun", &b, position);
+    return batch_order(c, name, &b, position);
 }
+
+enum outcome api_rerun(struct call *c) { return node_order(c, "rerun"); }
+
+enum outcome api_cancel_node(struct call *c) { return node_order(c, "cancel"); }
 
 enum outcome api_rerun_instance(struct call *c)
 {

@@ -150,6 +150,8 @@ const struct route routes[] = {
      .doc = "End the pause of a pull request that was pushed to in quick succession."},
     {HTTP_POST, V1 "/batches/{batchId}/nodes/{position}/rerun", api_rerun, RIGHT_OPERATE,
      .doc = "Run one node again."},
+    {HTTP_POST, V1 "/batches/{batchId}/nodes/{position}/cancel", api_cancel_node, RIGHT_OPERATE,
+     .doc = "Stop one node; the others go on."},
     {HTTP_POST, V1 "/batches/{batchId}/rerun", api_rerun_instance, RIGHT_OPERATE, .json = true,
      .doc = "Run the nodes of one instance again."},
     {HTTP_POST, V1 "/dispatch", api_dispatch, RIGHT_OPERATE, .json = true,

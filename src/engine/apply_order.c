@@ -41,6 +41,30 @@ static bool find_batch(struct step *s, struct json order, struct hot **h, struct
     return hot_get(s, row.seq, h, e);
 }
 
+static bool cancel_node(struct step *s, struct hot *h, int64_t position, const struct orderer *by,
+                        str *note, struct err *e)
+{
+    enum node_verdict verdict;
+    if (position < 0 || position >= h->count)
+        return fail(e, ERR_NOT_FOUND, "no such node in this batch");
+    if (h->b->state != BATCH_RUNNING)
+        return fail(e, ERR_CONFLICT, "a single node can be cancelled while its batch runs; this one %s",
+                    h->b->state == BATCH_ENDED ? "has ended" : "has not begun");
+    struct node_row *n = &h->node[position];
+    if (!node_tell(s, h, (struct node_message){.event = NODE_CANCEL, .node = (uint32_t)position},
+                   &verdict, e))
+        return false;
+    if (verdict != NODE_MOVE)
+        return fail(e, ERR_CONFLICT, PRI_STR " in " PRI_STR " is %s; there is nothing to cancel",
+                    FMT_STR(n->component), FMT_STR(n->stack), node_state_name(n->state));
+    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"node\":%lld}", FMT_STR(h->row.id),
+                        (long long)position);
+    return audit_order(
+        s, by, "workflow", "cancelled", STR("batch"), h->row.id,
+        arena_print(s->mem, PRI_STR " in " PRI_STR, FMT_STR(n->component), FMT_STR(n->stack)), e);
+}
+
+/* The batch, or with "node" one of its nodes alone. */
 static bool cancel(struct step *s, struct json order, const struct orderer *by, str *note,
                    struct err *e)
 {
@@ -48,6 +72,8 @@ static bool cancel(struct step *s, struct json order, const struct orderer *by, 
     struct decisions d = { .mem = s->mem };
     if (!find_batch(s, order, &h, e))
         return false;
+    if (json_present(json_get(order, STR("node"))))
+        return cancel_node(s, h, json_i64_or(json_get(order, STR("node")), -1), by, note, e);
     if (h->b->state == BATCH_ENDED)
         return fail(e, ERR_CONFLICT,
                     "the batch has ended (" PRI_STR "); there is nothing to cancel",

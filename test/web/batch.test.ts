@@ -185,6 +185,23 @@ test('cancelled: it asks first, then says what happened and what can be done', a
     await tab.close();
 });
 
+test('one node is cancelled while the others go on', async () => {
+    const { house } = web;
+    const match = { component: 'network/dns', stack: 'plat-use1-stop' };
+    await house.sim.script({ match, conclusion: 'success', runMs: 3_600_000, count: 1 });
+    const scene = await pullScene(house, platform('stop'), { name: 'stopped' });
+    await until(house, scene, 1, 'running');
+    const dns = await nodeOf(house, scene, 'network/dns');
+    const tab = await opened(scene, `?node=${String(dns['position'])}`);
+    await panel(tab).getByRole('button', { name: 'Cancel' }).click();
+    await tab.page.getByRole('dialog').getByRole('button', { name: 'Cancel the node' }).click();
+    await count(tab, /7 done/).waitFor();
+    await count(tab, /1 cancelled/).waitFor();
+    await panel(tab).getByRole('button', { name: 'Retry' }).click();
+    await count(tab, /8 done/).waitFor();
+    await tab.close();
+});
+
 test('a newer head, a loop: each says plainly what happened', async () => {
     const { house } = web;
     const old = await pullScene(house, platform('dev'), { name: 'newer', settings: threshold });

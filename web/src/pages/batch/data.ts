@@ -131,6 +131,8 @@ export const retryOrder = (batchId: string) => post(`${pathOf(batchId)}/retry`);
 export const cancelOrder = (batchId: string) => post(`${pathOf(batchId)}/cancel`);
 export const rerunOrder = (batchId: string, position: number) =>
     post(`${pathOf(batchId)}/nodes/${position}/rerun`);
+export const cancelNodeOrder = (batchId: string, position: number) =>
+    post(`${pathOf(batchId)}/nodes/${position}/cancel`);
 /** Only this grant: when somebody else has taken the lock by now, theirs stays. */
 export const unlockOrder = (lock: Schemas['Lock']): Order => ({
     method: 'DELETE',

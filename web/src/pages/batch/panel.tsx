@@ -5,7 +5,7 @@ import { useEffect, useState, type ReactNode } from 'react';
 import { paths } from '../../app/paths.ts';
 import { Problem } from '../../app/problem.tsx';
 import { nodeAt, type Graph } from '../../logic/graph.ts';
-import { isEnded, isNodeState, isRetryable } from '../../logic/states.ts';
+import { isEnded, isLive, isNodeState, isRetryable } from '../../logic/states.ts';
 import { Command } from '../../parts/command.tsx';
 import { ActButton } from '../../parts/confirm.tsx';
 import { Go, Out } from '../../parts/go.tsx';
@@ -15,6 +15,7 @@ import { Name } from '../../parts/text.tsx';
 import { Ago, Duration, msOf, Took, useNow } from '../../parts/time.tsx';
 import { PlanCounts } from './cells.tsx';
 import {
+    cancelNodeOrder,
     isPending,
     reread,
     rerunOrder,
@@ -161,6 +162,27 @@ function NodeActs(props: {
                     after={() => reread(batch.id)}
                 >
                     {isRetryable(state) ? 'Retry' : 'Run again'}
+                </ActButton>
+            )}
+            {!isEnded(state) && state !== 'cancelling' && batch.state === 'running' && (
+                <ActButton<Record<string, unknown>>
+                    order={() => cancelNodeOrder(batch.id, position)}
+                    ask={{
+                        title: 'Cancel this node?',
+                        text: isLive(state)
+                            ? 'Its run is told to stop at the forge, and keeps what it has done so far. What waits for it counts it as one that did not succeed.'
+                            : 'It never starts, unless somebody runs it again. What waits for it counts it as one that did not succeed.',
+                        word: 'Cancel the node',
+                        isGrave: true,
+                    }}
+                    done={(outcome) =>
+                        isPending(outcome)
+                            ? 'Accepted: it stops in a moment.'
+                            : 'It is told to stop.'
+                    }
+                    after={() => reread(batch.id)}
+                >
+                    Cancel
                 </ActButton>
             )}
             {lock && (
