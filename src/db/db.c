@@ -282,6 +282,13 @@ void db_tidy(struct db *db)
         db->side->tidy(db);
 }
 
+void db_tidy_apart(struct db *db)
+{
+    assert(!db->in_transaction);
+    if (db->side->tidy_apart)
+        db->side->tidy_apart(db);
+}
+
 bool db_untidy(struct db *db)
 {
     assert(!db->in_transaction);

@@ -136,7 +136,12 @@ void db_patience(struct db *db, int64_t lock_ms);
  * back into the database, which takes a while. Who never calls it has it done by a commit, later.
  */
 void db_tidy(struct db *db);
-bool db_untidy(struct db *db);                      /* whether it would do something */
+/*
+ * The same, but most of it is done by a thread that begins with the first long log and ends with the
+ * connection, while the next transactions run.
+ */
+void db_tidy_apart(struct db *db);
+bool db_untidy(struct db *db);                      /* whether db_tidy_apart has something to do */
 bool db_savepoint(struct db *db, struct err *e) MUST_CHECK;           /* nests by depth */
 bool db_release(struct db *db, struct err *e) MUST_CHECK;
 /* undoes and closes the innermost savepoint */

@@ -30,6 +30,7 @@ struct side {
     bool (*copy_back)(struct db *db, struct err *e);
     /* What can wait until the answers have left; NULL: nothing. */
     void (*tidy)(struct db *db);
+    void (*tidy_apart)(struct db *db);
     bool (*untidy)(struct db *db);
     /* Several statements, for migrations. */
     bool (*script)(struct db *db, const char *sql, struct err *e);

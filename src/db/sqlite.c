@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/scope.h"
+#include "db/copier.h"
 #include "db/filelock.h"
 #include "db/gather.h"
 #include "db/side.h"
@@ -23,12 +24,21 @@
  */
 enum { LOG_PAGES_NEW = 750, LOG_PAGES_TIDY = 4000, LOG_PAGES_MAX = 6000 };
 
+/*
+ * With a thread for it (copier.h) the log is copied in parts of this size. When it has become long,
+ * the last part is followed by the rest, which the writer copies, and the log begins anew.
+ */
+enum { LOG_PAGES_PART = 1000, LOG_PAGES_REST = 400 };
+
 struct lite {
     struct db         db;
     sqlite3          *handle;
     struct filelock  *lock;
     int               log_pages;        /* after the last commit */
     int               file_pages;       /* when the log was copied back last */
+    struct copier    *copier;           /* NULL before the first part */
+    int               copied_pages;     /* of the log, by the copier, done or under way */
+    bool              last_part;        /* is what the copier has: the writer copies the rest */
     sqlite3_file     *log;              /* to be flushed later; NULL before the first such commit */
     struct statements statements;
 };
@@ -313,7 +323,7 @@ static int log_grew(void *arg, sqlite3 *handle, const char *name, int pages)
     (void)handle;
     (void)name;
     l->log_pages = pages;
-    if (pages >= LOG_PAGES_MAX)
+    if (pages >= LOG_PAGES_MAX && !l->copier)
         copy_back(l);
     return SQLITE_OK;
 }
@@ -355,6 +365,8 @@ static bool lite_flush(struct db *db, struct err *e)
 static bool lite_copy_back(struct db *db, struct err *e)
 {
     struct lite *l = lite_of(db);
+    if (l->copier)
+        copier_wait(l->copier);         /* SQLite does not wait for another who copies */
     int rc = sqlite3_wal_checkpoint_v2(l->handle, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
     return rc == SQLITE_OK || fail_lite(l, rc, "copying the log back", e);
 }
@@ -370,22 +382,58 @@ static int pages_now(struct lite *l)
     return n;
 }
 
-static bool lite_untidy(struct db *db)
-{
-    struct lite *l = lite_of(db);
-
-    return l->log_pages >= LOG_PAGES_TIDY ||
-           (l->log_pages >= LOG_PAGES_NEW && pages_now(l) - l->file_pages >= LOG_PAGES_NEW);
-}
-
 static void lite_tidy(struct db *db)
 {
     struct lite *l = lite_of(db);
 
-    if (!lite_untidy(db))
+    if (l->log_pages < LOG_PAGES_TIDY &&
+        (l->log_pages < LOG_PAGES_NEW || pages_now(l) - l->file_pages < LOG_PAGES_NEW))
         return;
     copy_back(l);
     l->file_pages = pages_now(l);
+}
+
+static bool part_begins(struct lite *l)
+{
+    const char *path = sqlite3_db_filename(l->handle, "main");
+
+    if (!l->copier && path && *path)
+        l->copier = copier_start(str_of(path));
+    return l->copier && copier_go(l->copier);
+}
+
+static bool part_is_due(const struct lite *l)
+{
+    return l->log_pages - l->copied_pages >=
+           (l->log_pages >= LOG_PAGES_TIDY ? LOG_PAGES_REST : LOG_PAGES_PART);
+}
+
+static bool lite_untidy(struct db *db)
+{
+    struct lite *l = lite_of(db);
+
+    return l->last_part || part_is_due(l);
+}
+
+static void lite_tidy_apart(struct db *db)
+{
+    struct lite *l = lite_of(db);
+
+    if (l->log_pages < l->copied_pages)         /* it began anew */
+        l->copied_pages = 0;
+    if (l->last_part && copier_rests(l->copier)) {
+        l->last_part = false;
+        copy_back(l);
+    } else if (!part_is_due(l)) {
+        return;
+    } else if (part_begins(l)) {
+        l->copied_pages = l->log_pages;
+        l->last_part = l->log_pages >= LOG_PAGES_TIDY;
+    } else if (!l->copier) {
+        lite_tidy(db);
+    } else if (l->log_pages >= LOG_PAGES_MAX) {
+        copier_wait(l->copier);                 /* else nobody would bound the log */
+    }
 }
 
 static int64_t lite_last_id(const struct db *db)
@@ -434,6 +482,7 @@ static void lite_close(struct db *db)
 {
     struct lite *l = lite_of(db);
 
+    copier_stop(l->copier);
     for (struct lite_stmt *s; (s = statements_take(&l->statements, NULL)) != NULL;)
         stmt_free(s);
     if (l->handle) {
@@ -458,6 +507,7 @@ static const struct side lite_side = {
     .flush = lite_flush,
     .copy_back = lite_copy_back,
     .tidy = lite_tidy,
+    .tidy_apart = lite_tidy_apart,
     .untidy = lite_untidy,
     .script = lite_script,
     .alive = lite_alive,

@@ -96,7 +96,8 @@ struct submission {
     fact_done     *done;
     void          *arg;
     int64_t        id;
-    bool           rests, borrowed; /* borrowed: in memory that ends when done is called */
+    bool           rests;
+    bool           borrowed;        /* not packed, in memory that ends when done is called */
     char           bytes[];         /* what the strings of `fact` point to */
 };
 
@@ -167,11 +168,19 @@ static bool store_row(struct db *db, struct arena *mem, const struct fact *given
            db_notify(db, STR("signalbox_lane"), arena_print(mem, "%lld", (long long)row.lane), e);
 }
 
+static bool store_submission(struct db *db, struct arena *mem, struct submission *x,
+                             struct known *k, struct err *e)
+{
+    struct fact row = x->fact;
+    if (x->borrowed)
+        row.body = pack(mem, row.body);
+    return store_row(db, mem, &row, &x->rest, k, &x->id, &x->rests, e);
+}
+
 static bool submission_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
-    struct submission *x = arg;
     struct known k = { 0 };
-    return store_row(db, mem, &x->fact, &x->rest, &k, &x->id, &x->rests, e);
+    return store_submission(db, mem, arg, &k, e);
 }
 
 static void submission_done(void *arg, const struct err *e)
@@ -187,16 +196,24 @@ static void submission_done(void *arg, const struct err *e)
         free(x);
 }
 
-/* What is stored of a fact that came just now; the body packed in mem, the rest borrowed. */
-static struct fact fact_row(struct engine *en, struct arena *mem, const struct fact_new *f)
+/* A fact that came just now; everything borrowed, the body as it came. */
+static struct fact fact_plain(struct engine *en, const struct fact_new *f)
 {
     return (struct fact){ .lane = f->lane,
                           .kind = str_of(f->kind),
                           .key = f->key,
-                          .body = pack(mem, f->body),
+                          .body = f->body,
                           .actor = f->actor,
                           .trace = f->trace,
                           .received_ms = engine_now_ms(en) };
+}
+
+/* What is stored of it: the body packed in mem. */
+static struct fact fact_row(struct engine *en, struct arena *mem, const struct fact_new *f)
+{
+    struct fact row = fact_plain(en, f);
+    row.body = pack(mem, f->body);
+    return row;
 }
 
 void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done, void *arg)
@@ -225,7 +242,7 @@ static bool together_body(struct db *db, struct arena *mem, void *arg, struct er
 {
     struct known k = { 0 };
     for (struct submission *x = arg; x; x = x->next)
-        if (!store_row(db, mem, &x->fact, &x->rest, &k, &x->id, &x->rests, e))
+        if (!store_submission(db, mem, x, &k, e))
             return false;
     return true;
 }
@@ -248,7 +265,7 @@ void engine_submit_soon(struct engine *en, struct arena *mem, const struct fact_
     struct submission *x = arena_make(mem, struct submission, 1);
     *x = (struct submission){ .en = en, .rest = f->rest, .done = done, .arg = arg,
                               .borrowed = true };
-    x->fact = fact_row(en, mem, f);
+    x->fact = fact_plain(en, f);
     if (en->kept)
         en->kept_last->next = x;
     else

@@ -72,8 +72,8 @@ typedef void fact_done(void *arg, enum fact_fate fate, int64_t fact_id, const st
 void engine_submit(struct engine *en, const struct fact_new *f, fact_done *done, void *arg);
 /*
  * The same for one thread (the HTTP loop) that has many at once: they are kept until it says
- * engine_submit_kept, and go to the writer together. Nothing is copied: mem and the strings live
- * until `done` is called, on another thread than the writer's.
+ * engine_submit_kept, and go to the writer together, which packs the bodies. Nothing is copied: mem
+ * and the strings live until `done` is called, on another thread than the writer's.
  */
 void engine_submit_soon(struct engine *en, struct arena *mem, const struct fact_new *f,
                         fact_done *done, void *arg);

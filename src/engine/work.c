@@ -395,7 +395,10 @@ static bool turn(struct work *w, bool has_flusher)
             finish(w, group);
     }
     w->soon = false;
-    db_tidy(w->db);
+    if (has_flusher)
+        db_tidy_apart(w->db);
+    else
+        db_tidy(w->db);
     arena_reset(w->mem);
     return true;
 }

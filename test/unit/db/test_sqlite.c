@@ -272,11 +272,11 @@ static int die_in_the_middle(struct both *b)
 
 enum { LARGE_PAGES = 400, PAGE_BYTES = 4096, FRAME_BYTES = PAGE_BYTES + 24 };
 
-static void write_large(struct both *b, bool is_new, int round)
+static void write_pages(struct both *b, bool is_new, int round)
 {
     static char body[LARGE_PAGES * PAGE_BYTES];
 
-    memset(body, 'a' + round, sizeof body);
+    memset(body, 'a' + round % 26, sizeof body);
     good(b, db_begin(b->db, &b->e));
     if (is_new)
         good(b, db_exec(b->db, &b->e, NULL, "insert into item (body) values ($1)",
@@ -285,6 +285,11 @@ static void write_large(struct both *b, bool is_new, int round)
         good(b, db_exec(b->db, &b->e, NULL, "update item set body = $1 where id = 1",
                         ARGS(arg_blob((str){ body, sizeof body }))));
     good(b, db_commit(b->db, &b->e));
+}
+
+static void write_large(struct both *b, bool is_new, int round)
+{
+    write_pages(b, is_new, round);
     db_tidy(b->db);
 }
 
@@ -307,6 +312,68 @@ static void a_log_of_new_pages_is_copied_back_soon_one_of_old_pages_late(void **
     for (int i = 0; i < 7; i++)
         write_large(b, false, i);
     assert_in_range(log_frames(b), 1800, 4500);
+}
+
+static bool is_whole(struct both *b)
+{
+    return number(b, "select count(*) from pragma_integrity_check where integrity_check = 'ok'",
+                  NO_ARGS) == 1;
+}
+
+/* With a thread that copies: however slow it is, the log stays under a bound, and nobody sees it. */
+static void a_log_that_is_copied_apart_is_bounded_and_reads_stay_whole(void **state)
+{
+    enum { ROUNDS = 30, FRAMES_MAX = 9000 };    /* of 12,000 that are written */
+    struct both *b = *state;
+    struct db *reader;
+
+    items(b);
+    write_pages(b, true, 0);
+    reader = both_open(b, true);
+    for (int i = 1; i <= ROUNDS; i++) {
+        write_pages(b, false, i);
+        db_tidy_apart(b->db);
+        assert_int_equal(number_(b, reader,
+                                 "select count(*) from item where length(body) = $1 and "
+                                 "substr(body, 1, 1) = $2 and substr(body, -1, 1) = $2",
+                                 ARGS(A(LARGE_PAGES * PAGE_BYTES),
+                                      arg_blob((str){ &"abcdefghijklmnopqrstuvwxyz"[i % 26], 1 }))),
+                         1);
+    }
+    assert_in_range(log_frames(b), 1, FRAMES_MAX);
+    db_close(reader);
+    db_close(b->db);
+    b->db = both_open(b, false);
+    assert_true(is_whole(b));
+    assert_int_equal(number(b, "select count(*) from item where substr(body, -1, 1) = $1",
+                            ARGS(arg_blob((str){ &"abcdefghijklmnopqrstuvwxyz"[ROUNDS % 26], 1 }))),
+                     1);
+}
+
+/* Killed while the log is copied, by whichever thread. */
+static int die_while_copying(struct both *b)
+{
+    b->db = both_open(b, false);
+    for (int i = 1; i <= 12; i++) {
+        write_pages(b, true, i);
+        db_tidy_apart(b->db);
+    }
+    _exit(0);
+}
+
+static void what_was_committed_survives_a_kill_while_it_is_copied(void **state)
+{
+    struct both *b = *state;
+
+    items(b);
+    db_close(b->db);
+    b->db = NULL;
+    assert_int_equal(in_child(b, die_while_copying), 0);
+    b->db = both_open(b, false);
+    assert_int_equal(number(b, "select count(*) from item where length(body) = $1",
+                            ARGS(A(LARGE_PAGES * PAGE_BYTES))),
+                     12);
+    assert_true(is_whole(b));
 }
 
 static void what_was_committed_survives_a_killed_process(void **state)
@@ -336,6 +403,8 @@ int main(void)
         LITE(a_full_database_refuses_and_recovers),
         LITE(a_full_disk_refuses_and_recovers),
         LITE(a_log_of_new_pages_is_copied_back_soon_one_of_old_pages_late),
+        LITE(a_log_that_is_copied_apart_is_bounded_and_reads_stay_whole),
+        LITE(what_was_committed_survives_a_kill_while_it_is_copied),
         LITE(what_was_committed_survives_a_killed_process),
     };
 
