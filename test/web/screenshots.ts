@@ -151,6 +151,24 @@ async function main(): Promise<void> {
             ttl: 5400,
             message: 'Moving the state to another bucket, ask Ana',
         });
+        // And something that runs.
+        await house.sim.script({
+            match: { component: 'dns' },
+            conclusion: 'success',
+            queueMs: 0,
+            runMs: 120_000,
+        });
+        const zones = ['vpc', 'dns', 'cdn'].map((component) => ({
+            component,
+            stack: 'edge-prod',
+            after: component === 'cdn' ? ['dns'] : [],
+        }));
+        await until(
+            house,
+            await pullScene(house, zones, { name: 'edge', title: 'Shorter lives for DNS records' }),
+            1,
+            'running',
+        );
         await eventually(async () => {
             const { data } = await house.ok('GET', `/api/v1/batches/${held.batchId}`);
             if (data['state'] !== 'held') throw new Error('not held yet');
@@ -164,7 +182,11 @@ async function main(): Promise<void> {
                 path: () => `/batches/${running}?view=graph`,
                 ready: row('eks/cluster'),
             },
-            { name: 'deployments', path: () => '/deployments', ready: row('data/postgres') },
+            {
+                name: 'deployments',
+                path: () => '/deployments?component=apps%2F*',
+                ready: row('apps/web'),
+            },
             { name: 'locks', path: () => '/locks', ready: row(/Moving the state/) },
             {
                 name: 'settings',

@@ -53,7 +53,7 @@ function Sessions() {
                 <Problem error={sessions.error} again={() => void sessions.refetch()} />
             )}
             {sessions.data && (
-                <ul className="lines">
+                <ul className="few">
                     {sessions.data.items.map((one) => (
                         <li key={one.id}>
                             <div>

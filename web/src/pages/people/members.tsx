@@ -72,7 +72,7 @@ export default function Members() {
                 </Empty>
             )}
             {members.data && members.data.items.length > 0 && (
-                <ul className="lines" aria-label="Members">
+                <ul className="few" aria-label="Members">
                     {members.data.items.map((one) => (
                         <MemberLine key={one.id} member={one} all={members.data.items} />
                     ))}
@@ -191,7 +191,7 @@ function Invitations() {
     return (
         <section aria-labelledby="invitations">
             <h2 id="invitations">Invited</h2>
-            <ul className="lines">
+            <ul className="few">
                 {invitations.data.items.map((one) => (
                     <li key={one.id}>
                         <div>

@@ -51,7 +51,7 @@ export default function Tokens() {
                 </Empty>
             )}
             {tokens.items.length > 0 && (
-                <ul className="lines" aria-label="Tokens">
+                <ul className="few" aria-label="Tokens">
                     {tokens.items.map((token) => (
                         <TokenLine key={token.id} token={token} />
                     ))}
