@@ -1,6 +1,6 @@
 /* What a run wrote: its end first, since that is what people look for. */
-import { Anchor, Button, CopyButton, Group } from '@mantine/core';
-import { useEffect, useRef } from 'react';
+import { Anchor, Button, Group } from '@mantine/core';
+import { useEffect, useRef, useState, type RefObject } from 'react';
 import { plainText, readAnsi } from '../../logic/ansi.ts';
 import { Output } from '../../parts/ansi.tsx';
 
@@ -15,7 +15,7 @@ export function RunOutput(props: { text: string; isCut: boolean; runId: string; 
         <div ref={place} className="run-output">
             <Output text={text} label={label} />
             <Group gap={12} mt={4}>
-                <CopyText text={text} />
+                <CopyText key={runId} text={text} place={place} />
                 {isCut && (
                     <Anchor
                         size="xs"
@@ -31,23 +31,23 @@ export function RunOutput(props: { text: string; isCut: boolean; runId: string; 
     );
 }
 
-/** Without colours; made only when it is asked for. */
-function CopyText(props: { text: string }) {
-    const value = useRef('');
+/** Without colours; made only when it is asked for. Over plain HTTP a page may not write to the clipboard: then it is selected. */
+function CopyText(props: { text: string; place: RefObject<HTMLDivElement | null> }) {
+    const { text, place } = props;
+    const [said, setSaid] = useState('Copy');
+    const copy = async () => {
+        if (navigator.clipboard) {
+            await navigator.clipboard.writeText(plainText(readAnsi(text)));
+            setSaid('Copied');
+            return;
+        }
+        const box = place.current?.querySelector('.ansi');
+        if (box) window.getSelection()?.selectAllChildren(box);
+        setSaid('Selected: press Ctrl+C');
+    };
     return (
-        <CopyButton value="">
-            {() => (
-                <Button
-                    variant="subtle"
-                    size="compact-xs"
-                    onClick={() => {
-                        value.current ||= plainText(readAnsi(props.text));
-                        void navigator.clipboard?.writeText(value.current);
-                    }}
-                >
-                    Copy
-                </Button>
-            )}
-        </CopyButton>
+        <Button variant="subtle" size="compact-xs" onClick={() => void copy()}>
+            {said}
+        </Button>
     );
 }

@@ -243,6 +243,7 @@ function Whole(props: {
     const { graph, node, href } = props;
     return (
         <>
+            <Runs node={node} />
             {node.lock && <LockNote lock={node.lock} />}
             {node.inTheWay && (
                 <Section title="In the way">
@@ -258,7 +259,6 @@ function Whole(props: {
             )}
             <Neighbours title="Waits for" positions={node.waitsFor} graph={graph} href={href} />
             <Neighbours title="Waited for by" positions={node.children} graph={graph} href={href} />
-            <Runs node={node} />
             <Inputs node={node} />
         </>
     );

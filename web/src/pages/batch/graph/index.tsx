@@ -47,7 +47,8 @@ import { lookOf } from '../../../parts/status.tsx';
 import type { Change } from '../search.ts';
 import { GraphList } from './list.tsx';
 import { GroupBoxView, NodeBoxView, type GroupData, type NodeData } from './boxes.tsx';
-import { layoutOf, type Places } from './layout.ts';
+import { layoutOf, type Layout, type Places } from './layout.ts';
+import { RouteEdge } from './edge.tsx';
 
 /** More boxes than this nobody can read; the page folds by itself. */
 const foldOver = 150;
@@ -56,6 +57,7 @@ const boxesMost = 3_000;
 /** From so far away nobody reads: boxes become tiles in the colours of their states. */
 const farZoom = 0.35;
 /* Not called node and group: those have looks of the library's own. */
+const edgeTypes = { route: RouteEdge };
 const nodeTypes = { unit: NodeBoxView, fold: GroupBoxView };
 type FlowNode = Node<NodeData, 'unit'> | Node<GroupData, 'fold'>;
 
@@ -184,6 +186,7 @@ function Inside({ graph, search, change, href }: GraphProps) {
                             graph={graph}
                             drawing={laid.drawing}
                             places={laid.places}
+                            routes={laid.routes}
                             chosen={chosen}
                             query={search.q ?? ''}
                             isCritical={isCritical}
@@ -201,9 +204,8 @@ function GraphOrWait(props: { isThere: boolean; children: ReactNode }) {
     return props.isThere ? props.children : <Waiting what="Finding places for the boxes…" />;
 }
 
-interface Laid {
+interface Laid extends Layout {
     drawing: Drawing;
-    places: Places;
 }
 /** What was drawn before stays until the new places are known. */
 function useLaidOut(drawing: Drawing): Laid | null {
@@ -211,8 +213,8 @@ function useLaidOut(drawing: Drawing): Laid | null {
     const key = useMemo(() => shapeKey(drawing), [drawing]);
     useEffect(() => {
         let isOld = false;
-        void layoutOf(drawing).then((places) => {
-            if (!isOld) setLaid({ drawing, places });
+        void layoutOf(drawing).then((layout) => {
+            if (!isOld) setLaid({ drawing, ...layout });
         });
         return () => {
             isOld = true;
@@ -258,19 +260,20 @@ function Canvas(props: {
     graph: Graph;
     drawing: Drawing;
     places: Places;
+    routes: Layout['routes'];
     chosen: number | undefined;
     query: string;
     isCritical: boolean;
     choose: (position: number) => void;
     toggle: (id: string) => void;
 }) {
-    const { graph, drawing, places, chosen, query, isCritical, choose, toggle } = props;
+    const { graph, drawing, places, routes, chosen, query, isCritical, choose, toggle } = props;
     const scheme = useComputedColorScheme('light');
     const isStill = useReducedMotion();
     const flow = useReactFlow();
     const isFar = useStore((state) => state.transform[2] < farZoom);
     const nodes = useFlowNodes(graph, drawing, places, chosen, query, choose, toggle);
-    const edges = useFlowEdges(graph, drawing, chosen, isCritical);
+    const edges = useFlowEdges(graph, drawing, routes, chosen, isCritical);
     const chosenBox = chosen === undefined ? undefined : drawing.boxOf.get(chosen);
     // The view moves when another shape or another node is looked at; never because a state moved.
     const shape = useRef<Places | null>(null);
@@ -300,6 +303,7 @@ function Canvas(props: {
                 nodes={nodes}
                 edges={edges}
                 nodeTypes={nodeTypes}
+                edgeTypes={edgeTypes}
                 colorMode={scheme}
                 minZoom={0.03}
                 maxZoom={1.5}
@@ -427,6 +431,7 @@ function sameCounts(a: readonly [NodeState, number][], b: readonly [NodeState, n
 function useFlowEdges(
     graph: Graph,
     drawing: Drawing,
+    routes: Layout['routes'],
     chosen: number | undefined,
     isCritical: boolean,
 ): Edge[] {
@@ -444,13 +449,17 @@ function useFlowEdges(
                 source: edge.from,
                 target: edge.to,
                 className: kind,
+                ...(routes.has(edge.id)
+                    ? { type: 'route', data: { points: routes.get(edge.id) } }
+                    : {}),
                 zIndex: kind === 'edge-plain' ? 0 : 1,
                 ...(drawing.boxes.length <= 400
                     ? {
                           markerEnd: {
                               type: MarkerType.ArrowClosed,
-                              width: 14,
-                              height: 14,
+                              width: 13,
+                              height: 13,
+                              markerUnits: 'userSpaceOnUse',
                               color: 'var(--line-strong)',
                           },
                       }
@@ -458,7 +467,7 @@ function useFlowEdges(
             };
         });
         // eslint-disable-next-line react-hooks/exhaustive-deps
-    }, [graph.critical, drawing, chosen, isCritical]);
+    }, [graph.critical, drawing, routes, chosen, isCritical]);
 }
 
 /** Where an arrow key leads: left to what it waits for, right to what waits for it, up and down in its column. */
