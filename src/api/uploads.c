@@ -1,7 +1,9 @@
 #include "api/uploads.h"
 
+#include "base/log.h"
 #include "base/pack.h"
 #include "domain/graph.h"
+#include "domain/text.h"
 #include "base/id.h"
 
 enum { SHA_BYTES_MAX = 200, RETRY_MS = 15 * 60 * 1000, PART_BYTES_MAX = 256 << 20 };
@@ -132,6 +134,36 @@ static bool check_items(struct call *c, struct upload_new *row, const str *part,
     return true;
 }
 
+struct refused { const struct upload_new *row; str note; };
+
+static bool refused_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    struct refused *x = arg;
+    return uploads_add_refused(db, x->row, x->note, e);
+}
+
+/* What cannot be used is told to who sent it; people who wonder why nothing came find it, too. */
+static void keep_refused(struct affected *x)
+{
+    struct call *c = x->u.call;
+    struct err ignored = { 0 };
+    struct upload_new row = {.id = id_new(c->mem, "upl_", c->now_ms),
+                             .repository_id = x->u.repo.id,
+                             .head_sha = x->row.head_sha,
+                             .base_sha = x->row.base_sha,
+                             .session = x->row.session,
+                             .body = pack(c->mem, STR("[]")),
+                             .received_ms = c->now_ms};
+    str note = str_of(c->err.text);
+    for (unsigned i = 0; i < c->err.details && i < 3; i++)
+        note = arena_print(c->mem, PRI_STR "; %s", FMT_STR(note), c->err.detail[i]);
+    struct refused r = { &row, text_plain(c->mem, note, 1000) };
+    if (c->err.code == ERR_INVALID &&
+        !engine_write_wait(c->api->config.engine, refused_body, &r, &ignored))
+        log_warn("a refused upload could not be kept", LZ("why", ignored.text));
+}
+
 static str fact_key(struct affected *x, int64_t bucket)
 {
     struct call *c = x->u.call;
@@ -223,10 +255,11 @@ static enum outcome store_affected(struct affected *x)
         answer_received(c, STR(""), "duplicate");
         return ANSWERED;
     }
-    if (!check_items(c, &x->row, x->u.part, x->u.parts))
+    if (!check_items(c, &x->row, x->u.part, x->u.parts)) {
+        keep_refused(x);
         return FAILED;
+    }
     x->row.repository_id = x->u.repo.id;
-    x->row.session = c->who.kind == CALLER_SESSION ? call_session_json(c) : STR("{}");
     x->row.body = pack(c->mem, joined(c->mem, x->u.part, x->u.parts));
     x->row.received_ms = c->now_ms;
     if (!x->u.chunked)
@@ -247,12 +280,15 @@ enum outcome api_affected(struct call *c)
         !read_text(c, "base_sha", false, SHA_BYTES_MAX, &x->row.base_sha) ||
         !upload_begin(&x->u, "affected", "stacks"))
         return FAILED;
+    x->row.session = c->who.kind == CALLER_SESSION ? call_session_json(c) : STR("{}");
     x->u.chunk.head_sha = x->row.head_sha;
     x->u.chunk.base_sha = x->row.base_sha;
     str mine = json_kind(x->u.items) == JSON_ARRAY ? json_raw(x->u.items) : STR("[]");
     /* a chunk that cannot be used is refused when it comes */
-    if (x->u.chunked && !check_items(c, &x->row, &mine, 1))
+    if (x->u.chunked && !check_items(c, &x->row, &mine, 1)) {
+        keep_refused(x);
         return FAILED;
+    }
     if (!upload_collect(&x->u))
         return FAILED;
     if (!x->u.complete && !x->u.known) {

@@ -345,7 +345,8 @@ static bool graph_with(struct step *s, str stack, str component, struct graph *g
     *found = false;
     if (!db_query(
             s->db, s->mem, e, &r,
-            "select id from upload where repository_id = $1 order by received_ms desc limit 20",
+            "select id from upload where repository_id = $1 and state <> 'refused' order by "
+            "received_ms desc limit 20",
             ARGS(A(s->lane->id))))
         return false;
     for (size_t i = 0; i < r.count && !*found; i++) {

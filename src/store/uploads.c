@@ -49,7 +49,8 @@ bool uploads_of_head(struct db *db, struct arena *mem, int64_t repository_id, st
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
                   "select " UPLOAD_COLUMNS " from upload where repository_id = $1 and head_sha = "
-                                           "$2 order by received_ms desc, id desc limit 30",
+                                           "$2 and state <> 'refused' order by received_ms desc, "
+                                           "id desc limit 30",
                   ARGS(A(repository_id), A(head_sha))))
         return false;
     upload_rows(&r, mem, out, count);

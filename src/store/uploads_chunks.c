@@ -114,6 +114,16 @@ bool uploads_add(struct db *db, struct arena *mem, const struct upload_new *u, s
                         arg_blob(u->body), A(u->received_ms)));
 }
 
+bool uploads_add_refused(struct db *db, const struct upload_new *u, str note, struct err *e)
+{
+    return db_exec(db, e, NULL,
+                   "insert into upload (id, repository_id, head_sha, base_sha, state, session, "
+                   "body, note, received_ms) values ($1, $2, $3, $4, 'refused', $5, $6, $7, $8)",
+                   ARGS(A(u->id), A(u->repository_id), A(u->head_sha), A(text(u->base_sha)),
+                        A(u->session.len ? u->session : STR("{}")), arg_blob(u->body), A(note),
+                        A(u->received_ms)));
+}
+
 bool facts_by_key(struct db *db, struct arena *mem, str key, int64_t since_ms, int64_t *id,
                   str *body, struct err *e)
 {

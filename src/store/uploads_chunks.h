@@ -36,6 +36,9 @@ struct upload_new {
     int64_t repository_id, instances, affected, received_ms;
     str     id, head_sha, base_sha, session, body /* packed: array of the chunks' arrays */;
 };
+/* An upload that was refused, for people to see: with its reason, and without its content. */
+bool uploads_add_refused(struct db *db, const struct upload_new *u, str note,
+                         struct err *e) MUST_CHECK;
 /*
  * Stores a complete upload; older ones of the same head and base that met no event yet are
  * superseded.

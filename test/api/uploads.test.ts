@@ -26,7 +26,7 @@ for (const kind of databases)
             house.call('POST', path, { token: session, body });
         const stored = async (head: string) =>
             (await house.all(`/api/v1/uploads?head_sha=${head}`)).filter(
-                (one) => one['state'] !== 'superseded',
+                (one) => !['superseded', 'refused'].includes(one['state'] as string),
             );
         const chunk = (
             head: string,
@@ -277,6 +277,22 @@ for (const kind of databases)
             const reply = await send(upload(repo, [deep(102)], { head_sha: sha() }));
             assert.equal(reply.status, 400, reply.text);
             assert.match(reply.body['errorMessage'] as string, /100/);
+        });
+
+        it('shows an upload that it refused, and why, and plans nothing of it', async () => {
+            const head = sha();
+            const session_of_run = await house.session(repo, { run_id: 4711 } as never);
+            const body = upload(repo, [affected('bad\u0007name', 'dev')], { head_sha: head });
+            const reply = await house.call('POST', path, { token: session_of_run, body });
+            assert.equal(reply.status, 400, reply.text);
+            const rows = await house.all(`/api/v1/uploads?head_sha=${head}`);
+            assert.deepEqual(
+                rows.map((one) => [one['state'], one['affected'], one['note']]),
+                [['refused', 0, reply.body['errorMessage']]],
+            );
+            const { data } = await house.ok('GET', '/api/v1/home');
+            const refused = data['needs']['refused'] as Value[];
+            assert.ok(refused.some((one) => one['id'] === rows[0]!['id']));
         });
 
         const good_text = (head: string) =>

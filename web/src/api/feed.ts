@@ -28,6 +28,8 @@ export interface Feed<T> {
     /** Rows that the filter keeps out by now; they stay in their places until the list is read anew. */
     gone: ReadonlySet<string | number>;
     show: () => void;
+    /** Rises with each `show`: the list goes to its top. */
+    turn: number;
     /** The page tells what is in sight, and whether new rows may come in at the top by themselves. */
     look: (first: number, last: number, isAtTop: boolean) => void;
 }
@@ -42,10 +44,15 @@ export function useFeed<T extends { id: string | number }>(read: Read, limit = 1
         () => [...keyOf(read), 'feed'],
         [read.path, JSON.stringify(read.query)],
     );
+    // The first page is soon there; whoever goes on wants many.
     const ask = (cursor: string, signal?: AbortSignal) =>
         call<Page<T>>(
             'GET',
-            withQuery(read.path, { ...read.query, limit, cursor }),
+            withQuery(read.path, {
+                ...read.query,
+                limit: cursor === '' ? limit : limit * 5,
+                cursor,
+            }),
             signal ? { signal } : {},
         );
     const pages = useInfiniteQuery({
@@ -73,6 +80,7 @@ export function useFeed<T extends { id: string | number }>(read: Read, limit = 1
     const sight = useRef({ first: 0, last: 0, isAtTop: true });
     const [waiting, setWaiting] = useState<{ newer: T[]; gap: boolean }>({ newer: [], gap: false });
     const [gone, setGone] = useState(none);
+    const [turn, setTurn] = useState(0);
     const change = useCallback(
         (to: (old: Pages<T>) => Pages<T>) =>
             client.setQueryData<Pages<T>>(pagesKey, (old) => (old ? to(old) : old)),
@@ -137,7 +145,9 @@ export function useFeed<T extends { id: string | number }>(read: Read, limit = 1
         newer: waiting.newer.length,
         isFar: waiting.gap,
         gone,
+        turn,
         show: () => {
+            setTurn(turn + 1);
             setGone(none);
             if (waiting.gap || gone.size > 0)
                 void client.resetQueries({ queryKey: pagesKey, exact: true });

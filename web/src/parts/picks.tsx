@@ -1,5 +1,5 @@
 /* Filters that choose from a list: some of many, or a time. They tell the address, as parts/filters.tsx does. */
-import { Button, Checkbox, Menu, Select } from '@mantine/core';
+import { Button, Menu, Select } from '@mantine/core';
 import { IconChevronDown, IconX } from '@tabler/icons-react';
 import { splitValues, toggleValue, type FilterField } from '../logic/list-filters.ts';
 import { lookOf } from './status.tsx';
@@ -40,21 +40,13 @@ export function PickMany({
             </Menu.Target>
             <Menu.Dropdown>
                 {(field.values ?? []).map((one) => (
-                    <Menu.Item
+                    <Menu.CheckboxItem
                         key={one}
-                        role="menuitemcheckbox"
-                        aria-checked={chosen.includes(one)}
-                        leftSection={
-                            <Checkbox.Indicator
-                                size="xs"
-                                checked={chosen.includes(one)}
-                                aria-hidden
-                            />
-                        }
-                        onClick={() => onChange(toggleValue(field, value, one))}
+                        checked={chosen.includes(one)}
+                        onChange={() => onChange(toggleValue(field, value, one))}
                     >
                         {wordOf(one)}
-                    </Menu.Item>
+                    </Menu.CheckboxItem>
                 ))}
                 {chosen.length > 0 && (
                     <>

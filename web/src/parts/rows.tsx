@@ -36,6 +36,8 @@ export interface RowsProps<T> {
     height?: number;
     /** Told the first and last line in sight, and whether the list is at its top. */
     look?: (first: number, last: number, isAtTop: boolean) => void;
+    /** When it changes, the list goes to its top. */
+    turn?: number;
     /** Shown faintly: a row that is on its way out. */
     isDim?: (row: T) => boolean;
 }
@@ -67,7 +69,10 @@ export function Rows<T>(props: RowsProps<T>) {
     }, [hasMore, more, last, items.length]);
 
     const isAtTop = (virtual.scrollOffset ?? 0) < rowHeight;
-    const { look } = props;
+    const { look, turn } = props;
+    useEffect(() => {
+        if (turn) place.current?.scrollTo({ top: 0 });
+    }, [turn]);
     useEffect(() => {
         if (!look || !virtual.range) return;
         look(virtual.range.startIndex, virtual.range.endIndex, isAtTop);

@@ -121,6 +121,7 @@ function Log() {
                         isMoreComing={feed.isMoreComing}
                         more={feed.more}
                         look={feed.look}
+                        turn={feed.turn}
                     />
                 </div>
             )}

@@ -54,7 +54,7 @@ function Card({ installation }: { installation: Installation }) {
         <section className="frame budget" aria-labelledby={id}>
             <div className="budget-head">
                 <h2 id={id}>
-                    <Name>{budget.account ?? String(installation.id)}</Name>{' '}
+                    <Name>{budget.account || String(installation.id)}</Name>{' '}
                     <span className="quiet">
                         {budget.repositories === 1
                             ? '1 repository'

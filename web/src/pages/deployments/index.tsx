@@ -135,6 +135,7 @@ export default function Deployments() {
                         isMoreComing={feed.isMoreComing}
                         more={feed.more}
                         look={feed.look}
+                        turn={feed.turn}
                         isDim={(run) => feed.gone.has(run.id)}
                     />
                 </div>

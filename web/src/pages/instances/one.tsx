@@ -227,7 +227,7 @@ function Others(props: {
     none: string;
 }) {
     return (
-        <section>
+        <section aria-label={props.title}>
             <h2>{props.title}</h2>
             {props.rows.length === 0 && <p className="quiet">{props.none}</p>}
             <ul className="plain">
@@ -285,6 +285,7 @@ function Runs({ instance }: { instance: InstanceWhole }) {
                 isMoreComing={feed.isMoreComing}
                 more={feed.more}
                 look={feed.look}
+                turn={feed.turn}
             />
         </div>
     );

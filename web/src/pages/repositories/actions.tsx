@@ -299,6 +299,7 @@ function Runs({ repository, may }: { repository: Repository; may: boolean }) {
                 isMoreComing={feed.isMoreComing}
                 more={feed.more}
                 look={feed.look}
+                turn={feed.turn}
             />
         </div>
     );

@@ -42,6 +42,7 @@ export function Overview({ repository }: { repository: Repository }) {
                 isMoreComing={feed.isMoreComing}
                 more={feed.more}
                 look={feed.look}
+                turn={feed.turn}
                 isDim={(batch) => feed.gone.has(batch.id)}
             />
         </div>

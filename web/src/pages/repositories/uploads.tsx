@@ -46,6 +46,7 @@ export function UploadsTab({ repository }: { repository: Repository }) {
                 isMoreComing={feed.isMoreComing}
                 more={feed.more}
                 look={feed.look}
+                turn={feed.turn}
             />
         </div>
     );

@@ -106,6 +106,7 @@ export function WebhooksTab({ repository }: { repository: Repository }) {
                         isMoreComing={feed.isMoreComing}
                         more={feed.more}
                         look={feed.look}
+                        turn={feed.turn}
                         isDim={(fact) => feed.gone.has(fact.id)}
                     />
                 </div>
