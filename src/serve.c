@@ -487,6 +487,11 @@ int serve_main(int argc, char **argv)
         stop_all(&s);
         return code;
     }
+    /* before the word that everybody waits for */
+    if (s.welcome.len)
+        log_info("nobody has an account yet: open this address to make the first one",
+                 LS("welcome", arena_print(s.mem, PRI_STR "/welcome#code=" PRI_STR,
+                                           FMT_STR(s.public_url), FMT_STR(s.welcome))));
     log_info("serving", LS("url", own_url(&s)), LS("workspace", s.workspace),
              LS("version", STR(SIGNALBOX_VERSION)),
              LZ("app", s.app_id ? "configured" : "none yet"));
@@ -494,10 +499,6 @@ int serve_main(int argc, char **argv)
         log_info("no GitHub App yet: open this address to create one",
                  LS("setup", arena_print(s.mem, PRI_STR "/setup?code=" PRI_STR,
                                          FMT_STR(s.public_url), FMT_STR(s.setup_code))));
-    if (s.welcome.len)
-        log_info("nobody has an account yet: open this address to make the first one",
-                 LS("welcome", arena_print(s.mem, PRI_STR "/welcome#code=" PRI_STR,
-                                           FMT_STR(s.public_url), FMT_STR(s.welcome))));
     dl_iterate_phdr(let_code_go, NULL);
     while (read(signals, &info, sizeof info) < 0 && errno == EINTR) {
     }

@@ -139,6 +139,9 @@ bool path_is_ours(str path);
 /* May this caller operate in this repository? ERR_DENIED says why not. Asks the forge. */
 bool call_may_operate(struct call *c, int64_t repository_id) MUST_CHECK;
 bool call_may_lock(struct call *c, str key) MUST_CHECK;
+/* A worker is about to wait for a forge: not all of them at once; ERR_BUSY. */
+bool outside_enter(struct call *c) MUST_CHECK;
+void outside_leave(struct call *c);
 
 /* rights.c */
 /*
@@ -276,6 +279,7 @@ struct api {
     pthread_mutex_t      password_lock;
     pthread_cond_t       password_free;
     unsigned             passwords, passwords_waiting;  /* at work */
+    unsigned             outside;       /* workers that wait for a forge, for people */
     uint8_t              people_key[SHA256_BYTES];
     struct cached_lanes  lanes[LANES_CACHED];
     uint64_t             unknown[UNKNOWN_NAMES];

@@ -130,7 +130,7 @@ struct arrival {
     str    why;
     struct json told;
     struct person person;
-    bool   known;
+    bool   known, stranger;
     struct new_session session;
 };
 
@@ -235,6 +235,32 @@ static bool accept_invitations(struct arrival *x, struct db *db, struct arena *m
     return true;
 }
 
+#define BY_ACCESS "has access to a repository at GitHub"
+
+/* Who came in by what he can see over there, and sees it no more, goes. */
+static bool leave_installed(struct arrival *x, struct db *db, struct arena *mem, struct err *e)
+{
+    struct membership *all;
+    struct json id;
+    size_t n = 0;
+    if (x->known && !members_of(db, mem, x->person.id, &all, &n, e))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        bool sees = false;
+        for (struct json_iter it = json_iter(json_get(x->told, STR("installations")));
+             !sees && json_next(&it, mem, &(str){ 0 }, &id);) {
+            str workspace_id;
+            if (!people_workspace_of_installation(db, mem, json_i64_or(id, 0), &workspace_id, e))
+                return false;
+            sees = str_eq(workspace_id, all[i].workspace_id);
+        }
+        if (!sees && all[i].role == ROLE_MEMBER && str_eq(all[i].created_by, STR(BY_ACCESS)) &&
+            !members_remove(db, all[i].workspace_id, x->person.id, e))
+            return false;
+    }
+    return true;
+}
+
 /* Whoever can see a repository of ours over there. */
 static bool join_installed(struct arrival *x, struct db *db, struct arena *mem, struct err *e)
 {
@@ -245,7 +271,7 @@ static bool join_installed(struct arrival *x, struct db *db, struct arena *mem, 
         if (!people_workspace_of_installation(db, mem, json_i64_or(id, 0), &workspace_id, e))
             return false;
         if (workspace_id.len && !join(x, db, mem, workspace_id, ROLE_MEMBER,
-                                      STR("has access to a repository at GitHub"), e))
+                                      STR(BY_ACCESS), e))
             return false;
     }
     return true;
@@ -259,12 +285,14 @@ static bool arrive_body(struct db *db, struct arena *mem, void *arg, struct err 
     size_t n = 0;
     struct person told = x->person;
     if (!ensure_person(x, db, c->mem, e) || !accept_invitations(x, db, mem, e) ||
-        (c->api->config.sign_in_installed && !join_installed(x, db, mem, e)) ||
+        (c->api->config.sign_in_installed &&
+         !(join_installed(x, db, mem, e) && leave_installed(x, db, mem, e))) ||
         (x->known && !members_of(db, c->mem, x->person.id, &all, &n, e)))
         return false;
-    if (!n) {
+    x->stranger = n == 0;
+    if (x->stranger) {
         x->person = told;
-        return fail(e, ERR_SIGN_IN, PRI_STR " belongs to no workspace here", FMT_STR(told.login));
+        return true;
     }
     x->session.row.person = x->person;
     x->session.row.workspace_id = all[0].workspace_id;
@@ -295,12 +323,17 @@ enum outcome api_github_callback(struct call *c)
         return problem(c, "expired");
     if (error.len || !code.len)
         return problem(c, "denied");
-    if (!ask_who(c, &x, &t, code))
+    if (!outside_enter(c))
+        return FAILED;
+    bool told = ask_who(c, &x, &t, code);
+    outside_leave(c);
+    if (!told)
         return problem(c, "github");
     new_session_begin(c, &x.session);
-    if (!engine_write_wait(c->api->config.engine, arrive_body, &x, &c->err)) {
-        if (c->err.code != ERR_SIGN_IN)
-            return FAILED;
+    if (!engine_write_wait(c->api->config.engine, arrive_body, &x, &c->err))
+        return FAILED;
+    if (x.stranger) {
+        person_forget(c->api, STR_NONE);
         log_info("somebody unknown signed in at GitHub", LS("login", x.person.login));
         return problem(c, "stranger");
     }

@@ -9,7 +9,23 @@
 
 #include "base/clock.h"
 
-enum { RIGHT_FRESH_MS = 60000 };
+enum { RIGHT_FRESH_MS = 60000, OUTSIDE_MAX = 4 };
+
+bool outside_enter(struct call *c)
+{
+    pthread_mutex_lock(&c->api->lock);
+    bool ok = c->api->outside < OUTSIDE_MAX;
+    c->api->outside += ok;
+    pthread_mutex_unlock(&c->api->lock);
+    return ok || fail(&c->err, ERR_BUSY, "GitHub is slow to answer for others already: try again");
+}
+
+void outside_leave(struct call *c)
+{
+    pthread_mutex_lock(&c->api->lock);
+    c->api->outside--;
+    pthread_mutex_unlock(&c->api->lock);
+}
 
 struct ask {
     pthread_mutex_t lock;
@@ -101,7 +117,10 @@ static bool forge_writes(struct call *c, int64_t repository_id, bool *writes)
         return false;
     if (!found || !r.installation_id || !c->api->config.github)
         return true;
+    if (!outside_enter(c))
+        return false;
     ask_forge(c, &r, &x);
+    outside_leave(c);
     if (x.outcome != FORGE_OK && x.outcome != FORGE_NOT_FOUND && x.outcome != FORGE_NO_ACCESS &&
         x.outcome != FORGE_REFUSED)
         return fail(&c->err, ERR_UPSTREAM,

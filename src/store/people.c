@@ -169,7 +169,7 @@ bool members_of(struct db *db, struct arena *mem, str person_id, struct membersh
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-                  "select m.workspace_id, w.name, m.role from member m join workspace w on w.id = "
+                  "select m.workspace_id, w.name, m.role, m.created_by from member m join workspace w on w.id = "
                   "m.workspace_id where m.person_id = $1 order by m.created_ms, m.workspace_id limit "
                   "500",
                   ARGS(A(person_id))))
@@ -179,7 +179,8 @@ bool members_of(struct db *db, struct arena *mem, str person_id, struct membersh
     for (size_t i = 0; i < r.count; i++)
         (*at)[i] = (struct membership){.workspace_id = row_str(&r, i, 0),
                                        .workspace = row_str(&r, i, 1),
-                                       .role = role_read(row_str(&r, i, 2))};
+                                       .role = role_read(row_str(&r, i, 2)),
+                                       .created_by = row_str(&r, i, 3)};
     return true;
 }
 

@@ -52,7 +52,7 @@ bool members_remove(struct db *db, str workspace_id, str person_id, struct err *
 /* Owners of the workspace; on PostgreSQL it waits for others who change them. */
 bool members_owners(struct db *db, struct arena *mem, str workspace_id, int64_t *out,
                     struct err *e) MUST_CHECK;
-struct membership { str workspace_id, workspace; enum role role; };
+struct membership { str workspace_id, workspace, created_by; enum role role; };
 /* Oldest first; *at is there for count. */
 bool members_of(struct db *db, struct arena *mem, str person_id, struct membership **at,
                 size_t *count, struct err *e) MUST_CHECK;

@@ -259,4 +259,14 @@ for (const kind of databases)
             assert.equal(mona.me['role'], 'member');
             assert.equal(mona.me['person'].login, 'mona');
         });
+
+        it('is none any more when they sign in without that access', async () => {
+            const repo = await house.repo('left');
+            await house.sim.addUser(repo.full_name, 'lea', 'read');
+            const lea = await house.signInWithGithub('lea');
+            await house.sim.addUser(repo.full_name, 'lea', 'none');
+            const reply = await house.throughGithub('lea');
+            assert.equal(reply.headers['location'], '/sign-in?problem=stranger');
+            refused(await house.call('GET', '/api/v1/session', { browser: lea }), 401, 'InvalidToken');
+        });
     });

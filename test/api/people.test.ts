@@ -1,8 +1,8 @@
 /* People: the first account, signing in and out, cookies, forged requests, guesses (atmos-pro.md §17.2; docs/security.md). */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { databases } from '../run/server.ts';
-import { House, type Browser, type Call, type Reply, type Value } from './house.ts';
+import { databases, Server } from '../run/server.ts';
+import { eventually, House, type Browser, type Call, type Reply, type Value } from './house.ts';
 
 const password = 'correct horse battery';
 const refused = (reply: Reply, status: number, tag: string) => {
@@ -251,6 +251,23 @@ for (const kind of databases) {
             assert.match(String(reply.headers['set-cookie']), /^signalbox_session=; Path=\/; Max-Age=0;/);
             refused(await as(browser, 'GET', '/api/v1/session'), 401, 'InvalidToken');
         });
+
+        if (kind.name === 'PostgreSQL')
+            it('are out on other servers within seconds', async () => {
+                const other = new Server(house.database, { settings: house.server.settings });
+                other.settings['listen'] = '127.0.0.1:0';
+                await other.start();
+                try {
+                    const browser = await house.signIn('Ada Lovelace');
+                    const there = () =>
+                        house.call('GET', '/api/v1/session', { browser, url: other.url });
+                    assert.equal((await there()).status, 200);
+                    await as(browser, 'DELETE', '/api/v1/session');
+                    await eventually(async () => refused(await there(), 401, 'InvalidToken'));
+                } finally {
+                    await other.stop();
+                }
+            });
 
         it('look at no workspace that they do not belong to', async () => {
             const to = (workspaceId: string) =>
