@@ -13,13 +13,19 @@
 struct audit_entry audit_of(struct call *c, int64_t repository_id, str action, str target_type,
                             str target)
 {
+    /* Logins change hands, and a local account may be called like one of a forge. */
+    str metadata = c->who.kind == CALLER_PERSON
+                       ? arena_print(c->mem, "{\"personId\":\"" PRI_STR "\"}",
+                                     FMT_STR(c->who.person_id))
+                       : STR_NONE;
     return (struct audit_entry){.workspace_id = c->who.workspace_id,
                                 .repository_id = repository_id,
                                 .action = action,
                                 .actor_type = c->who.type,
                                 .actor = c->who.name,
                                 .target_type = target_type,
-                                .target = target};
+                                .target = target,
+                                .metadata = metadata};
 }
 
 bool call_path_repository(struct call *c, struct repository *r)

@@ -225,8 +225,12 @@ for (const kind of databases)
             refused(await house.call('POST', '/api/v1/welcome', { body }), 409, 'Conflict');
         });
 
-        it('everything of that stands in the audit', async () => {
-            const seen = new Set((await house.all('/api/v1/audit')).map((row) => row['action']));
+        it('everything of that stands in the audit, with who it was', async () => {
+            const rows = await house.all('/api/v1/audit');
+            const invited = rows.find((row) => row['action'] === 'member.invited')!;
+            assert.deepEqual(invited['actor'], { type: 'person', id: 'olga' });
+            assert.deepEqual(invited['metadata'], { personId: idOf(owner) });
+            const seen = new Set(rows.map((row) => row['action']));
             for (const action of [
                 'member.invited',
                 'member.joined',
