@@ -8,19 +8,22 @@
 #include "domain/action_run.h"
 #include "domain/mask.h"
 #include "store/actions.h"
+#include "store/batches.h"
 #include "store/lanes.h"
 #include "store/secrets.h"
 
 enum { CALLBACK_BYTES_MAX = 256 << 10, CALLBACK_DEPTH_MAX = 16, TOKEN_BYTES_MAX = 256 };
 
-static bool show_run(struct call *c, str workspace_id, str id)
+/* of_node: the run of a node, which a runner reports like those of actions. */
+static bool show_run(struct call *c, str workspace_id, str id, bool of_node)
 {
     struct query q = { .workspace_id = workspace_id };
     bool found = false;
     struct db *db = call_read(c);
     if (!db)
         return false;
-    bool ok = query_action_run(db, c->mem, &q, id, &c->data, &found, &c->err);
+    bool ok = of_node ? query_run(db, c->mem, &q, id, &c->data, &found, &c->err)
+                      : query_action_run(db, c->mem, &q, id, &c->data, &found, &c->err);
     engine_read_done(c->api->config.engine, db);
     return ok && (found || fail(&c->err, ERR_NOT_FOUND, "the run is gone"));
 }
@@ -31,8 +34,12 @@ static enum outcome shown(struct call *c, enum outcome o, str note, str workspac
     struct json v;
     if (o != ANSWERED || !note.len)
         return o;
-    if (!json_parse(c->mem, note, 0, &v, &c->err) ||
-        !show_run(c, workspace_id, json_str(json_get(v, STR("run")), c->mem)))
+    if (!json_parse(c->mem, note, 0, &v, &c->err))
+        return FAILED;
+    str node_run = json_str(json_get(v, STR("nodeRun")), c->mem);
+    if (!show_run(c, workspace_id,
+                  node_run.len ? node_run : json_str(json_get(v, STR("run")), c->mem),
+                  node_run.len > 0))
         return FAILED;
     c->status = status;
     return ANSWERED;
@@ -166,22 +173,43 @@ static bool check_body(struct call *c)
            fail(&c->err, ERR_INVALID, "metadata must be an object");
 }
 
-struct callback { struct action_run_row run; str workspace_id; str *mask; size_t mask_count; };
+struct callback {
+    str id, workspace_id, *mask;
+    size_t mask_count;
+    int64_t repository_id;
+};
+
+/* The run of an action, or of a node: their ids are of one kind, and of no run twice. */
+static bool find_reported(struct call *c, struct db *db, str id, int64_t *repository_id)
+{
+    struct action_run_row run;
+    struct run_row node;
+    enum action_state state;
+    bool found;
+    if (!action_runs_get(db, c->mem, id, &run, &found, &c->err))
+        return false;
+    if (found) {
+        *repository_id = run.repository_id;
+        return (action_state_read(run.state, &state) && !action_state_ended(state)) ||
+               fail(&c->err, ERR_CONFLICT, "the run has ended: it is " PRI_STR, FMT_STR(run.state));
+    }
+    if (!runs_by_runner(db, c->mem, id, &node, &found, &c->err))
+        return false;
+    if (!found)
+        return fail(&c->err, ERR_NOT_FOUND, "there is no such run");
+    *repository_id = node.repository_id;
+    return !node.ended_ms || fail(&c->err, ERR_CONFLICT, "the run has ended: it is %s",
+                                  node_state_name(node.state));
+}
 
 static bool read_callback(struct call *c, struct db *db, str id, struct callback *x)
 {
     struct lane_repo repo;
-    enum action_state state;
     bool found;
-    if (!action_runs_get(db, c->mem, id, &x->run, &found, &c->err))
-        return false;
-    if (!found)
-        return fail(&c->err, ERR_NOT_FOUND, "there is no such run of an action");
-    if (!action_state_read(x->run.state, &state) || action_state_ended(state))
-        return fail(&c->err, ERR_CONFLICT, "the run has ended: it is " PRI_STR,
-                    FMT_STR(x->run.state));
-    if (!lanes_repo(db, c->mem, x->run.repository_id, &repo, &found, &c->err) ||
-        !secrets_values(db, c->mem, c->api->config.seal_key, x->run.repository_id, &x->mask,
+    x->id = id;
+    if (!find_reported(c, db, id, &x->repository_id) ||
+        !lanes_repo(db, c->mem, x->repository_id, &repo, &found, &c->err) ||
+        !secrets_values(db, c->mem, c->api->config.seal_key, x->repository_id, &x->mask,
                         &x->mask_count, &c->err))
         return false;
     x->workspace_id = repo.workspace_id;
@@ -200,7 +228,7 @@ static str callback_fact(struct call *c, struct callback *x)
     buf_init(&b, c->mem, (size_t)CALLBACK_BYTES_MAX * 8);
     json_out_init(&w, &b);
     json_begin_object(&w);
-    json_field_str(&w, STR("run"), x->run.id);
+    json_field_str(&w, STR("run"), x->id);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         json_field_str(&w, str_of(texts[i]),
                        mask_out(c->mem, json_str(json_get(c->body, str_of(texts[i])), c->mem),
@@ -226,6 +254,6 @@ enum outcome api_callback(struct call *c)
     if (!ok)
         return FAILED;
     enum outcome o =
-        call_fact(c, x.run.repository_id, "callback", callback_fact(c, &x), &note);
+        call_fact(c, x.repository_id, "callback", callback_fact(c, &x), &note);
     return shown(c, o, note, x.workspace_id, 200);
 }

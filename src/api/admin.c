@@ -60,27 +60,6 @@ static bool settings_of(struct arena *mem, str stored, struct repo_settings *s, 
     return !stored.len || (json_parse(mem, stored, 0, &v, e) && settings_merge(mem, v, s, e));
 }
 
-/* Only what differs is stored, so that a better default reaches everybody who did not choose. */
-static str settings_changed(struct arena *mem, const struct repo_settings *s)
-{
-    struct repo_settings d;
-    struct buf b;
-    struct json_out w;
-    settings_default(&d);
-    buf_init(&b, mem, 16 << 10);
-    json_out_init(&w, &b);
-    json_begin_object(&w);
-#define PUT_I64(n)  json_field_i64(&w, STR(#n), s->n)
-#define PUT_BOOL(n) json_field_bool(&w, STR(#n), s->n != 0)
-#define X(field, kind, ...)     \
-    if (s->field != d.field)    \
-        PUT_##kind(field);
-    REPO_SETTINGS(X)
-#undef X
-    json_end_object(&w);
-    return buf_str(&b);
-}
-
 /* What the repository's file names counts (domain/settings_file.h). */
 static bool add_file(struct arena *mem, str file, struct repo_settings *s, struct err *e)
 {
@@ -135,7 +114,7 @@ static bool settings_body(struct db *db, struct arena *mem, void *arg, struct er
         c, x->repo.id, STR("repository.settings_changed"), STR("repository"),
         arena_print(mem, PRI_STR "/" PRI_STR, FMT_STR(x->repo.owner), FMT_STR(x->repo.name)));
     a.metadata = json_raw(c->body);
-    return repositories_set_settings(db, x->repo.id, settings_changed(mem, &x->now), e) &&
+    return repositories_set_settings(db, x->repo.id, settings_changed_json(mem, &x->now), e) &&
            audit_add(db, mem, &a, c->now_ms, e) &&
            add_file(mem, x->repo.file_settings, &x->now, e);
 }

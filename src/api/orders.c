@@ -12,6 +12,7 @@
  */
 #include "api/call.h"
 
+#include "domain/node_dispatch.h"
 #include "domain/workflow.h"
 #include "store/changes.h"
 #include "store/uploads_chunks.h"
@@ -299,6 +300,7 @@ static bool read_dispatch(struct call *c, struct dispatch_ask *d)
 {
     static const char *const known[] = {"repo", "stack",          "component", "workflow", "inputs",
                                         "sha",  "withDependents", "dryRun",    NULL};
+    str ignored;
     d->inputs = json_get(c->body, STR("inputs"));
     if (!only_known(c, known) || !read_text(c, "repo", true, 300, &d->repo) ||
         !read_text(c, "stack", true, 1024, &d->stack) ||
@@ -308,9 +310,11 @@ static bool read_dispatch(struct call *c, struct dispatch_ask *d)
         !read_flag(c, "withDependents", &d->dependents) || !read_flag(c, "dryRun", &d->dry_run) ||
         !check_inputs(c, d->inputs))
         return false;
-    return workflow_name_ok(d->workflow) ||
+    /* Which of the two it has to be, the lane knows. */
+    return workflow_name_ok(d->workflow) || node_workflow(d->workflow, &ignored) ||
            fail(&c->err, ERR_INVALID,
-                "workflow must be the bare name of a .yml or .yaml file under .github/workflows");
+                "workflow must be the bare name of a .yml or .yaml file under .github/workflows, or "
+                "of a workflow of the atmos CLI");
 }
 
 enum outcome api_dispatch(struct call *c)

@@ -52,11 +52,9 @@ static bool repo_path(struct cli *c, const char *rest, str *path)
 
 static const struct {
     const char *name, *doc;
-    bool flag;
+    enum { I64, BOOL, EXECUTOR, NAME } kind;
 } settings[] = {
-#define FLAG_I64                                            false
-#define FLAG_BOOL                                           true
-#define X(field, kind, otherwise, least, most, group, text) {#field, text, FLAG_##kind},
+#define X(field, kind, otherwise, least, most, group, text) {#field, text, kind},
     REPO_SETTINGS(X)
 #undef X
 };
@@ -156,15 +154,18 @@ static bool put_setting(struct cli *c, struct json_out *w, str given)
         names[i] = str_of(settings[i].name);
         if (!str_eq(name, names[i]))
             continue;
-        if (settings[i].flag ? !truth_of(value, &yes)
-                             : !str_to_i64(value, INT64_MIN, INT64_MAX, &n))
+        bool flag = settings[i].kind == BOOL, number = settings[i].kind == I64;
+        if ((flag && !truth_of(value, &yes)) ||
+            (number && !str_to_i64(value, INT64_MIN, INT64_MAX, &n)))
             return fail(&c->err, ERR_INVALID, "%s must be %s, got " PRI_STR, settings[i].name,
-                        settings[i].flag ? "true or false" : "a whole number",
+                        flag ? "true or false" : "a whole number",
                         FMT_STR(safe(c, str_sub(value, 0, 60))));
-        if (settings[i].flag)
+        if (flag)
             json_field_bool(w, name, yes);
-        else
+        else if (number)
             json_field_i64(w, name, n);
+        else
+            json_field_str(w, name, value);     /* the server knows what it may be */
         return true;
     }
     str near = nearest_word(name, names, COUNT(names));

@@ -3,6 +3,7 @@
  * (runner.md §3.3). What is made here has secrets in clear.
  */
 #include "domain/action.h"
+#include "domain/node_dispatch.h"
 #include "domain/text.h"
 
 static str roots_of(struct arena *mem, const struct action *a, const struct action_send *s)
@@ -58,16 +59,6 @@ static bool resolved(struct arena *mem, const struct interpolation *in, struct j
     return interpolate_json(mem, in, v, &text, e) && json_parse(mem, text, 0, out, e);
 }
 
-/*
- * The runner ends a run before its time is over here, so that its word comes and not silence: 55
- * minutes of 60 (§10 no. 12).
- */
-static int64_t runner_minutes(const struct action *a)
-{
-    int64_t minutes = a->timeout_ms / 60000, less = minutes / 12 > 1 ? minutes / 12 : 1;
-    return minutes - less > 1 ? minutes - less : 1;
-}
-
 static void field_text(struct arena *mem, struct json_out *w, struct json t, const char *name)
 {
     str text = json_str(json_get(t, str_of(name)), mem);
@@ -95,7 +86,7 @@ static str body_of(struct arena *mem, const struct action *a, const struct actio
     field_text(mem, &w, t, "ref");
     if (json_bool_or(json_get(t, STR("dryRun")), false))
         json_field_bool(&w, STR("dryRun"), true);
-    json_field_i64(&w, STR("timeoutMinutes"), runner_minutes(a));
+    json_field_i64(&w, STR("timeoutMinutes"), runner_minutes(a->timeout_ms));
     json_field_bool(&w, STR("progress"), true);
     json_field_str(&w, STR("action"), a->name);
     json_field_str(&w, STR("project"), s->repository);

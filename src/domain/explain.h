@@ -43,6 +43,7 @@
     X(LOCKED,             "locked",             "Somebody holds a lock on the instance.") \
     X(LIVE_RUN,           "live_run",           "A run of the same instance is live elsewhere.") \
     X(WAITS_FOR_BUDGET,   "waits_for_budget",   "The batch goes in parts; its share is used up.") \
+    X(RUNNER_FULL,        "runner_full",        "Its runner takes no more runs at the moment.") \
     X(DISPATCHING,        "dispatching",        "The dispatch call is under way.") \
     X(CALL_LOST,          "call_lost",          "The answer was lost: its run is looked for.") \
     X(QUEUED,             "queued",             "The forge has it; no runner has taken it.") \

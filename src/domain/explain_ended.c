@@ -87,7 +87,8 @@ static void say_failed(struct telling *t, uint32_t node)
               : ours ? arena_print(t->mem, "gave no result within " PRI_STR
                                    " (setting run_timeout_minutes) and was given up",
                                    FMT_STR(duration_write(t->mem, t->b->run_timeout_ms)))
-                     : STR("was stopped by GitHub because its time was over");
+                     : t->b->on_runner ? STR("was stopped by the runner because its time was over")
+                                       : STR("was stopped by GitHub because its time was over");
     struct reason *r = tell_about(t, node, late ? REASON_TIMED_OUT : REASON_FAILED,
                            arena_print(t->mem, PRI_STR PRI_STR PRI_STR PRI_STR PRI_STR,
                                        FMT_STR(how), FMT_STR(ended_text(t, v)),
@@ -122,7 +123,8 @@ static str who_stopped(const struct telling *t)
 {
     const struct batch_view *b = t->b;
     if (!b->cancelled)
-        return STR(": its run was cancelled on GitHub");
+        return t->b->on_runner ? STR(": its run was cancelled on the runner")
+                               : STR(": its run was cancelled on GitHub");
     if (b->stopped_by.len)
         return arena_print(t->mem, ": " PRI_STR " cancelled the batch",
                            FMT_STR(text_plain(t->mem, b->stopped_by, NAME_CHARS_MAX)));

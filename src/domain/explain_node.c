@@ -28,7 +28,15 @@ static bool is_put_back(const struct telling *t, const struct node_view *n)
     return n->not_before_ms > t->now_ms;
 }
 
-static bool is_lock(const struct node_view *n) { return !n->blocked_by.len && !n->waits_for_budget; }
+static bool is_lock(const struct node_view *n)
+{
+    return !n->blocked_by.len && !n->waits_for_budget && !n->waits_for_runner.len;
+}
+
+static const char *where(const struct telling *t)
+{
+    return t->b->on_runner ? "the runner" : "GitHub";
+}
 
 str state_text(const struct telling *t, uint32_t node)
 {
@@ -38,7 +46,8 @@ str state_text(const struct telling *t, uint32_t node)
     case NODE_RUNNING:
         return arena_print(t->mem, ", running" PRI_STR PRI_STR,
                            FMT_STR(since_text(t, n->started_ms)), FMT_STR(usually(t, n)));
-    case NODE_QUEUED: return plain_cat(t->mem, STR(", queued at GitHub"), since);
+    case NODE_QUEUED:
+        return arena_print(t->mem, ", queued at %s" PRI_STR, where(t), FMT_STR(since));
     case NODE_DISPATCHING: return plain_cat(t->mem, STR(", being dispatched"), since);
     case NODE_CANCELLING: return plain_cat(t->mem, STR(", being cancelled"), since);
     case NODE_APPROVAL: return plain_cat(t->mem, STR(", waiting for a reviewer"), since);
@@ -50,6 +59,8 @@ str state_text(const struct telling *t, uint32_t node)
     case NODE_BLOCKED:
         if (n->waits_for_budget)
             return STR(", waiting for budget");
+        if (n->waits_for_runner.len)
+            return STR(", waiting for a full runner");
         if (!is_lock(n))
             return arena_print(t->mem, ", behind a live run of " PRI_STR,
                                FMT_STR(text_plain(t->mem, n->blocked_by, NAME_CHARS_MAX)));
@@ -97,7 +108,8 @@ struct reason *tell_about(struct telling *t, uint32_t node, enum reason_code cod
 
 static const char *put_back_why(str code)
 {
-    return str_eq(code, STR("rate_limited")) ? "GitHub limits our calls"
+    return str_eq(code, STR("runner_away"))  ? "the runner could not be reached"
+         : str_eq(code, STR("rate_limited")) ? "GitHub limits our calls"
                                              : "GitHub could not be reached";
 }
 
@@ -203,10 +215,31 @@ static void say_locked(struct telling *t, uint32_t node, struct numbers *n)
     r->numbers = numbers_end(n);
 }
 
+static void say_full(struct telling *t, uint32_t node)
+{
+    const struct node_view *v = &t->b->node[node];
+    struct numbers n;
+    struct reason *r = tell_about(
+        t, node, REASON_RUNNER_FULL,
+        arena_print(t->mem, "waits for runner " PRI_STR ", which has as many runs waiting as it "
+                    "takes" PRI_STR,
+                    FMT_STR(text_plain(t->mem, v->waits_for_runner, NAME_CHARS_MAX)),
+                    FMT_STR(waits_behind(t, node))),
+        &n);
+    r->change = STR("it goes by itself when the runner takes runs again, which is tried every few "
+                    "seconds; its settings MAX_CONCURRENT_RUNS and MAX_QUEUE say how many");
+    number_text(&n, "runner", v->waits_for_runner);
+    r->numbers = numbers_end(&n);
+}
+
 static void say_blocked(struct telling *t, uint32_t node)
 {
     const struct node_view *v = &t->b->node[node];
     struct numbers n;
+    if (v->waits_for_runner.len) {
+        say_full(t, node);
+        return;
+    }
     if (is_lock(v)) {
         say_locked(t, node, &n);
         return;
@@ -258,7 +291,9 @@ static void say_dispatching(struct telling *t, uint32_t node)
     r->until_ms = v->call_at_ms > t->now_ms ? v->call_at_ms : 0;
     r->change = lost ? STR("the run is found, or it is sure that there is none: then it is sent "
                            "again under the same id")
-                     : STR("GitHub's answer, which takes seconds");
+                     : t->b->on_runner
+                           ? STR("the runner's answer; until then it is sent again as it was, and runs once")
+                           : STR("GitHub's answer, which takes seconds");
     number_put(&n, "tries", v->call_tries > 0 ? v->call_tries : -1);
     r->numbers = numbers_end(&n);
 }
@@ -270,12 +305,18 @@ static void say_queued(struct telling *t, uint32_t node)
     int64_t since_ms = v->sent_ms ? v->sent_ms : v->changed_ms;
     struct reason *r =
         tell_about(t, node, REASON_QUEUED,
-            arena_print(t->mem, "is queued at GitHub" PRI_STR ": no runner has taken it yet"
-                        PRI_STR, FMT_STR(since_text(t, since_ms)), FMT_STR(waits_behind(t, node))),
+            arena_print(t->mem, "is queued at %s" PRI_STR ": %s" PRI_STR, where(t),
+                        FMT_STR(since_text(t, since_ms)),
+                        t->b->on_runner ? "others run there, or its stack is taken"
+                                        : "no runner has taken it yet",
+                        FMT_STR(waits_behind(t, node))),
             &n);
     r->since_ms = since_ms;
-    r->change = STR("a runner with the labels of its workflow becomes free; also look at the "
-                    "workflow's concurrency group");
+    r->change = t->b->on_runner
+                    ? STR("a run ends there: its setting MAX_CONCURRENT_RUNS says how many go at once, "
+                          "and of one stack only one does")
+                    : STR("a runner with the labels of its workflow becomes free; also look at the "
+                          "workflow's concurrency group");
     r->numbers = numbers_end(&n);
 }
 

@@ -245,7 +245,8 @@ static void mix_number(uint64_t *h, int64_t n) { mix(h, (str){ (const char *)&n,
 static void digest_node(uint64_t *h, const struct node_view *n)
 {
     uint32_t told = (uint32_t)STORIES_FAILED | (uint32_t)STORIES_WAITING;
-    if (!(told & STATE_BIT(n->state)))
+    /* whoever waits for a full runner is let go to try, and comes back: that may wait */
+    if (!(told & STATE_BIT(n->state)) || n->waits_for_runner.len)
         return;
     const str field[] = { n->component,  n->stack,        n->workflow,  n->error_code,
                           n->error_text, n->lock_message, n->blocked_by };

@@ -32,6 +32,7 @@ struct node_view {
     bool            waits_for_budget;   /* BLOCKED: the installation's budget gives it no call yet */
     int64_t         budget_until_ms;    /* … and when it is given out again; 0: not known */
     str             blocked_url;        /* of the run in blocked_by */
+    str             waits_for_runner;   /* BLOCKED: this registered runner is full */
     str             call_note;          /* DISPATCHING: what came of the call so far */
     int64_t         call_tries, call_at_ms;     /* tries of it; when the next one is due */
     /* plan counts, when the CLI reported them */
@@ -71,6 +72,7 @@ struct batch_view {
     int64_t          ready_before;      /* ready nodes of batches that go first */
     int64_t          run_timeout_ms;    /* a run without a result is given up after so long */
     bool             strict;            /* plans behind a failed plan are skipped */
+    bool             on_runner;         /* its nodes run on a registered runner, not at GitHub */
     bool             app_gone;          /* the App is removed or suspended: nothing is sent */
     bool             cancelled;
     str              stopped_by; int64_t stopped_ms;    /* who cancelled it, when it was a person */

@@ -238,6 +238,8 @@ static int by_lock(const struct node_view *a, const struct node_view *b)
 {
     int c = by_text(a->blocked_by, b->blocked_by);
     if (c == 0)
+        c = by_text(a->waits_for_runner, b->waits_for_runner);
+    if (c == 0)
         c = order_number(a->lock_expires_ms, b->lock_expires_ms);
     if (c == 0)
         c = by_text(a->lock_message, b->lock_message);

@@ -160,6 +160,11 @@ static str lock_words(struct arena *mem, const struct summary *s, const uint32_t
         return arena_print(mem, "%s for %s to end, then %s by %s.", count == 1 ? "waits" : "wait",
                            z(words_sentence(mem, n->blocked_by, NAME_CHARS_MAX)),
                            count == 1 ? "goes on" : "go on", count == 1 ? "itself" : "themselves");
+    if (n->waits_for_runner.len)
+        return arena_print(mem, "%s for runner %s, which is full, then %s by %s.",
+                           count == 1 ? "waits" : "wait",
+                           z(markdown_code(mem, n->waits_for_runner, NAME_CHARS_MAX)),
+                           count == 1 ? "goes on" : "go on", count == 1 ? "itself" : "themselves");
     str until = STR(""), actor = STR(""), message = STR("");
     if (n->lock_expires_ms > 0)
         until =

@@ -72,6 +72,8 @@ str table_cell_status(struct arena *mem, const struct summary *s, uint32_t node)
     if (n->state == NODE_BLOCKED && n->blocked_by.len)
         return arena_print(mem, "🔒 %swaits for %s", badge_words(n->badge),
                            z(words_sentence(mem, n->blocked_by, NAME_CHARS_MAX)));
+    if (n->state == NODE_BLOCKED && n->waits_for_runner.len)
+        return arena_print(mem, "⏳ %swaits for a full runner", badge_words(n->badge));
     return markdown_link(mem, status, n->run_url);
 }
 

@@ -246,6 +246,13 @@ const char *words_hint(str code)
         { STR_INIT("inputs_too_large"), "Shorten the inputs in `settings.pro`." },
         { STR_INIT("refused_by_forge"), "See what the forge answered, mend it, then re-run." },
         { STR_INIT("no_access"), "Give the App access to this repository, with Actions: write." },
+        { STR_INIT("bad_atmos_workflow"),
+          "Name a workflow of the atmos CLI in `settings.pro`, with or without `.yaml`." },
+        { STR_INIT("bad_variable"), "Rename the input in `settings.pro`." },
+        { STR_INIT("no_runner"),
+          "Register it with `signalbox runners set`, or name another one in the setting `runner`." },
+        { STR_INIT("runner_unreachable"), "Start the runner, or correct its endpoint." },
+        { STR_INIT("refused_by_runner"), "See what the runner answered, mend it, then re-run." },
         { STR_INIT("outcome_unknown"), "Look for the run at the forge before you re-run it." },
     };
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)

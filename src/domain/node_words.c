@@ -14,6 +14,9 @@ static str gate_words(struct arena *mem, str gate)
     str kind = json_str(json_get(v, STR("kind")), mem);
     if (str_eq(kind, STR("budget")))
         return STR("waits for the budget of its installation");
+    if (str_eq(kind, STR("runner")))
+        return arena_print(mem, "waits for runner " PRI_STR ", which is full",
+                           FMT_STR(json_str(json_get(v, STR("runner")), mem)));
     if (str_eq(kind, STR("run")))
         return arena_print(mem, "waits for a live run of " PRI_STR " on the same instance",
                            FMT_STR(json_str(json_get(v, STR("workflow")), mem)));

@@ -22,10 +22,23 @@
     X(threshold,                I64,   50, 1, 50000, "Threshold", "Stacks that a pull request's batch may dispatch without a person's word.") \
     X(rapid_push_hold,          BOOL,  0, 0, 1,      "Rapid pushes", "Pause a pull request that is pushed to in quick succession.") \
     X(rapid_pushes,             I64,   3, 1, 100,    "Rapid pushes", "Pushes within the window that do not pause yet.") \
-    X(rapid_push_minutes,       I64,   10, 1, 1440,  "Rapid pushes", "The window in which pushes are counted.")
+    X(rapid_push_minutes,       I64,   10, 1, 1440,  "Rapid pushes", "The window in which pushes are counted.") \
+    X(executor,                 EXECUTOR, 0, 0, 1,   "Dispatching", "Where nodes run: github_actions dispatches workflows there, runner sends them to the repository's runner.") \
+    X(runner,                   NAME,  0, 0, 64,     "Dispatching", "Name of the registered runner that nodes are sent to when executor is runner.")
 
+enum executor { EXECUTOR_GITHUB_ACTIONS, EXECUTOR_RUNNER, EXECUTOR_COUNT };
+const char *executor_name(enum executor x);     /* "github_actions", "runner" */
+
+enum { SETTING_NAME_BYTES_MAX = 64 };
+/* Ends in NUL, and is filled with them; empty: none. */
+struct setting_name { char text[SETTING_NAME_BYTES_MAX + 1]; };
+
+#define SETTING_IS_I64(name)      int64_t name;
+#define SETTING_IS_BOOL(name)     int64_t name;
+#define SETTING_IS_EXECUTOR(name) int64_t name;
+#define SETTING_IS_NAME(name)     struct setting_name name;
 struct repo_settings {
-#define X(name, ...) int64_t name;
+#define X(name, kind, ...) SETTING_IS_##kind(name)
     REPO_SETTINGS(X)
 #undef X
 };
@@ -39,7 +52,9 @@ void settings_default(struct repo_settings *out);
 bool settings_merge(struct arena *mem, struct json changes, struct repo_settings *s,
                     struct err *e) MUST_CHECK;
 str  settings_json(struct arena *mem, const struct repo_settings *s);
-/* The table itself: a JSON array of {name, type, default, min, max, doc, group}. */
+/* Only what differs from the defaults, so that a better default reaches everybody who did not choose. */
+str  settings_changed_json(struct arena *mem, const struct repo_settings *s);
+/* The table itself: a JSON array of {name, type, default, min, max, options, doc, group}. */
 str  settings_table_json(struct arena *mem);
 
 #endif

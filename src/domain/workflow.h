@@ -47,7 +47,12 @@ bool workflow_read(struct arena *mem, str yaml_text, struct workflow *out,
     X(DISPATCH_INPUTS_TOO_LARGE,     "inputs_too_large") \
     X(DISPATCH_REFUSED,              "refused_by_forge") \
     X(DISPATCH_NO_ACCESS,            "no_access") \
-    X(DISPATCH_OUTCOME_UNKNOWN,      "outcome_unknown")
+    X(DISPATCH_OUTCOME_UNKNOWN,      "outcome_unknown") \
+    X(DISPATCH_BAD_ATMOS_WORKFLOW,   "bad_atmos_workflow") \
+    X(DISPATCH_BAD_VARIABLE,         "bad_variable") \
+    X(DISPATCH_NO_RUNNER,            "no_runner") \
+    X(DISPATCH_RUNNER_AWAY,          "runner_unreachable") \
+    X(DISPATCH_REFUSED_BY_RUNNER,    "refused_by_runner")
 enum dispatch_error {
 #define X(id, ...) id,
     DISPATCH_ERRORS(X)

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "domain/node_dispatch.h"
 #include "domain/text.h"
 
 enum { PAYLOAD_CHARS_MAX = 65535, VALUE_BYTES_MAX = 1 << 20, SHOWN_CHARS = 80 };
@@ -329,4 +330,82 @@ enum dispatch_error workflow_inputs(struct arena *mem, const struct workflow *w,
     assert(out->count <= w->input_count);
     d = required_check(&f);
     return d == DISPATCH_OK ? size_check(&f, inputs_max) : d;
+}
+
+/* ---- variables of a runner: nothing declares them -------------------------------------------- */
+
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static bool variable_name_ok(str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!is_name_char(name.ptr[i]) || (i == 0 && name.ptr[i] >= '0' && name.ptr[i] <= '9'))
+            return false;
+    return name.len > 0 && name.len <= VARIABLE_NAME_MAX;
+}
+
+static enum dispatch_error variable_put(struct filling *f, str name, struct json v,
+                                        struct json_out *w)
+{
+    const struct workflow_input in = { .name = name, .type = STR_INIT("string") };
+    str value;
+    if (!variable_name_ok(name))
+        return refuse(f, DISPATCH_BAD_VARIABLE,
+                      arena_print(f->mem,
+                                  "Input \"" PRI_STR "\" cannot be a variable on a runner: its name must "
+                                  "be of letters, digits and _, at most %d, and not begin with a "
+                                  "digit. Rename it in settings.pro.",
+                                  FMT_STR(text_plain(f->mem, name, SHOWN_CHARS)), VARIABLE_NAME_MAX));
+    enum dispatch_error d = value_make(f, &in, v, &value);
+    if (d == DISPATCH_OK)
+        json_field_str(w, name, value);
+    return d;
+}
+
+enum dispatch_error node_variables(struct arena *mem, const struct instance *i,
+                                   struct json configured, str sha, str run_id, str *out, str *why)
+{
+    const struct { str name, value; } ours[] = {
+        { STR("sha"), sha },
+        { STR("atmos_component"), i->component },
+        { STR("atmos_stack"), i->stack },
+        { STR("atmos_pro_run_id"), run_id },
+    };
+    enum { OURS = sizeof ours / sizeof ours[0] };
+    struct filling f = { .mem = mem, .i = i, .sha = sha, .why = why };
+    struct buf b;
+    struct json_out w;
+    struct json v;
+    str name;
+    *why = STR_NONE;
+    if (json_count(configured) > VARIABLES_MAX - OURS)
+        return refuse(&f, DISPATCH_TOO_MANY_INPUTS,
+                      arena_print(mem, "%zu inputs are configured, but a runner takes at most %d; "
+                                  "remove some from settings.pro.",
+                                  json_count(configured), VARIABLES_MAX - OURS));
+    buf_init(&b, mem, VALUE_BYTES_MAX);
+    json_out_init(&w, &b);
+    json_begin_object(&w);
+    for (size_t k = 0; k < OURS; k++)
+        if (ours[k].value.len)
+            json_field_str(&w, ours[k].name, ours[k].value);
+    bool any = json_kind(configured) == JSON_OBJECT;
+    for (struct json_iter it = json_iter(configured); any && json_next(&it, mem, &name, &v);) {
+        bool taken = false;
+        for (size_t k = 0; k < OURS; k++)
+            taken = taken || str_eq(name, ours[k].name);
+        enum dispatch_error d = taken ? DISPATCH_OK : variable_put(&f, name, v, &w);
+        if (d != DISPATCH_OK)
+            return d;
+    }
+    json_end_object(&w);
+    *out = buf_str(&b);
+    return b.len <= PAYLOAD_CHARS_MAX
+               ? DISPATCH_OK
+               : refuse(&f, DISPATCH_INPUTS_TOO_LARGE,
+                        arena_print(mem, "The variables have more than %d bytes in all; shorten the "
+                                    "inputs in settings.pro.", PAYLOAD_CHARS_MAX));
 }

@@ -178,16 +178,15 @@ static bool open_secret(void *ctx, str name, str *value, bool *found, struct err
     return true;
 }
 
-static bool callback_of(struct step *s, const struct action_run_row *r, struct action_send *out,
-                        struct err *e)
+bool action_callback(struct step *s, str run_id, int64_t expires_ms, str *url, str *token,
+                     struct err *e)
 {
     const uint8_t *key = s->en->config.callback_key;
     if (!key)
         return fail(e, ERR_INTERNAL, "this server has no key to make tokens with");
-    out->callback_token = action_token(s->mem, (str){ (const char *)key, SHA256_BYTES }, r->id,
-                                       r->expires_ms);
-    out->callback_url = arena_print(s->mem, PRI_STR "/action-runs/" PRI_STR "/callback",
-                                    FMT_STR(s->en->public_url), FMT_STR(r->id));
+    *token = action_token(s->mem, (str){ (const char *)key, SHA256_BYTES }, run_id, expires_ms);
+    *url = arena_print(s->mem, PRI_STR "/action-runs/" PRI_STR "/callback",
+                       FMT_STR(s->en->public_url), FMT_STR(run_id));
     return true;
 }
 
@@ -207,7 +206,8 @@ static bool assemble(struct step *s, const struct action_run_row *r, struct open
                                   FMT_STR(s->lane->repo.name)),
     };
     o->s = s;
-    if (!definition_of(s, r, &a, e) || !callback_of(s, r, &send, e))
+    if (!definition_of(s, r, &a, e) || !action_callback(s, r->id, r->expires_ms, &send.callback_url,
+                                                        &send.callback_token, e))
         return false;
     if (a.runner.len) {
         if (!runners_get(s->db, s->mem, s->lane->id, a.runner, &runner, &found, e))
@@ -257,7 +257,8 @@ static bool prepare_dispatch(struct step *s, const struct effect *f, struct acti
                                                        .token = d.token,
                                                        .body = d.body,
                                                        .mask = o->value,
-                                                       .mask_count = o->count });
+                                                       .mask_count = o->count },
+                      STR(""));
     return true;
 }
 
@@ -279,7 +280,8 @@ static bool prepare_stop(struct step *s, const struct effect *f, struct action_r
                       &(struct runner_call){ .url = endpoint_route(s->mem, d.endpoint, route),
                                              .token = d.token,
                                              .mask = o->value,
-                                             .mask_count = o->count });
+                                             .mask_count = o->count },
+                      STR(""));
     return true;
 }
 
@@ -400,6 +402,17 @@ static enum action_event event_of(struct step *s, const struct action_run_row *r
                                                                            : ACTION_FAIL;
 }
 
+static bool callback_of_node(struct step *s, struct json body, str *note, struct err *e)
+{
+    struct run_row r;
+    bool found;
+    if (!runs_by_runner(s->db, s->mem, json_str(json_get(body, STR("run")), s->mem), &r, &found, e))
+        return false;
+    if (!found || r.repository_id != s->lane->id)
+        return fail(e, ERR_NOT_FOUND, "there is no such run");
+    return node_runner_heard(s, &r, body, note, e);
+}
+
 bool apply_callback(struct step *s, struct json body, str *note, struct err *e)
 {
     struct action_run_row r;
@@ -410,7 +423,7 @@ bool apply_callback(struct step *s, struct json body, str *note, struct err *e)
     if (!run_of(s, json_str(json_get(body, STR("run")), s->mem), &r, &found, e))
         return false;
     if (!found)
-        return fail(e, ERR_NOT_FOUND, "there is no such run of an action");
+        return callback_of_node(s, body, note, e);
     enum action_event ev = event_of(s, &r, status, metadata);
     if (ev == ACTION_FAIL && !error.len)
         error = STR("the runner says that it failed, and not why");

@@ -59,47 +59,21 @@ static bool node_of_run(struct step *s, str run_id, struct run_row *r, struct ho
            (!*found || hot_get(s, r->batch_seq, h, e));
 }
 
-/*
- * Surely no effect: the attempt is taken back, the node is ready again after a while. Nothing of it
- * exists anywhere, so its row goes too.
- */
+/* Nothing is wrong when it was the search that found none. */
 static bool put_back(struct step *s, const struct answer *a, struct err *e)
 {
     struct run_row r;
     struct hot *h;
-    bool found;
-    enum node_verdict verdict;
-    if (!node_of_run(s, a->effect.key, &r, &h, &found, e))
+    bool found, limited = a->outcome == FORGE_LIMITED, searched = a->outcome == FORGE_OK;
+    if (!runs_get(s->db, s->mem, a->effect.key, &r, &found, e))
         return false;
     if (!found)
         return end(s, a, false, STR("the run is gone"), e);
-    struct node_row *n = &h->node[r.position];
-    int64_t wait_ms = RETRY_FIRST_MS << (n->tries < 5 ? n->tries : 5);
-    if (wait_ms > RETRY_LAST_MS)
-        wait_ms = RETRY_LAST_MS;
-    /* spread them without chance: the same history gives the same times */
-    wait_ms += wait_ms * (int64_t)(r.position % 7) / 14;
-    int64_t at_ms = a->not_before_ms > s->now_ms ? a->not_before_ms : s->now_ms + wait_ms;
-    n->tries++;
-    n->run_id = STR_NONE;
-    s->run_ended = true;                /* another batch's node may have the instance meanwhile */
-    step_wake_at(s, at_ms);
-    if (!db_exec(s->db, e, NULL, "delete from run where id = $1", ARGS(A(r.id))) ||
-        !end(s, a, false, a->message, e) ||
-        !node_tell(s, h,
-                   (struct node_message){.event = NODE_PUT_BACK,
-                                         .node = (uint32_t)r.position,
-                                         .attempt = (uint32_t)r.attempt,
-                                         .not_before_ms = at_ms},
-                   &verdict, e))
-        return false;
-    if (a->outcome == FORGE_LIMITED && !budget_limited(s, h, e))
-        return false;
-    if (a->outcome == FORGE_OK)         /* of the search for it: nothing is wrong */
-        return nodes_save(s->db, h->row.seq, r.position, n, s->now_ms, e);
-    n->error_code = a->outcome == FORGE_LIMITED ? STR("rate_limited") : STR("forge_unreachable");
-    n->error_text = arena_copy(h->mem, a->message);
-    return nodes_save(s->db, h->row.seq, r.position, n, s->now_ms, e);
+    return end(s, a, false, a->message, e) &&
+           run_put_back(s, &r, a->not_before_ms,
+                        searched ? STR("") : limited ? STR("rate_limited") : STR("forge_unreachable"),
+                        searched ? STR("") : a->message, &h, e) &&
+           (!limited || budget_limited(s, h, e));
 }
 
 static bool refuse(struct step *s, const struct answer *a, enum dispatch_error code, str why,
@@ -503,13 +477,16 @@ bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
     if (str_eq(a.effect.kind, STR("dispatch")))
         return str_eq(a.call, STR("dispatch")) ? dispatch_answered(s, &a, e)
                                                : dispatch_looked_for(s, &a, e);
-    if (str_starts(a.effect.kind, STR("action_"))) {
-        struct runner_news n = { .message = a.message };
+    bool action = str_starts(a.effect.kind, STR("action_"));
+    if (action || str_starts(a.effect.kind, STR("runner_"))) {
+        struct runner_news n = { .message = a.message, .memo = a.memo, .result = a.result,
+                                 .code = json_str(json_get(body, STR("code")), s->mem) };
         int64_t outcome = json_i64_or(json_get(body, STR("runner")), RUNNER_REFUSED);
         n.outcome = outcome >= 0 && outcome <= RUNNER_REFUSED ? (enum runner_outcome)outcome
                                                               : RUNNER_REFUSED;
         n.wait_ms = json_i64_or(json_get(body, STR("waitMs")), 0);
-        return action_answered(s, &a.effect, &n, e);
+        return action ? action_answered(s, &a.effect, &n, e)
+                      : node_runner_answered(s, &a.effect, &n, e);
     }
     /* Who ordered something is told when it is given up. */
     bool last = str_eq(a.effect.kind, STR("permission")) && a.effect.attempts >= EFFECT_TRIES_MAX;

@@ -264,7 +264,7 @@ static bool reported_run(struct step *s, struct json body, struct run_row *r, bo
     struct db_rows rows;
     if (!db_query(s->db, s->mem, e, &rows,
                   "select id from run where repository_id = $1 and stack = $2 and component = $3 "
-                  "and ended_ms is null and forge_run_id is null limit 2",
+                  "and ended_ms is null and forge_run_id is null and runner = '' limit 2",
                   ARGS(A(s->lane->id), A(stack), A(component))))
         return false;
     if (rows.count != 1)

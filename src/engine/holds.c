@@ -141,7 +141,7 @@ static bool ask_pull(struct step *s, const struct hot *h, struct look *l, struct
 
 static bool ask_budget(struct step *s, struct hot *h, struct look *l, struct err *e)
 {
-    if (!s->lane->repo.installation_id || !s->en->config.forge)
+    if (!s->lane->repo.installation_id || !s->en->config.forge || on_runner(h))
         return true;
     l->q.budget = &l->budget;
     l->q.cost = budget_cost(h);

@@ -74,6 +74,9 @@ struct run_seen {
     char url[256];
 };
 
+/* Which node was let go in a step to see whether a full runner has room again. */
+struct full_try { uint64_t step; int64_t batch_seq; uint32_t node; };
+
 struct lane {
     struct engine *en;
     int64_t id, epoch;
@@ -96,6 +99,8 @@ struct lane {
     int64_t              look_ms;
     /* when the first run of an action is over its time; 0: there is none */
     int64_t              reap_ms;
+    /* the runner that said it was full, and until when nothing is sent there; 0: it has room */
+    struct { char name[SETTING_NAME_BYTES_MAX + 1]; int64_t until_ms; struct full_try try; } full;
     int64_t              due_ms;        /* when an effect that waits is due; 0: none */
     bool                 scan;          /* look at every open effect, not only at the new ones */
     atomic_bool          recheck;       /* lock gate: look at blocked nodes */
@@ -212,6 +217,8 @@ bool batch_try_start(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
  */
 bool batch_reopen(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 bool lane_let_go(struct step *s, struct err *e) MUST_CHECK;
+/* Blocked nodes are looked at again then: a lock runs out, or another server may have released one. */
+void lane_look_at(struct step *s, int64_t at_ms);
 
 /* Whoever orders something, and from where: "api", "checkbox", "comment"; "signalbox": by itself. */
 struct orderer { str actor, type /* "token", "user", "system" … */, from; };
@@ -355,7 +362,12 @@ bool apply_report(struct step *s, struct json body, str *note, struct err *e) MU
 bool apply_pull(struct step *s, const struct forge_event *v, str *note, struct err *e) MUST_CHECK;
 
 /* actions.c: what is set off in a repository, and runs on a runner */
-struct runner_news { enum runner_outcome outcome; int64_t wait_ms; str message; };
+struct runner_news {
+    enum runner_outcome outcome;
+    int64_t wait_ms;
+    str message, code, memo;            /* memo: what went along when the call was prepared */
+    struct json result;
+};
 bool action_start(struct step *s, struct json order, const struct orderer *by, str *note,
                   struct err *e);
 bool action_stop(struct step *s, struct json order, const struct orderer *by, str *note,
@@ -364,10 +376,34 @@ bool action_stop(struct step *s, struct json order, const struct orderer *by, st
 bool action_prepare(struct step *s, const struct effect *f, struct err *e) MUST_CHECK;
 bool action_answered(struct step *s, const struct effect *f, const struct runner_news *n,
                      struct err *e) MUST_CHECK;
-/* Fact "callback": what a runner reports. ERR_CONFLICT when the run has ended. */
+/* Where a runner reports what becomes of this run, and its token for that. */
+bool action_callback(struct step *s, str run_id, int64_t expires_ms, str *url, str *token,
+                     struct err *e) MUST_CHECK;
+/* Fact "callback": what a runner reports, of actions and of nodes. ERR_CONFLICT when the run has ended. */
 bool apply_callback(struct step *s, struct json body, str *note, struct err *e) MUST_CHECK;
 /* Runs whose time is over; wakes the lane for the next one. */
 bool actions_reap(struct step *s, struct err *e) MUST_CHECK;
+
+/* node_runner.c: nodes of a batch on a registered runner */
+bool on_runner(const struct hot *h);
+/*
+ * An attempt on a runner: fills what the run's row lacks, and the body of its effect
+ * "runner_dispatch". *refused: it cannot be sent, *why.
+ */
+bool node_runner_begin(struct step *s, struct hot *h, uint32_t node, const struct instance *i,
+                       struct json inputs, struct run_row *r, str *body,
+                       enum dispatch_error *refused, str *why, struct err *e) MUST_CHECK;
+/* Effect "runner_cancel": its process group ends, if it is there. */
+bool node_runner_stop(struct step *s, str run_id, struct err *e) MUST_CHECK;
+/* Why a node may not be sent to its runner now, which is full; empty when it may. */
+void node_runner_gate(struct step *s, const struct hot *h, uint32_t node, str *gate);
+bool node_runner_prepare(struct step *s, const struct effect *f, struct json body, bool maybe_sent,
+                         struct err *e) MUST_CHECK;
+bool node_runner_answered(struct step *s, const struct effect *f, const struct runner_news *n,
+                          struct err *e) MUST_CHECK;
+/* A callback about a node's run. ERR_CONFLICT when it has ended. */
+bool node_runner_heard(struct step *s, struct run_row *r, struct json body, str *note,
+                       struct err *e) MUST_CHECK;
 
 /* trees.c: is what a merge applies what is on the base branch now? */
 bool trees_want(struct step *s, const struct hot *h, const struct change *c,
@@ -388,6 +424,16 @@ bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *
 /* The run of a dispatch is known now (or the dispatch is known to have taken effect, run_id 0). */
 bool run_accepted(struct step *s, str run_id, int64_t forge_run_id, str url,
                   struct err *e) MUST_CHECK;
+/* The same about a run that is known: what the core and the rows make of it. */
+bool run_told(struct step *s, struct run_row *r, const struct run_news *n, str *note,
+              struct err *e) MUST_CHECK;
+/*
+ * Surely no effect: the attempt is taken back, the node is ready again, not before then (0: after a
+ * while that grows with the tries). Nothing of it exists anywhere, so its row goes too. code and
+ * text, or empty: why, for the node.
+ */
+bool run_put_back(struct step *s, const struct run_row *r, int64_t not_before_ms, str code,
+                  str text, struct hot **out, struct err *e) MUST_CHECK;
 bool runs_sweep(struct step *s, struct err *e) MUST_CHECK;
 
 /* report.c: check and comment */
@@ -411,8 +457,11 @@ bool report_refused(struct step *s, const struct effect *f, struct json memo,
 bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent,
                     struct err *e) MUST_CHECK;
 void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call, str memo);
-/* Body, token and mask live in the step's memory: they are wiped once they were handed over. */
-void outbox_add_runner(struct step *s, int64_t effect_id, const struct runner_call *call);
+/*
+ * Body, token and mask live in the step's memory: they are wiped once they were handed over. memo
+ * comes back with the answer.
+ */
+void outbox_add_runner(struct step *s, int64_t effect_id, const struct runner_call *call, str memo);
 /*
  * The forge did not do it: another try later, with back-off and jitter; given up after
  * EFFECT_TRIES_MAX.

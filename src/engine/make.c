@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/pack.h"
 #include "domain/join.h"
+#include "domain/node_dispatch.h"
 #include "domain/plan.h"
 #include "engine/inside.h"
 #include "store/uploads.h"
@@ -87,6 +88,10 @@ static bool fill_nodes(struct step *s, struct hot *h, const struct graph *g, con
     struct durations d;
     if (!load_durations(s, &d, e))
         return false;
+    if (s->lane->settings.executor == EXECUTOR_RUNNER) {
+        h->row.executor = str_of(executor_name(EXECUTOR_RUNNER));
+        h->row.runner = copy(h, str_of(s->lane->settings.runner.text));
+    }
     h->count = p->count;
     h->node = arena_make(h->mem, struct node_row, p->count + 1);
     for (uint32_t i = 0; i < p->count; i++) {
@@ -269,7 +274,7 @@ static bool forecast_text(struct step *s, const struct plan *p, str *out, struct
 {
     struct budget_forecast f;
     *out = STR("");
-    if (!s->lane->repo.installation_id)
+    if (!s->lane->repo.installation_id || s->lane->settings.executor == EXECUTOR_RUNNER)
         return true;
     if (!budget_foresee(s->db, s->mem, s->lane->repo.installation_id, p->dispatchable,
                         (int64_t)p->file_count, s->now_ms, &f, e))
@@ -436,7 +441,9 @@ static str dry_run_note(struct step *s, const struct graph *g, const struct plan
      * webhooks are lost.
      */
     json_field_i64(&w, STR("apiCalls"),
-                   (int64_t)p->dispatchable + 4 + (int64_t)p->file_count + p->dispatchable / 100);
+                   on_runner(h) ? 4
+                                : (int64_t)p->dispatchable + 4 + (int64_t)p->file_count +
+                                      p->dispatchable / 100);
     json_field_i64(&w, STR("forecastMs"),
                    batch_forecast_ms(h->b, (uint32_t)s->lane->settings.dispatch_concurrency));
     json_field_str(&w, STR("forecast"), forecast);
@@ -467,10 +474,12 @@ static bool manual_graph(struct step *s, struct json order, struct graph *g, str
     struct graph whole = { 0 };
     uint32_t at = 0;
     struct json pro;
-    if (!stack.len || !component.len || !workflow_name_ok(workflow))
-        return fail(
-            e, ERR_INVALID,
-            "a dispatch needs stack, component and workflow (a file name under .github/workflows)");
+    bool away = s->lane->settings.executor == EXECUTOR_RUNNER;
+    str ignored;
+    if (!stack.len || !component.len ||
+        !(away ? node_workflow(workflow, &ignored) : workflow_name_ok(workflow)))
+        return fail(e, ERR_INVALID, "a dispatch needs stack, component and workflow (%s)",
+                    away ? "of the atmos CLI" : "a file name under .github/workflows");
     if (dependents && !graph_with(s, stack, component, &whole, &at, &found, e))
         return false;
     if (dependents && !found)

@@ -49,12 +49,13 @@ void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call
     s->out_last = &o->next;
 }
 
-void outbox_add_runner(struct step *s, int64_t effect_id, const struct runner_call *call)
+void outbox_add_runner(struct step *s, int64_t effect_id, const struct runner_call *call, str memo)
 {
     struct outgoing *o = arena_make(s->mem, struct outgoing, 1);
     o->effect_id = effect_id;
     o->runner = arena_make(s->mem, struct runner_call, 1);
     *o->runner = *call;
+    o->memo = memo;
     *s->out_last = o;
     s->out_last = &o->next;
 }
@@ -266,6 +267,10 @@ bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
     struct json body;
     if (str_starts(f->kind, STR("action_")))        /* of no forge: it needs no App */
         return !s->en->config.runner || action_prepare(s, f, e);
+    if (str_starts(f->kind, STR("runner_")))
+        return !s->en->config.runner ||
+               (json_parse(s->mem, f->body.len ? f->body : STR("{}"), 0, &body, e) &&
+                node_runner_prepare(s, f, body, maybe_sent, e));
     if (!s->en->config.forge)
         return true;
     if (s->lane->has_repo && (s->lane->repo.removed || s->lane->repo.suspended))
@@ -402,6 +407,10 @@ static void runner_answered(void *ctx, const struct runner_answer *a)
     json_field_i64(&w, STR("status"), a->status);
     json_field_str(&w, STR("message"), a->message.ptr ? a->message : STR(""));
     json_field_i64(&w, STR("waitMs"), a->wait_ms);
+    json_field_str(&w, STR("code"), a->code.ptr ? a->code : STR(""));
+    json_field_str(&w, STR("memo"), (str){ c->memo, c->memo_len });
+    if (a->result.len)
+        json_field_raw(&w, STR("result"), a->result);
     json_field_i64(&w, STR("tookMs"), a->took_ms);
     json_end_object(&w);
     engine_submit(c->en, &(struct fact_new){.lane = c->lane, .kind = "answer", .body = buf_str(&b)},

@@ -82,7 +82,7 @@ static bool find_row(struct step *s, const struct run_news *n, struct run_row *r
     if (!runs_get(s->db, s->mem, id, r, found, e))
         return false;
     /* A copied title proves nothing: the row must be of this repository and still without a run. */
-    *found = *found && r->repository_id == s->lane->id &&
+    *found = *found && r->repository_id == s->lane->id && !r->runner.len &&
              (!r->forge_run_id || r->forge_run_id == n->run_id);
     return true;
 }
@@ -99,8 +99,9 @@ static bool audit_end(struct step *s, const struct run_row *r, enum node_state s
 {
     str text = arena_print(s->mem, PRI_STR " in " PRI_STR ": %s", FMT_STR(r->component),
                            FMT_STR(r->stack), node_state_name(state));
-    return step_audit(s, "workflow", state == NODE_SUCCEEDED ? "completed" : "failed", "forge",
-                      STR("github"), STR("run"), r->id, text, e);
+    return step_audit(s, "workflow", state == NODE_SUCCEEDED ? "completed" : "failed",
+                      r->runner.len ? "runner" : "forge", r->runner.len ? r->runner : STR("github"),
+                      STR("run"), r->id, text, e);
 }
 
 /* Writes what the core made of it into the run's row. */
@@ -153,10 +154,7 @@ static bool row_alone(struct step *s, struct run_row *r, const struct run_news *
 bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *e)
 {
     struct run_row r;
-    struct hot *h;
     bool found;
-    enum node_verdict verdict;
-
     if (!find_row(s, n, &r, &found, e))
         return false;
     if (!found) {
@@ -168,6 +166,15 @@ bool run_heard(struct step *s, const struct run_news *n, str *note, struct err *
         *note = STR("late: about an earlier attempt of the run");
         return true;
     }
+    return run_told(s, &r, n, note, e);
+}
+
+bool run_told(struct step *s, struct run_row *row, const struct run_news *n, str *note,
+              struct err *e)
+{
+    struct run_row r = *row;
+    struct hot *h;
+    enum node_verdict verdict;
     if (!hot_get(s, r.batch_seq, &h, e))
         return false;
     bool newer = n->attempt > r.forge_attempt && r.forge_attempt, again = newer;
@@ -258,6 +265,40 @@ bool run_accepted(struct step *s, str run_id, int64_t forge_run_id, str url, str
     return runs_save(s->db, &r, e) && (!forge_run_id || heard_before(s, forge_run_id, e));
 }
 
+bool run_put_back(struct step *s, const struct run_row *r, int64_t not_before_ms, str code,
+                  str text, struct hot **out, struct err *e)
+{
+    struct hot *h;
+    enum node_verdict verdict;
+    if (!hot_get(s, r->batch_seq, &h, e))
+        return false;
+    *out = h;
+    struct node_row *n = &h->node[r->position];
+    int64_t wait_ms = RETRY_FIRST_MS << (n->tries < 5 ? n->tries : 5);
+    if (wait_ms > RETRY_LAST_MS)
+        wait_ms = RETRY_LAST_MS;
+    /* spread them without chance: the same history gives the same times */
+    wait_ms += wait_ms * (int64_t)(r->position % 7) / 14;
+    int64_t at_ms = not_before_ms >= s->now_ms ? not_before_ms : s->now_ms + wait_ms;
+    n->tries++;
+    n->run_id = STR_NONE;
+    s->run_ended = true;                /* another batch's node may have the instance meanwhile */
+    step_wake_at(s, at_ms);
+    if (!db_exec(s->db, e, NULL, "delete from run where id = $1", ARGS(A(r->id))) ||
+        !node_tell(s, h,
+                   (struct node_message){.event = NODE_PUT_BACK,
+                                         .node = (uint32_t)r->position,
+                                         .attempt = (uint32_t)r->attempt,
+                                         .not_before_ms = at_ms},
+                   &verdict, e))
+        return false;
+    if (code.len) {
+        n->error_code = arena_copy(h->mem, code);
+        n->error_text = arena_copy(h->mem, text);
+    }
+    return nodes_save(s->db, h->row.seq, r->position, n, s->now_ms, e);
+}
+
 /* ---- the sweep: a lost webhook never leaves a spinner ---------------------------------------- */
 
 static bool time_out(struct step *s, struct run_row *r, bool *out, struct err *e)
@@ -280,7 +321,14 @@ static bool time_out(struct step *s, struct run_row *r, bool *out, struct err *e
                                          .attempt = (uint32_t)r->attempt},
                    &verdict, e))
         return false;
-    return verdict == NODE_MOVE ? row_follows(s, h, r, &n, e) : row_alone(s, r, &n, false, e);
+    return (verdict == NODE_MOVE ? row_follows(s, h, r, &n, e) : row_alone(s, r, &n, false, e)) &&
+           (!r->runner.len || node_runner_stop(s, r->id, e));
+}
+
+/* Runners are asked one by one: that costs nobody's quota. */
+static bool ask_runner(struct step *s, const struct run_row *r, struct err *e)
+{
+    return !s->en->config.runner || step_effect(s, "runner_poll", r->id, STR("{}"), 0, e);
 }
 
 bool runs_sweep(struct step *s, struct err *e)
@@ -288,7 +336,7 @@ bool runs_sweep(struct step *s, struct err *e)
     struct run_row *r;
     size_t count, late = 0;
     int64_t oldest_ms = 0;
-    if (!s->lane->has_repo || !s->en->config.forge)
+    if (!s->lane->has_repo || (!s->en->config.forge && !s->en->config.runner))
         return true;
     if (!runs_silent(s->db, s->mem, s->lane->id, s->now_ms - s->en->config.silent_ms, &r, &count,
                      e))
@@ -299,6 +347,11 @@ bool runs_sweep(struct step *s, struct err *e)
             return false;
         if (over || r[i].state == NODE_DISPATCHING)
             continue;
+        if (r[i].runner.len) {
+            if (!ask_runner(s, &r[i], e))
+                return false;
+            continue;
+        }
         late++;
         if (!oldest_ms || r[i].created_ms < oldest_ms)
             oldest_ms = r[i].created_ms;

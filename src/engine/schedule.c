@@ -67,6 +67,29 @@ static struct instance instance_of(struct step *s, const struct node_row *n, str
                               .stage = json_str(json_get(stored, STR("stage")), s->mem) };
 }
 
+static bool begin_at_forge(struct step *s, struct hot *h, uint32_t node, const struct instance *i,
+                           struct json inputs, struct run_row *r, str *body,
+                           enum dispatch_error *refused, str *why, struct err *e)
+{
+    int file = hot_file(h, h->node[node].workflow);
+    struct dispatch_inputs in = { 0 };
+    assert(file >= 0);
+    if (!hot_workflows(s, h, e))
+        return false;
+    *refused = h->file_error[file];
+    if (*refused != DISPATCH_OK) {
+        *why = arena_print(s->mem, PRI_STR " %s", FMT_STR(h->node[node].workflow),
+                           file_sentences[*refused]);
+    } else {
+        *refused = workflow_inputs(s->mem, &h->workflow[file], i, inputs, h->row.head_sha, r->id,
+                                   INPUTS_MAX, &in, why);
+        r->inputs = inputs_json(s->mem, &in);
+    }
+    r->findable = in.carries_run_id && h->workflow[file].run_name_has_id;
+    *body = dispatch_body(s, h, node, r->id, r->inputs);
+    return true;
+}
+
 /*
  * Makes the run row and the dispatch effect of the attempt that just began. *refused: the inputs
  * cannot be sent.
@@ -75,9 +98,8 @@ static bool begin_attempt(struct step *s, struct hot *h, uint32_t node,
                           enum dispatch_error *refused, str *why, struct err *e)
 {
     struct node_row *n = &h->node[node];
-    int file = hot_file(h, n->workflow);
+    str body;
     struct json stored;
-    struct dispatch_inputs in = { 0 };
     struct run_row r = {.batch_seq = h->row.seq,
                         .position = node,
                         .attempt = h->b->node[node].attempt,
@@ -93,33 +115,27 @@ static bool begin_attempt(struct step *s, struct hot *h, uint32_t node,
                         .created_ms = s->now_ms,
                         .inputs = STR("{}")};
 
-    assert(file >= 0);
-    if (!hot_workflows(s, h, e) ||
-        !json_parse(s->mem, n->inputs.len ? n->inputs : STR("{}"), 0, &stored, e))
+    if (!json_parse(s->mem, n->inputs.len ? n->inputs : STR("{}"), 0, &stored, e))
         return false;
-    r.id = id_new(h->mem, "run_", s->now_ms);
-    *refused = h->file_error[file];
-    if (*refused != DISPATCH_OK) {
-        *why = arena_print(s->mem, PRI_STR " %s", FMT_STR(n->workflow), file_sentences[*refused]);
-    } else {
-        struct instance i = instance_of(s, n, json_get(stored, STR("vars")));
-        *refused = workflow_inputs(s->mem, &h->workflow[file], &i, json_get(stored, STR("inputs")),
-                                   h->row.head_sha, r.id, INPUTS_MAX, &in, why);
-        r.inputs = inputs_json(s->mem, &in);
-    }
-    r.findable = in.carries_run_id && h->workflow[file].run_name_has_id;
-    n->run_id = r.id;
+    r.id = n->run_id = id_new(h->mem, "run_", s->now_ms);
+    struct instance i = instance_of(s, n, json_get(stored, STR("vars")));
+    struct json inputs = json_get(stored, STR("inputs"));
+    if (!(on_runner(h) ? node_runner_begin(s, h, node, &i, inputs, &r, &body, refused, why, e)
+                       : begin_at_forge(s, h, node, &i, inputs, &r, &body, refused, why, e)))
+        return false;
     bool grant = h->b->node[node].run_class == RUN_APPLY;
     if (!instance_fence(s->db, s->mem, s->lane->id, n->stack, n->component, grant, s->now_ms,
                         &r.fence, e) ||
         !runs_add(s->db, &r, e))
         return false;
     return *refused != DISPATCH_OK ||
-           step_effect(s, "dispatch", r.id, dispatch_body(s, h, node, r.id, r.inputs), 0, e);
+           step_effect(s, on_runner(h) ? "runner_dispatch" : "dispatch", r.id, body, 0, e);
 }
 
 static bool cancel_run(struct step *s, struct hot *h, uint32_t node, struct err *e)
 {
+    if (on_runner(h))
+        return node_runner_stop(s, h->node[node].run_id, e);
     return step_effect(s, "cancel_run", h->node[node].run_id, STR("{}"), 0, e);
 }
 
@@ -193,7 +209,7 @@ bool node_tell(struct step *s, struct hot *h, struct node_message m, enum node_v
     m.now_ms = s->now_ms;
     bool sending = h->b->node[m.node].state == NODE_DISPATCHING;
     *verdict = batch_step(h->b, m, &d);
-    if (sending && h->b->node[m.node].state != NODE_DISPATCHING && m.event != NODE_PUT_BACK)
+    if (sending && !on_runner(h) && h->b->node[m.node].state != NODE_DISPATCHING && m.event != NODE_PUT_BACK)
         budget_spent(h);
     return batch_carry_out(s, h, &d, e);
 }
@@ -274,7 +290,10 @@ bool batch_try_start(struct step *s, struct hot *h, struct err *e)
         return false;
     if (!may_go)
         return true;
-    if (!want_files(s, h, &missing, e))
+    /* The workflows of a runner are in its clone, and not looked at here. */
+    if (on_runner(h))
+        missing = false;
+    else if (!want_files(s, h, &missing, e))
         return false;
     if (missing)
         batch_prepare(h->b, &d);
@@ -327,10 +346,7 @@ static str gate_run(struct step *s, const struct run_row *r)
     return buf_str(&b);
 }
 
-/*
- * Blocked nodes are looked at again then: a lock runs out, or another server may have released one.
- */
-static void look_at(struct step *s, int64_t at_ms)
+void lane_look_at(struct step *s, int64_t at_ms)
 {
     if (!s->lane->look_ms || at_ms < s->lane->look_ms)
         s->lane->look_ms = at_ms;
@@ -355,7 +371,7 @@ static bool lock_gate(struct step *s, struct hot *h, uint32_t node, str *gate, s
                   ARGS(A(s->lane->repo.workspace_id), A(key), A(s->now_ms))))
         return false;
     if (r.count) {
-        look_at(s, db_at(&r, 0, 2)->i);
+        lane_look_at(s, db_at(&r, 0, 2)->i);
         *gate = gate_lock(s, db_at(&r, 0, 0)->s, db_at(&r, 0, 1)->s, db_at(&r, 0, 2)->i);
         return true;
     }
@@ -382,6 +398,8 @@ static bool recheck_blocked(struct step *s, struct hot *h, struct err *e)
             continue;
         if (!lock_gate(s, h, i, &gate, e))
             return false;
+        if (!gate.len)
+            node_runner_gate(s, h, i, &gate);
         if (!gate.len) {
             if (!node_tell(s, h, (struct node_message){.event = NODE_UNBLOCK, .node = i}, &verdict,
                            e))
@@ -411,6 +429,8 @@ static bool let_one_go(struct step *s, struct hot *h, uint32_t node, bool *sent,
     str gate;
     if (!lock_gate(s, h, node, &gate, e) || (!gate.len && !budget_gate(s, h, &gate, e)))
         return false;
+    if (!gate.len)
+        node_runner_gate(s, h, node, &gate);
     *sent = gate.len == 0;
     if (gate.len)
         h->node[node].gate = arena_copy(h->mem, gate);
@@ -470,21 +490,19 @@ bool lane_let_go(struct step *s, struct err *e)
     bool may = true;
     if (slots && any_ready(l) && !budget_may_send(s, &may, e))
         return false;
-    if (!may)
-        slots = 0;
     for (int applies = 1; applies >= 0; applies--)
         for (struct hot *h = l->hot; h && slots; h = h->next) {
             bool apply_batch = str_eq(h->row.activity, STR("merged")) ||
                                !str_eq(h->row.event, STR("pull_request"));
             if (h->b->state == BATCH_RUNNING && apply_batch == (applies == 1) &&
-                !let_batch_go(s, h, &slots, e))
+                (may || on_runner(h)) && !let_batch_go(s, h, &slots, e))
                 return false;
         }
     for (struct hot *h = l->hot; h; h = h->next)
         blocked = blocked || h->b->by_state[NODE_BLOCKED];
     atomic_store(&l->has_blocked, blocked);
     if (blocked && s->en->kind == DB_POSTGRES)
-        look_at(s, s->now_ms + BLOCKED_LOOK_MS);
+        lane_look_at(s, s->now_ms + BLOCKED_LOOK_MS);
     else
         step_wake_at(s, l->look_ms);
     return true;

@@ -115,6 +115,8 @@ static void view_gate(struct arena *mem, const struct node_row *n, struct node_v
     } else if (str_eq(kind, STR("budget"))) {
         v->waits_for_budget = true;
         v->budget_until_ms = json_i64_or(json_get(gate, STR("untilMs")), 0);
+    } else if (str_eq(kind, STR("runner"))) {
+        v->waits_for_runner = json_str(json_get(gate, STR("runner")), mem);
     } else {
         v->blocked_by = json_str(json_get(gate, STR("workflow")), mem);
         v->blocked_url = json_str(json_get(gate, STR("url")), mem);
@@ -127,6 +129,10 @@ static void view_run(struct arena *mem, const struct run_row *r, struct trigger 
     struct json counts;
     struct err ignored = { 0 };
     v->run_url = r->url;
+    if (r->runner.len && !v->error_text.len) {      /* a runner says why; GitHub does not */
+        v->error_code = r->error_code;
+        v->error_text = r->error_text;
+    }
     v->sent_ms = r->dispatched_ms ? r->dispatched_ms : r->created_ms;
     v->started_ms = r->started_ms;
     v->ended_ms = r->ended_ms;
@@ -293,6 +299,7 @@ bool view_batch(const struct view *v, const struct change *c, const struct batch
     *out = (struct batch_view){
         .id = row->id,
         .url = page(v, "batches", row->id),
+        .on_runner = row->executor.len > 0,
         .repository = arena_print(v->mem, PRI_STR "/" PRI_STR, FMT_STR(v->repo.owner),
                                   FMT_STR(v->repo.name)),
         .activity = row->activity,

@@ -14,7 +14,7 @@ static bool deep_calls(const struct view *v, const struct batch_whole *w, struct
         return true;
     if (!db_query(v->db, v->mem, e, &r,
                   "select n.position, f.attempts, f.not_before_ms, f.note from node n join effect "
-                  "f on f.lane = $1 and f.kind = 'dispatch' and f.key = n.run_id and f.state = 0 "
+                  "f on f.lane = $1 and f.kind in ('dispatch', 'runner_dispatch') and f.key = n.run_id and f.state = 0 "
                   "where n.batch_seq = $2 and n.state = 'dispatching' order by n.position",
                   ARGS(A(v->repo.id), A(w->row.seq))))
         return false;

@@ -9,7 +9,7 @@
 #include "domain/mask.h"
 #include "domain/text.h"
 
-enum { CALL_MS = 30000, ANSWER_BYTES_MAX = 64 << 10, WAIT_MAX_S = 3600, MESSAGE_CHARS = 300 };
+enum { CALL_MS = 30000, ANSWER_BYTES_MAX = 64 << 10, WAIT_MAX_S = 3600, MESSAGE_CHARS = 300, CODE_CHARS = 40 };
 
 struct runners {
     struct http_client *client;
@@ -25,13 +25,16 @@ struct flight {
     struct arena *mem;
     str *mask;
     size_t mask_count;
+    bool read;
+    str code, result;
 };
 
 static struct flight *flight_new(const struct runner_call *c, runner_done *done, void *ctx)
 {
     struct arena *mem = arena_new((size_t)4 << 20, (size_t)64 << 20);
     struct flight *f = arena_make(mem, struct flight, 1);
-    *f = (struct flight){ .done = done, .ctx = ctx, .mem = mem, .mask_count = c->mask_count };
+    *f = (struct flight){ .done = done, .ctx = ctx, .mem = mem, .mask_count = c->mask_count,
+                          .read = c->read };
     f->mask = arena_make(mem, str, c->mask_count + 1);
     for (size_t i = 0; i < c->mask_count; i++)
         f->mask[i] = arena_copy(mem, c->mask[i]);
@@ -53,6 +56,8 @@ static void finish(struct flight *f, enum runner_outcome outcome, int64_t status
         .status = status,
         .message = text_plain(f->mem, mask_out(f->mem, message, f->mask, f->mask_count),
                               MESSAGE_CHARS),
+        .code = f->code.ptr ? f->code : STR(""),
+        .result = f->result.ptr ? f->result : STR(""),
         .wait_ms = wait_ms,
         .took_ms = took_ms,
     };
@@ -85,6 +90,7 @@ static str words_of(struct flight *f, str body)
     if (!json_parse(f->mem, body, 8, &v, &ignored) || json_kind(v) != JSON_OBJECT)
         return str_clip(str_trim(body), 200);
     error = json_str(json_get(v, STR("error")), f->mem);
+    f->code = text_plain(f->mem, mask_out(f->mem, error, f->mask, f->mask_count), CODE_CHARS);
     message = json_str(json_get(v, STR("message")), f->mem);
     str text = error.len && message.len ? arena_print(f->mem, PRI_STR ": " PRI_STR, FMT_STR(error),
                                                       FMT_STR(message))
@@ -97,6 +103,17 @@ static str words_of(struct flight *f, str body)
     return text;
 }
 
+/* What was asked for; anything but an object is an answer that nobody can use. */
+static enum runner_outcome read_result(struct flight *f, str body)
+{
+    struct err ignored = { 0 };
+    struct json v;
+    if (!json_parse(f->mem, body, 8, &v, &ignored) || json_kind(v) != JSON_OBJECT)
+        return RUNNER_REFUSED;
+    f->result = mask_out_json(f->mem, v, f->mask, f->mask_count);
+    return RUNNER_OK;
+}
+
 static void answered(void *ctx, const struct http_answer *a)
 {
     struct flight *f = ctx;
@@ -106,12 +123,15 @@ static void answered(void *ctx, const struct http_answer *a)
                arena_print(f->mem, "no answer from the runner: %s", a->why), 0, a->took_ms);
         return;
     }
-    str words = words_of(f, a->body);
+    enum runner_outcome outcome = outcome_of(a->status);
+    str words = outcome == RUNNER_OK && f->read ? STR("") : words_of(f, a->body);
+    if (outcome == RUNNER_OK && f->read)
+        outcome = read_result(f, a->body);
     if (!str_to_i64(str_trim(http_answer_header(a, STR("Retry-After"))), 0, WAIT_MAX_S, &wait_s))
         wait_s = 0;
     if (a->status >= 300 && a->status < 400)
         words = STR("a redirect, and these are not followed");
-    finish(f, outcome_of(a->status), a->status,
+    finish(f, outcome, a->status,
            arena_print(f->mem, "the runner answered %d%s" PRI_STR, a->status, words.len ? ": " : "",
                        FMT_STR(words)),
            wait_s * 1000, a->took_ms);
@@ -146,11 +166,11 @@ static void runner_call(void *self, const struct runner_call *c, runner_done *do
         { STR_INIT("Accept"), STR_INIT("application/json") },
     };
     struct http_call call = {
-        .method = HTTP_POST,
+        .method = c->read ? HTTP_GET : HTTP_POST,
         .url = c->url,
         .headers = headers,
         .header_count = sizeof headers / sizeof headers[0],
-        .body = c->body.len ? c->body : STR("{}"),
+        .body = c->read ? STR("") : c->body.len ? c->body : STR("{}"),
         .timeout_ms = CALL_MS,
         .body_max = ANSWER_BYTES_MAX,
         .public_only = true,

@@ -21,6 +21,7 @@ enum runner_outcome {
 
 struct runner_call {
     str url, token, body;
+    bool read;                              /* GET, and the answer's JSON is wanted */
     const str *mask; size_t mask_count;     /* never in the answer's message, whatever it echoes */
 };
 
@@ -28,6 +29,8 @@ struct runner_answer {
     enum runner_outcome outcome;
     int64_t status;                 /* 0: none */
     str     message;                /* one line for people */
+    str     code;                   /* of an error in the runner's own words ("unknown_run"), or empty */
+    str     result;                 /* of a call that reads: a JSON object, masked; else empty */
     int64_t wait_ms;                /* what it asked for; 0: nothing */
     int64_t took_ms;
 };

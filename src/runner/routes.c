@@ -146,7 +146,7 @@ static bool get_runs(struct call *c)
 
 static bool no_run(struct call *c)
 {
-    return answer_error(c, 404, "not_found", "no run with this id is known");
+    return answer_error(c, 404, "unknown_run", "no run with this id is known");
 }
 
 static bool get_run(struct call *c)

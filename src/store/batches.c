@@ -5,7 +5,7 @@
 #define BATCH_COLUMNS \
     "seq, id, repository_id, change_id, upload_id, event, activity, head_sha, base_sha, ref, " \
     "state, verdict, error, superseded_by, actor, files, strict_plans, cancelled, tree_differs, " \
-    "node_count, dispatchable, edges, created_ms, started_ms, ended_ms, updated_ms"
+    "node_count, dispatchable, edges, created_ms, started_ms, ended_ms, updated_ms, executor, runner"
 
 static struct arg time_or_null(int64_t ms) { return ms ? arg_i64(ms) : (struct arg){ 0 }; }
 
@@ -38,6 +38,8 @@ static struct batch_row batch_row(const struct db_rows *r, size_t i)
         .started_ms = row_i64(r, i, 23),
         .ended_ms = row_i64(r, i, 24),
         .updated_ms = row_i64(r, i, 25),
+        .executor = row_str(r, i, 26),
+        .runner = row_str(r, i, 27),
     };
 }
 
@@ -49,16 +51,18 @@ bool batches_add(struct db *db, struct arena *mem, const struct batch_row *b, in
             db, mem, e, &r,
             "insert into batch (id, repository_id, change_id, upload_id, event, activity, "
             "head_sha, base_sha, ref, state, verdict, error, strict_plans, actor, node_count, "
-            "dispatchable, edges, files, tree_differs, created_ms, updated_ms, ended_ms, made)"
+            "dispatchable, edges, files, tree_differs, created_ms, updated_ms, ended_ms, made, "
+            "executor, runner)"
             " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
-            "$18, $19, $20, $20, $21, $22)"
+            "$18, $19, $20, $20, $21, $22, $23, $24)"
             " returning seq",
             ARGS(A(b->id), A(b->repository_id), time_or_null(b->change_id), A(b->upload_id),
                  A(b->event), A(b->activity), A(b->head_sha), A(text(b->base_sha)), A(text(b->ref)),
                  A(b->state), A(text(b->verdict)), A(text(b->error)), A(b->strict_plans),
                  A(text(b->actor)), A(b->node_count), A(b->dispatchable), arg_blob(text(b->edges)),
                  A(text(b->files)), A(b->tree_differs), A(b->created_ms),
-                 time_or_null(b->ended_ms), arg_blob(b->made))))
+                 time_or_null(b->ended_ms), arg_blob(b->made), A(text(b->executor)),
+                 A(text(b->runner)))))
         return false;
     *seq = row_i64(&r, 0, 0);
     return true;
@@ -142,7 +146,7 @@ bool batches_of_change(struct db *db, struct arena *mem, int64_t change_id, size
     "id, batch_seq, position, attempt, repository_id, stack, component, workflow, ref, sha, " \
     "inputs, trigger_event, guess, reported, exit_code, state, fence, forge_run_id, " \
     "forge_attempt, url, findable, error_code, error_text, counts, created_ms, dispatched_ms, " \
-    "started_ms, ended_ms, seen_ms"
+    "started_ms, ended_ms, seen_ms, runner, runner_run, metadata"
 
 static bool run_row(const struct db_rows *r, size_t i, struct run_row *out, struct err *e)
 {
@@ -176,6 +180,9 @@ static bool run_row(const struct db_rows *r, size_t i, struct run_row *out, stru
         .started_ms = row_i64(r, i, 26),
         .ended_ms = row_i64(r, i, 27),
         .seen_ms = row_i64(r, i, 28),
+        .runner = row_str(r, i, 29),
+        .runner_run = row_str(r, i, 30),
+        .metadata = row_str(r, i, 31),
     };
     if (!node_state_read(row_str(r, i, 15), &out->state))
         return fail(e, ERR_INTERNAL, "run " PRI_STR " has an unknown state", FMT_STR(out->id));
@@ -188,12 +195,15 @@ bool runs_add(struct db *db, const struct run_row *r, struct err *e)
         db, e, NULL,
         "insert into run (id, batch_seq, position, attempt, repository_id, stack, component, "
         "workflow, ref, sha, inputs, trigger_event, guess, state, fence, findable, created_ms, "
-        "seen_ms)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)",
+        "seen_ms, runner, runner_run, url)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, "
+        "$18, $19, $20)",
         ARGS(A(r->id), A(r->batch_seq), A(r->position), A(r->attempt), A(r->repository_id),
              A(r->stack), A(r->component), A(r->workflow), A(text(r->ref)), A(text(r->sha)),
              A(text(r->inputs)), A(text(r->trigger_event)), A(text(r->guess)),
-             A(str_of(node_state_name(r->state))), A(r->fence), A(r->findable), A(r->created_ms)));
+             A(str_of(node_state_name(r->state))), A(r->fence), A(r->findable), A(r->created_ms),
+             A(text(r->runner)), r->runner_run.len ? A(r->runner_run) : (struct arg){0},
+             A(text(r->url))));
 }
 
 static bool one_run(const struct db_rows *r, struct run_row *out, bool *found, struct err *e)
@@ -232,20 +242,30 @@ bool runs_by_forge(struct db *db, struct arena *mem, int64_t repository_id, int6
            one_run(&r, out, found, e);
 }
 
+bool runs_by_runner(struct db *db, struct arena *mem, str runner_run, struct run_row *out,
+                    bool *found, struct err *e)
+{
+    struct db_rows r;
+    return db_query(db, mem, e, &r, "select " RUN_COLUMNS " from run where runner_run = $1",
+                    ARGS(A(runner_run))) &&
+           one_run(&r, out, found, e);
+}
+
 bool runs_save(struct db *db, const struct run_row *r, struct err *e)
 {
     return db_exec(db, e, NULL,
                    "update run set state = $2, reported = $3, exit_code = $4, forge_run_id = $5, "
                    "forge_attempt = $6, url = $7, error_code = $8, error_text = $9, counts = $10, "
                    "dispatched_ms = $11, started_ms = $12, ended_ms = $13, seen_ms = $14, inputs = "
-                   "$15 where id = $1",
+                   "$15, metadata = $16 where id = $1",
                    ARGS(A(r->id), A(str_of(node_state_name(r->state))), A(text(r->reported)),
                         r->has_exit ? A(r->exit_code) : (struct arg){0},
                         time_or_null(r->forge_run_id), A(r->forge_attempt), A(text(r->url)),
                         A(text(r->error_code)), A(text(r->error_text)),
                         r->counts.len ? A(r->counts) : (struct arg){0},
                         time_or_null(r->dispatched_ms), time_or_null(r->started_ms),
-                        time_or_null(r->ended_ms), A(r->seen_ms), A(text(r->inputs))));
+                        time_or_null(r->ended_ms), A(r->seen_ms), A(text(r->inputs)),
+                        A(text(r->metadata))));
 }
 
 bool runs_of_batch(struct db *db, struct arena *mem, int64_t batch_seq, struct run_row **out,
@@ -266,7 +286,7 @@ bool runs_unmatched(struct db *db, struct arena *mem, int64_t repository_id, str
     return db_query(db, mem, e, &r,
                     "select " RUN_COLUMNS
                     " from run where repository_id = $1 and workflow = $2 and ended_ms is null and "
-                    "forge_run_id is null order by created_ms limit 200",
+                    "forge_run_id is null and runner = '' order by created_ms limit 200",
                     ARGS(A(repository_id), A(workflow))) &&
            many_runs(&r, mem, out, count, e);
 }

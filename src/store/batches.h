@@ -10,6 +10,8 @@ struct batch_row {
     int64_t seq, repository_id, change_id, created_ms, started_ms, ended_ms, updated_ms;
     str id, upload_id, event, activity, head_sha, base_sha, ref, state, verdict, error,
         superseded_by, actor, files;
+    /* "runner", or empty: GitHub Actions. Fixed when the batch is made; runner: whose name was set then */
+    str     executor, runner;
     bool    strict_plans, cancelled, tree_differs;
     int64_t node_count, dispatchable;
     str     edges;          /* packed */
@@ -19,6 +21,8 @@ struct batch_row {
 struct run_row {
     str id, stack, component, workflow, ref, sha, inputs, trigger_event, guess, reported, url,
         error_code, error_text, counts;
+    /* Of a run on a registered runner: which, its UUID there, and what it said of the end (JSON). */
+    str runner, runner_run, metadata;
     int64_t         batch_seq, position, attempt, repository_id, fence, forge_run_id, forge_attempt;
     int64_t         created_ms, dispatched_ms, started_ms, ended_ms, seen_ms, exit_code;
     bool            has_exit, findable;
@@ -47,11 +51,14 @@ bool runs_get(struct db *db, struct arena *mem, str id, struct run_row *out, boo
               struct err *e) MUST_CHECK;
 bool runs_by_forge(struct db *db, struct arena *mem, int64_t repository_id, int64_t forge_run_id,
                    struct run_row *out, bool *found, struct err *e) MUST_CHECK;
+/* By its UUID on a runner. */
+bool runs_by_runner(struct db *db, struct arena *mem, str runner_run, struct run_row *out,
+                    bool *found, struct err *e) MUST_CHECK;
 bool runs_save(struct db *db, const struct run_row *r, struct err *e) MUST_CHECK;
 /* Runs of a batch's present attempts, by position (to render). */
 bool runs_of_batch(struct db *db, struct arena *mem, int64_t batch_seq, struct run_row **out,
                    size_t *count, struct err *e) MUST_CHECK;
-/* Sent, not ended, and the forge's run is not known: candidates for a run that names no id. */
+/* Sent to the forge, not ended, and the forge's run is not known: candidates for a run that names no id. */
 bool runs_unmatched(struct db *db, struct arena *mem, int64_t repository_id, str workflow,
                     struct run_row **out, size_t *count, struct err *e) MUST_CHECK;
 /* Live runs of a repository whose last word is older than seen_before_ms. */

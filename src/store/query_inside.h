@@ -36,7 +36,7 @@ bool query_put_batches(struct db *db, struct arena *mem, const struct query *q,
     "run.guess, run.reported, run.exit_code, run.state, run.fence, run.forge_run_id, "             \
     "run.forge_attempt, run.url, run.error_code, run.error_text, run.counts, run.created_ms, "     \
     "run.dispatched_ms, run.started_ms, run.ended_ms, run.seen_ms, b.actor, c.id, c.kind, "        \
-    "c.number, c.title, c.url"
+    "c.number, c.title, c.url, run.runner, run.metadata"
 #define RUN_JOINS                                                                                  \
     " join batch b on b.seq = run.batch_seq join repository r on r.id = +run.repository_id left "  \
     "join change c on c.id = b.change_id"

@@ -67,6 +67,10 @@ void query_run_fields(struct json_out *w, const struct db_rows *r, size_t i, int
                                    : query_time)(w, field[k].name, db_at(r, i, k));
     str reported = row_str(r, i, 14);
     json_field_str(w, STR("command"), reported.len ? reported : row_str(r, i, 13));
+    /* Of a run on a registered runner: which, and what it said of the end. */
+    str runner = row_str(r, i, 35), said = row_str(r, i, 36);
+    json_field_str(w, STR("runner"), runner.len ? runner : STR_NONE);
+    json_field_raw(w, STR("metadata"), said.len ? said : STR("null"));
     change_short(w, r, i);
     int64_t took_ms = duration_ms(r, i, now_ms);
     json_key(w, STR("durationMs"));

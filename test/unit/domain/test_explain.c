@@ -108,6 +108,38 @@ static void waits_budget(struct given *g, struct arena *mem)
     g->node[0].budget_until_ms = NOON_MS + 25 * MINUTE_MS;
 }
 
+static void at_runner(struct given *g, struct arena *mem, enum node_state state)
+{
+    chain(g, mem, "merged");
+    first(g, state, 2 * MINUTE_MS);
+    g->batch[0].on_runner = true;
+    g->node[0].run_url = STR("https://signalbox.example/runs/run_1");
+}
+
+static void runner_full(struct given *g, struct arena *mem)
+{
+    at_runner(g, mem, NODE_BLOCKED);
+    g->node[0].run_url = STR("");
+    g->node[0].waits_for_runner = STR("eu-1");
+}
+
+static void runner_away(struct given *g, struct arena *mem)
+{
+    at_runner(g, mem, NODE_READY);
+    g->node[0].not_before_ms = NOON_MS + 4000;
+    g->node[0].tries = 2;
+    g->node[0].error_code = STR("runner_away");
+    g->node[0].error_text = STR("no answer from the runner: connection refused");
+}
+
+static void runner_silent(struct given *g, struct arena *mem)
+{
+    at_runner(g, mem, NODE_DISPATCHING);
+    g->node[0].call_tries = 3;
+}
+
+static void runner_queue(struct given *g, struct arena *mem) { at_runner(g, mem, NODE_QUEUED); }
+
 static void slot(struct given *g, struct arena *mem)
 {
     chain(g, mem, "merged");
@@ -231,6 +263,12 @@ static void timed_out_over_there(struct given *g, struct arena *mem)
     behind_skipped(g);
 }
 
+static void timed_out_on_runner(struct given *g, struct arena *mem)
+{
+    timed_out_over_there(g, mem);
+    g->batch[0].on_runner = true;
+}
+
 static void dispatch_error(struct given *g, struct arena *mem)
 {
     chain(g, mem, "merged");
@@ -272,6 +310,12 @@ static void cancelled_over_there(struct given *g, struct arena *mem)
     chain(g, mem, "merged");
     ended(g, NODE_CANCELLED);
     behind_skipped(g);
+}
+
+static void cancelled_on_runner(struct given *g, struct arena *mem)
+{
+    cancelled_over_there(g, mem);
+    g->batch[0].on_runner = true;
 }
 
 static void superseded(struct given *g, struct arena *mem)
@@ -535,6 +579,14 @@ static const struct { const char *name; void (*make)(struct given *, struct aren
     { "behind five locks", frozen, 5 },
     { "behind a live run of the same instance", waits_live_run, 2 },
     { "behind one that waits for budget", waits_budget, 1 },
+    { "its runner is full", runner_full, 0 },
+    { "behind one whose runner is full", runner_full, 1 },
+    { "put back, the runner is away", runner_away, 0 },
+    { "a runner gives no answer", runner_silent, 0 },
+    { "queued at a runner", runner_queue, 0 },
+    { "behind one that is queued at a runner", runner_queue, 1 },
+    { "timed out on a runner", timed_out_on_runner, 0 },
+    { "cancelled on a runner", cancelled_on_runner, 0 },
     { "ready, no slot", slot, 0 },
     { "ready", ready, 0 },
     { "put back by a limit", put_back_limited, 0 },

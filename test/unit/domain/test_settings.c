@@ -6,8 +6,12 @@ static void defaults_come_from_the_table(void **state)
     struct repo_settings s;
     memset(&s, 0x55, sizeof s);
     settings_default(&s);
+#define IS_I64(name, first)      assert_int_equal(s.name, first)
+#define IS_BOOL(name, first)     assert_int_equal(s.name, first)
+#define IS_EXECUTOR(name, first) assert_int_equal(s.name, first)
+#define IS_NAME(name, first)     assert_string_equal(s.name.text, "")
 #define X(name, kind, first, min, max, group, doc) \
-    assert_int_equal(s.name, first); \
+    IS_##kind(name, first); \
     assert_true((first) >= (min) && (first) <= (max)); \
     assert_true(strlen(doc) > 10);
     REPO_SETTINGS(X)
@@ -43,6 +47,11 @@ static void what_is_wrong_is_named_and_nothing_changes(void **state)
         { "{'dispatch_concurrency':null}", 1, "got null" },
         { "{'comment':1}", 1, "comment must be true or false, got 1" },
         { "{'comment':'yes'}", 1, "got \"yes\"" },
+        { "{'executor':'jenkins'}", 1, "executor must be github_actions or runner, got \"jenkins\"" },
+        { "{'executor':1}", 1, "executor must be github_actions or runner, got 1" },
+        { "{'runner':'a b'}", 1, "runner must be a name of letters, digits, _ and -, got \"a b\"" },
+        { "{'runner':null}", 1, "runner must be a name" },
+        { "{'runner':'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}", 1, "runner must be a name" },
         { "{'nope':1}", 1, "there is no setting nope" },
         { "{'':1}", 1, "there is no setting" },
         { "{'strict_plans':true,'a\\nb':1,'comment':[],'dispatch_concurrency':101}", 3, "there is no setting a\xef\xbf\xbd" "b" },
@@ -76,11 +85,19 @@ static void written_settings_read_back_the_same(void **state)
     s.dispatch_concurrency = 99;
     s.reviews = 1;
     s.comment = 0;
+    s.executor = EXECUTOR_RUNNER;
+    memcpy(s.runner.text, "eu-1", 4);
     str text = settings_json(mem, &s);
     settings_default(&again);
     assert_true(settings_merge(mem, given_raw(text), &again, &e));
     assert_memory_equal(&s, &again, sizeof s);
     assert_true(str_has(text, STR("\"reviews\":true")));
+    assert_true(str_has(text, STR("\"executor\":\"runner\",\"runner\":\"eu-1\"")));
+    then_text(settings_changed_json(mem, &s), "{\"dispatch_concurrency\":99,\"reviews\":true,\"comment\":false,"
+                                             "\"executor\":\"runner\",\"runner\":\"eu-1\"}");
+    assert_true(settings_merge(mem, given_json("{'runner':'','executor':'github_actions'}"), &again, &e));
+    then_text(settings_changed_json(mem, &again),
+             "{\"dispatch_concurrency\":99,\"reviews\":true,\"comment\":false}");
     assert_true(str_has(text, STR("\"dispatch_concurrency\":99")));
 }
 

@@ -2,117 +2,17 @@
  * Actions end to end: what is set off, what a runner in memory is told, and what time does to it.
  * On both databases. Hours go by in a moment: `later` moves the clock of the engine.
  */
-#include "world.h"
+#include "pretend_runner.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/scope.h"
 #include "base/secret.h"
 #include "domain/action_run.h"
 #include "store/actions.h"
 #include "store/secrets.h"
-
-/* ---- the clock ---- */
-
-int64_t __real_clock_utc_ms(void);
-int64_t __wrap_clock_utc_ms(void);
-static atomic_int_fast64_t ahead_ms;
-
-int64_t __wrap_clock_utc_ms(void)
-{
-    return __real_clock_utc_ms() + atomic_load(&ahead_ms);
-}
-
-static void later(int64_t minutes)
-{
-    atomic_fetch_add(&ahead_ms, minutes * 60000);
-}
-
-/* ---- the runner ---- */
-
-enum { HEARD_MAX = 64 };
-struct heard { char url[200], token[100], body[4000]; };
-
-static struct pretended {
-    pthread_mutex_t mutex;
-    struct heard    heard[HEARD_MAX];
-    int             count;
-    enum runner_outcome next[HEARD_MAX];    /* of the next calls; then RUNNER_OK */
-    int             nexts;
-    int64_t         wait_ms;                /* what a busy one asks for */
-    bool            silent;                 /* answers come when the test says so */
-    runner_done    *done;
-    void           *ctx;
-} runner;
-
-static void copy(char *to, size_t room, str s)
-{
-    snprintf(to, room, PRI_STR, FMT_STR(s));
-}
-
-static void runner_call(void *self, const struct runner_call *c, runner_done *done, void *ctx)
-{
-    (void)self;
-    struct runner_answer a = { .outcome = RUNNER_OK, .status = 202, .message = STR("as the test says") };
-    pthread_mutex_lock(&runner.mutex);
-    if (runner.count == HEARD_MAX)
-        stop_test("too many calls of the runner\n");
-    struct heard *h = &runner.heard[runner.count++];
-    copy(h->url, sizeof h->url, c->url);
-    copy(h->token, sizeof h->token, c->token);
-    copy(h->body, sizeof h->body, c->body);
-    if (runner.nexts > 0) {
-        a.outcome = runner.next[0];
-        a.status = a.outcome == RUNNER_BUSY ? 429 : 0;
-        memmove(runner.next, runner.next + 1, (size_t)--runner.nexts * sizeof *runner.next);
-    }
-    if (a.outcome == RUNNER_BUSY)
-        a.wait_ms = runner.wait_ms;
-    bool silent = runner.silent;
-    if (silent) {
-        runner.done = done;
-        runner.ctx = ctx;
-    }
-    pthread_mutex_unlock(&runner.mutex);
-    if (!silent)
-        done(ctx, &a);
-}
-
-static void answers(enum runner_outcome outcome)
-{
-    struct runner_answer a = { .outcome = outcome, .message = STR("as the test says") };
-    pthread_mutex_lock(&runner.mutex);
-    runner_done *done = runner.done;
-    void *ctx = runner.ctx;
-    runner.silent = false;
-    runner.done = NULL;
-    pthread_mutex_unlock(&runner.mutex);
-    done(ctx, &a);
-}
-
-static int calls(const char *part)
-{
-    int n = 0;
-    pthread_mutex_lock(&runner.mutex);
-    for (int i = 0; i < runner.count; i++)
-        n += strstr(runner.heard[i].url, part) != NULL;
-    pthread_mutex_unlock(&runner.mutex);
-    return n;
-}
-
-static void until_called(struct world *w, const char *part, int times)
-{
-    (void)w;
-    for (int i = 0; i < 12000 && calls(part) != times; i++)       /* a minute */
-        nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
-    if (calls(part) != times)
-        stop_test("%d calls of %s, want %d\n", calls(part), part, times);
-}
 
 /* ---- the world ---- */
 
@@ -149,9 +49,7 @@ static bool furnish(struct db *db, struct arena *mem, void *arg, struct err *e)
 static void given(struct world *w, struct both *b)
 {
     struct err e = { 0 };
-    memset(&runner, 0, sizeof runner);
-    pthread_mutex_init(&runner.mutex, NULL);
-    world_start_with(w, b, (struct runner_port){ .call = runner_call });
+    world_start_with(w, b, runner_fresh());
     memset(w->key, 7, sizeof w->key);
     if (!engine_write_wait(w->engine, furnish, w, &e))
         stop_test("furnish: %s\n", e.text);

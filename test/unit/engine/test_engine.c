@@ -9,23 +9,6 @@
 
 #include "base/pack.h"
 
-#define PRO                                                                                        \
-    "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{"                                   \
-    "\"opened\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component "   \
-    "}}\",\"stack\":\"{{ .atmos_stack }}\"}}}},"                                                   \
-    "\"synchronize\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ "               \
-    ".atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}},"                                  \
-    "\"merged\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component "  \
-    "}}\",\"stack\":\"{{ .atmos_stack }}\"}}}}}}}"
-#define NODE(c, deps) "{\"component\":\"" c "\",\"stack\":\"prod\"," PRO ",\"dependents\":[" deps "]}"
-/* vpc → eks → app, and dns alone. */
-static const char *const chain =
-    "[" NODE("vpc", NODE("eks", NODE("app", ""))) "," NODE("dns", "") "]";
-static const char *const pull_session =
-    "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"501\"}";
-static const char *const merge_session =
-    "{\"event_name\":\"pull_request\",\"ref\":\"refs/heads/main\",\"run_id\":\"777\"}";
-
 static struct world world;
 
 #define GIVEN(w) struct world *w = &world; world_start(w, *state)
@@ -59,7 +42,7 @@ static void finish(struct world *w, const char *component, const char *conclusio
 static void open_and_upload(struct world *w)
 {
     world_pull(w, "opened", 7, "aaaa111", false, 1);
-    world_upload(w, "upl_1", "aaaa111", pull_session, chain);
+    world_upload(w, "upl_1", "aaaa111", world_pull_session, world_chain);
 }
 
 /* Planned before, merged now: the roots of the apply are under way. */
@@ -76,7 +59,7 @@ static void merge_and_upload(struct world *w)
     until(w, 1, "select count(*) from batch where verdict = 'success'");
     w->before = w->runs;
     world_pull(w, "closed", 7, "aaaa111", true, 2);
-    world_upload(w, "upl_2", "aaaa111", merge_session, chain);
+    world_upload(w, "upl_2", "aaaa111", world_merge_session, world_chain);
     until(w, 2, RUNNING);
     assert_string_equal(w->run[w->before].file, "apply.yaml");
 }
@@ -105,7 +88,7 @@ static void plans_go_out_in_dependency_order(void **state)
 static void the_upload_may_come_before_the_event(void **state)
 {
     GIVEN(w);
-    world_upload(w, "upl_1", "aaaa111", pull_session, chain);
+    world_upload(w, "upl_1", "aaaa111", world_pull_session, world_chain);
     assert_int_equal(w->runs, 0);
     world_pull(w, "opened", 7, "aaaa111", false, 1);
     until(w, 2, RUNNING);
@@ -214,8 +197,8 @@ static void what_is_superseded_while_it_is_looked_for_is_not_sent_again(void **s
     world_stop(w);
 }
 
-static const char *const wide = "[" NODE("a", "") "," NODE("b", "") "," NODE("c", "") "," NODE(
-    "d", "") "," NODE("e", "") "," NODE("f", "") "," NODE("g", "") "," NODE("h", "") "]";
+static const char *const wide = "[" WORLD_NODE("a", "") "," WORLD_NODE("b", "") "," WORLD_NODE("c", "") "," WORLD_NODE(
+    "d", "") "," WORLD_NODE("e", "") "," WORLD_NODE("f", "") "," WORLD_NODE("g", "") "," WORLD_NODE("h", "") "]";
 
 /*
  * Their answers come together, while others of them are due to be looked for: each is sent by one
@@ -227,7 +210,7 @@ static void many_dispatches_that_never_arrived_are_each_sent_again_once(void **s
     w->mood = LOSES_ANSWER_BEFORE;
     w->mood_left = 8;
     world_pull(w, "opened", 7, "aaaa111", false, 1);
-    world_upload(w, "upl_1", "aaaa111", pull_session, wide);
+    world_upload(w, "upl_1", "aaaa111", world_pull_session, wide);
     until(w, 8, RUNNING);
     runs_are(w, 8);
     assert_int_equal(w->dispatch_calls, 16);
@@ -308,7 +291,7 @@ static void a_new_head_supersedes_what_has_not_started(void **state)
     world_upload(
         w, "upl_3", "bbbb222",
         "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"502\"}",
-        chain);
+        world_chain);
     until(w, 2, "select count(*) from batch");
     /* Plans do not stand in each other's way. */
     until(w, 2,
@@ -390,7 +373,7 @@ static void one_live_apply_per_instance(void **state)
     world_pull(w, "closed", 8, "cccc333", true, 4);
     world_upload(w, "upl_4", "cccc333",
                  "{\"event_name\":\"pull_request\",\"ref\":\"refs/heads/main\",\"run_id\":\"888\"}",
-                 chain);
+                 world_chain);
     until(w, 2, "select count(*) from node where state = 'locked' and gate like '%\"run\"%'");
     runs_are(w, 2);
     finish(w, "dns", "success");
@@ -467,7 +450,7 @@ static void an_upload_without_an_event_asks_less_and_less_often(void **state)
     static const int64_t minutes[] = { 1, 2, 5, 15, 60, 60 };
     struct err e = { 0 };
     int64_t half_a_minute_ms = 30000, day_ms = 24 * 3600 * 1000;
-    world_upload(w, "upl_1", "aaaa111", pull_session, chain);
+    world_upload(w, "upl_1", "aaaa111", world_pull_session, world_chain);
     assert_true(engine_write_wait(w->engine, upload_is_older, &half_a_minute_ms, &e));
     for (size_t i = 0; i < sizeof minutes / sizeof *minutes; i++) {
         /* once, however often it is swept; and until the answer has come the next one would be the same */
@@ -578,8 +561,8 @@ static void a_loop_is_refused_by_name(void **state)
 {
     GIVEN(w);
     world_pull(w, "opened", 7, "aaaa111", false, 1);
-    world_upload(w, "upl_1", "aaaa111", pull_session,
-                 "[" NODE("vpc", NODE("eks", NODE("vpc", ""))) "]");
+    world_upload(w, "upl_1", "aaaa111", world_pull_session,
+                 "[" WORLD_NODE("vpc", WORLD_NODE("eks", WORLD_NODE("vpc", ""))) "]");
     until(w, 1, "select count(*) from batch where verdict = 'failure' and error like '%vpc%eks%'");
     until(w, 0, "select count(*) from effect where state = 0");
     assert_non_null(strstr(w->last_check, "\"conclusion\":\"failure\""));
@@ -591,7 +574,7 @@ static void nothing_affected_is_neutral_and_makes_no_comment(void **state)
 {
     GIVEN(w);
     world_pull(w, "opened", 7, "aaaa111", false, 1);
-    world_upload(w, "upl_1", "aaaa111", pull_session, "[]");
+    world_upload(w, "upl_1", "aaaa111", world_pull_session, "[]");
     until(w, 1, "select count(*) from change_event where state = 'ignored'");
     until(w, 0, "select count(*) from effect where state = 0");
     assert_non_null(strstr(w->last_check, "\"conclusion\":\"neutral\""));
@@ -650,7 +633,7 @@ static void a_run_without_our_id_is_matched_when_only_one_fits(void **state)
     w->workflow_text = "on:\n  workflow_dispatch:\n    inputs:\n      component: {type: string}\n  "
                        "    stack: {type: string}\njobs: {}\n";
     world_pull(w, "opened", 7, "aaaa111", false, 1);
-    world_upload(w, "upl_1", "aaaa111", pull_session, "[" NODE("vpc", "") "]");
+    world_upload(w, "upl_1", "aaaa111", world_pull_session, "[" WORLD_NODE("vpc", "") "]");
     until(w, 1, RUNNING);
     world_run_webhook(w, 0, "completed", "success", 1);
     until(w, 1, "select count(*) from batch where verdict = 'success'");
@@ -689,7 +672,7 @@ static void github_reruns_are_followed(void **state)
 {
     GIVEN(w);
     world_pull(w, "opened", 7, "aaaa111", false, 1);
-    world_upload(w, "upl_1", "aaaa111", pull_session, "[" NODE("vpc", "") "]");
+    world_upload(w, "upl_1", "aaaa111", world_pull_session, "[" WORLD_NODE("vpc", "") "]");
     until(w, 1, RUNNING);
     finish(w, "vpc", "failure");
     until(w, 1, "select count(*) from batch where verdict = 'failure'");
@@ -755,7 +738,7 @@ static void a_lost_merge_webhook_is_found_by_asking(void **state)
     until(w, 2, RUNNING);
     finish(w, "vpc", "success");
     /* a second run of the CLI, and no word of a merge */
-    world_upload(w, "upl_2", "aaaa111", merge_session, chain);
+    world_upload(w, "upl_2", "aaaa111", world_merge_session, world_chain);
     until(w, 1, "select count(*) from batch where activity = 'merged'");
     world_stop(w);
 }
@@ -981,7 +964,7 @@ static void a_review_is_left_only_where_it_was_asked_for(void **state)
     GIVEN(w);
     struct err e = { 0 };
     world_pull(w, "opened", 7, "aaaa111", false, 1);
-    world_upload(w, "upl_1", "aaaa111", pull_session, "[" NODE("vpc", "") "]");
+    world_upload(w, "upl_1", "aaaa111", world_pull_session, "[" WORLD_NODE("vpc", "") "]");
     until(w, 1, RUNNING);
     finish(w, "vpc", "failure");
     until(w, 1, "select count(*) from batch where verdict = 'failure'");
@@ -994,7 +977,7 @@ static void a_review_is_left_only_where_it_was_asked_for(void **state)
     world_upload(
         w, "upl_2", "bbbb222",
         "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"502\"}",
-        "[" NODE("vpc", "") "]");
+        "[" WORLD_NODE("vpc", "") "]");
     until(w, 1, RUNNING);
     finish(w, "vpc", "failure");
     until(w, 2, "select count(*) from batch where verdict = 'failure'");

@@ -19,6 +19,14 @@ const char *const workflow_usual =
     "atmos_pro_run_id: {type: string}\n"
     "jobs:\n  plan:\n    runs-on: ubuntu-latest\n    steps: []\n";
 
+/* vpc → eks → app, and dns alone. */
+const char *const world_chain =
+    "[" WORLD_NODE("vpc", WORLD_NODE("eks", WORLD_NODE("app", ""))) "," WORLD_NODE("dns", "") "]";
+const char *const world_pull_session =
+    "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"501\"}";
+const char *const world_merge_session =
+    "{\"event_name\":\"pull_request\",\"ref\":\"refs/heads/main\",\"run_id\":\"777\"}";
+
 /* ---- the forge in memory ---- */
 
 static str input(const struct forge_call *c, const char *name)

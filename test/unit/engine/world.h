@@ -65,6 +65,19 @@ struct world {
 };
 
 extern const char *const workflow_usual;
+#define WORLD_PRO                                                                                        \
+    "\"settings\":{\"pro\":{\"enabled\":true,\"pull_request\":{"                                   \
+    "\"opened\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component "   \
+    "}}\",\"stack\":\"{{ .atmos_stack }}\"}}}},"                                                   \
+    "\"synchronize\":{\"workflows\":{\"plan.yaml\":{\"inputs\":{\"component\":\"{{ "               \
+    ".atmos_component }}\",\"stack\":\"{{ .atmos_stack }}\"}}}},"                                  \
+    "\"merged\":{\"workflows\":{\"apply.yaml\":{\"inputs\":{\"component\":\"{{ .atmos_component "  \
+    "}}\",\"stack\":\"{{ .atmos_stack }}\"}}}}}}}"
+#define WORLD_NODE(c, deps) "{\"component\":\"" c "\",\"stack\":\"prod\"," WORLD_PRO ",\"dependents\":[" deps "]}"
+/* vpc → eks → app, and dns alone: plan.yaml, and apply.yaml once merged. */
+extern const char *const world_chain;
+/* Who uploads: the workflow of pull request 7, and that of main after its merge. */
+extern const char *const world_pull_session, *const world_merge_session;
 
 /* engine, workspace ws_test, repository 1 acme/infra */
 void world_start(struct world *w, struct both *b);

@@ -56,6 +56,34 @@ describe('a typed setting', () => {
     });
 });
 
+describe('a typed text', () => {
+    const executor: SettingRow = {
+        name: 'executor',
+        type: 'choice',
+        default: 'github_actions',
+        options: ['github_actions', 'runner'],
+        doc: '',
+    };
+    const runner: SettingRow = { name: 'runner', type: 'name', default: '', doc: '' };
+
+    it('is one of the choices, or a name or nothing', () => {
+        expect(wrongIn(executor, 'runner')).toBeNull();
+        expect(wrongIn(executor, 'jenkins')).toBe('Choose one of these.');
+        expect(wrongIn(runner, '')).toBeNull();
+        expect(wrongIn(runner, 'eu-1')).toBeNull();
+        expect(wrongIn(runner, 'a b')).toMatch(/^Letters/);
+    });
+
+    it('is saved as a text', () => {
+        const both = [executor, runner];
+        expect(changesOf(both, {}, { executor: 'runner', runner: ' eu-1 ' })).toEqual([
+            { name: 'executor', from: 'github_actions', to: 'runner' },
+            { name: 'runner', from: '', to: 'eu-1' },
+        ]);
+        expect(settingWords('')).toBe('none');
+    });
+});
+
 describe('saving', () => {
     const values = { threshold: 50, comment: true, rapid_pushes: 3 };
 

@@ -5,14 +5,16 @@
 
 export interface SettingRow {
     name: string;
-    type: 'integer' | 'boolean';
-    default: number | boolean;
+    type: 'integer' | 'boolean' | 'choice' | 'name';
+    default: number | boolean | string;
     min?: number | null;
     max?: number | null;
+    /** What a choice may be. */
+    options?: readonly string[];
     doc: string;
     group?: string;
 }
-export type SettingValue = number | boolean;
+export type SettingValue = number | boolean | string;
 export type SettingValues = Readonly<Record<string, SettingValue>>;
 /** As they stand in the form: numbers are texts until they are judged. */
 export type Draft = Readonly<Record<string, string | boolean>>;
@@ -35,6 +37,12 @@ export function draftOf(rows: readonly SettingRow[], values: SettingValues): Dra
 export function wrongIn(row: SettingRow, typed: string | boolean): string | null {
     if (row.type === 'boolean') return typeof typed === 'boolean' ? null : 'Choose on or off.';
     const text = String(typed).trim();
+    if (row.type === 'choice')
+        return row.options?.includes(text) ? null : 'Choose one of these.';
+    if (row.type === 'name')
+        return /^([A-Za-z0-9_][A-Za-z0-9_-]{0,63})?$/.test(text)
+            ? null
+            : 'Letters, digits, _ and -, at most 64.';
     if (text === '') return `Type a whole number${boundsWords(row)}.`;
     if (!/^[+-]?\d+$/.test(text)) return `“${text.slice(0, 20)}” is no whole number.`;
     const value = Number(text);
@@ -66,13 +74,16 @@ export function changesOf(
         const from = values[row.name] ?? row.default;
         const typed = draft[row.name] ?? '';
         if (wrongIn(row, typed) !== null) continue;
-        const to = row.type === 'boolean' ? typed === true : Number(String(typed).trim());
+        const text = String(typed).trim();
+        const to =
+            row.type === 'boolean' ? typed === true : row.type === 'integer' ? Number(text) : text;
         if (to !== from) out.push({ name: row.name, from, to });
     }
     return out;
 }
 
 export function settingWords(value: SettingValue): string {
+    if (typeof value === 'string') return value === '' ? 'none' : value;
     return typeof value === 'boolean' ? (value ? 'on' : 'off') : value.toLocaleString('en');
 }
 

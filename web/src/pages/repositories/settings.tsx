@@ -1,6 +1,6 @@
 /* Settings of one repository: what the server's table says of each, judged as one types, and what would change before it is saved. */
 import '../../parts/lists.css';
-import { Button, Group, NumberInput, Switch, Text } from '@mantine/core';
+import { Button, Group, NativeSelect, NumberInput, Switch, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { IconFileCode, IconHistory } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
@@ -194,6 +194,27 @@ function Field({ row, value, wrong, isTouched, isInFile, isReadOnly, type }: Fie
                     disabled={isOff}
                     label={value === true ? 'on' : 'off'}
                     onChange={(event) => type(event.currentTarget.checked)}
+                />
+            ) : row.type === 'choice' ? (
+                <NativeSelect
+                    id={`set-${row.name}`}
+                    aria-describedby={`doc-${row.name}`}
+                    w={190}
+                    data={[...(row.options ?? [])]}
+                    value={String(value)}
+                    disabled={isOff}
+                    error={wrong}
+                    onChange={(event) => type(event.currentTarget.value)}
+                />
+            ) : row.type === 'name' ? (
+                <TextInput
+                    id={`set-${row.name}`}
+                    aria-describedby={`doc-${row.name}`}
+                    w={190}
+                    value={String(value)}
+                    disabled={isOff}
+                    error={wrong}
+                    onChange={(event) => type(event.currentTarget.value)}
                 />
             ) : (
                 <NumberInput
