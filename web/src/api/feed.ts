@@ -9,12 +9,12 @@ import {
     type InfiniteData,
 } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { flatten, freshen, prepend, type Page } from '../logic/feed.ts';
+import { flatten, freshen, prepend, type Flat, type Page } from '../logic/feed.ts';
 import { call, withQuery } from './client.ts';
 import { keyOf, type Read } from './queries.ts';
 
 export interface Feed<T> {
-    items: T[];
+    items: readonly T[];
     isPending: boolean;
     error: Error | null;
     hasMore: boolean;
@@ -131,7 +131,11 @@ export function useFeed<T extends { id: string | number }>(read: Read, limit = 1
     }, [headAt, pagesKey]);
 
     const list = pages.data?.pages;
-    const items = useMemo(() => flatten(list ?? []), [list]);
+    const flat = useRef<Flat<T>>(undefined);
+    const items = useMemo(() => {
+        flat.current = flatten(list ?? [], flat.current);
+        return flat.current.items;
+    }, [list]);
     return {
         items,
         isPending: pages.isPending,

@@ -13,7 +13,25 @@ const page = (ids: number[], nextCursor: string | null = 'more'): Page<Row> => (
 
 describe('pages as one list', () => {
     it('show a row once though two pages have it', () => {
-        expect(flatten([page([5, 4]), page([4, 3])]).map((r) => r.id)).toEqual([5, 4, 3]);
+        expect(flatten([page([5, 4]), page([4, 3])]).items.map((r) => r.id)).toEqual([5, 4, 3]);
+    });
+});
+
+describe('one more page', () => {
+    it('goes on from what the pages before gave', () => {
+        const two = [page([5, 4]), page([3, 2])];
+        const before = flatten(two);
+        const after = flatten([...two, page([2, 1])], before);
+        expect(after.items.map((r) => r.id)).toEqual([5, 4, 3, 2, 1]);
+        expect(before.items).toHaveLength(4);
+        expect(flatten([...two], before)).toBe(before);
+    });
+
+    it('does not, when a page before it has changed', () => {
+        const before = flatten([page([5, 4]), page([3])]);
+        const changed = [page([6, 5, 4]), page([3])];
+        expect(flatten(changed, before).items.map((r) => r.id)).toEqual([6, 5, 4, 3]);
+        expect(flatten([page([9])], before).items.map((r) => r.id)).toEqual([9]);
     });
 });
 
@@ -29,7 +47,7 @@ describe('a list that grows while it is read', () => {
 
     it('takes over the newer selves of shown rows in place', () => {
         const fresh = freshen(shown, { items: [row(5), row(4, 'success')], nextCursor: 'more' });
-        expect(flatten(fresh.pages)).toEqual([row(5), row(4, 'success'), row(3), row(2)]);
+        expect(flatten(fresh.pages).items).toEqual([row(5), row(4, 'success'), row(3), row(2)]);
         expect(fresh.pages[1]).toBe(shown[1]);
     });
 
@@ -54,7 +72,7 @@ describe('a list that grows while it is read', () => {
 
     it('puts what waited on top when asked, and can go on at its end', () => {
         const pages = prepend(shown, [row(7), row(6)]);
-        expect(flatten(pages).map((r) => r.id)).toEqual([7, 6, 5, 4, 3, 2]);
+        expect(flatten(pages).items.map((r) => r.id)).toEqual([7, 6, 5, 4, 3, 2]);
         expect(pages.at(-1)!.nextCursor).toBeNull();
         expect(prepend(shown, [])).toBe(shown);
     });

@@ -8,18 +8,35 @@ export interface Page<T> {
     nextCursor: string | null;
 }
 
-/** The pages as one list; a row that two pages have (it moved between two reads) is shown once, where it came first. */
-export function flatten<T extends { id: string | number }>(pages: readonly Page<T>[]): T[] {
-    const seen = new Set<string | number>();
-    const out: T[] = [];
-    for (const page of pages) {
+/**
+ * The pages as one list; a row that two pages have (it moved between two reads) is shown once, where it came first. Of `before`, what the
+ * same pages gave last time is taken over: the two-hundredth page costs as little as the first.
+ */
+export interface Flat<T> {
+    pages: readonly Page<T>[];
+    items: readonly T[];
+    seen: ReadonlySet<string | number>;
+}
+
+export function flatten<T extends { id: string | number }>(
+    pages: readonly Page<T>[],
+    before?: Flat<T>,
+): Flat<T> {
+    const goesOn =
+        before !== undefined &&
+        before.pages.length <= pages.length &&
+        before.pages.every((page, i) => page === pages[i]);
+    if (goesOn && before.pages.length === pages.length) return before;
+    const seen = goesOn ? (before.seen as Set<string | number>) : new Set<string | number>();
+    const items = goesOn ? before.items.slice() : [];
+    for (const page of pages.slice(goesOn ? before.pages.length : 0)) {
         for (const item of page.items) {
             if (seen.has(item.id)) continue;
             seen.add(item.id);
-            out.push(item);
+            items.push(item);
         }
     }
-    return out;
+    return { pages, items, seen };
 }
 
 export interface Fresh<T> {

@@ -1,6 +1,6 @@
 /* Many rows: only those in sight exist. j and k go down and up, Enter opens, more is read near the end. */
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { memo, useEffect, useRef, useState, type ReactNode } from 'react';
 import { useKeys } from '../app/keys.ts';
 import { Waiting } from './page.tsx';
 
@@ -45,6 +45,15 @@ export interface RowsProps<T> {
 function isGroup<T>(item: Item<T>): item is GroupLine {
     return typeof item === 'object' && item !== null && 'group' in item && 'title' in item;
 }
+
+/** Scrolling moves rows; what stands in them is drawn again only when it is another row, or other columns. */
+const Cells = memo(function Cells(props: { row: unknown; columns: readonly Column<unknown>[] }) {
+    return props.columns.map((column) => (
+        <div key={column.key} role="cell" className="rows-cell" data-align={column.align ?? 'left'}>
+            {column.show(props.row)}
+        </div>
+    ));
+});
 
 export function Rows<T>(props: RowsProps<T>) {
     const { items, columns, keyOf } = props;
@@ -213,16 +222,7 @@ export function Rows<T>(props: RowsProps<T>) {
                                         props.open?.(item);
                                 }}
                             >
-                                {columns.map((column) => (
-                                    <div
-                                        key={column.key}
-                                        role="cell"
-                                        className="rows-cell"
-                                        data-align={column.align ?? 'left'}
-                                    >
-                                        {column.show(item)}
-                                    </div>
-                                ))}
+                                <Cells row={item} columns={columns as never} />
                             </div>
                         );
                     })}
