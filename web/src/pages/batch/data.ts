@@ -6,7 +6,7 @@ import { newOrderKey } from '../../api/order-key.ts';
 import { useWatchedBatch, type LiveBatch } from '../../api/live.ts';
 import { queries, useRead, type Order } from '../../api/queries.ts';
 import { graphOf, type Graph } from '../../logic/graph.ts';
-import { adopt, mergeNodes } from '../../logic/live-merge.ts';
+import { adopt, mergeNodes, type NodeNews } from '../../logic/live-merge.ts';
 
 export type Batch = Schemas['Batch'];
 export type Hold = Schemas['Hold'];
@@ -28,14 +28,26 @@ export function useBatch(batchId: string) {
 export function useGraph(batchId: string) {
     return useQuery<Graph>({
         queryKey: graphKey(batchId),
-        queryFn: async ({ signal }) =>
-            graphFrom(
-                await call<Schemas['BatchGraph']>('GET', `${pathOf(batchId)}/graph`, { signal }),
-            ),
+        queryFn: ({ signal }) => readGraph(batchId, signal),
         structuralSharing: (old, next) => adopt(old as Graph | undefined, next as Graph),
         staleTime: Infinity,
         meta: { concern: { on: [], batch: batchId } },
     });
+}
+
+/** News that come while the whole is being read: perhaps newer than it. An older one is put right by the next, since all are told. */
+const meanwhile = new Set<{ batchId: string; news: NodeNews[] }>();
+
+async function readGraph(batchId: string, signal: AbortSignal): Promise<Graph> {
+    const heard = { batchId, news: [] as NodeNews[] };
+    meanwhile.add(heard);
+    const path = `${pathOf(batchId)}/graph`;
+    try {
+        const graph = graphFrom(await call<Schemas['BatchGraph']>('GET', path, { signal }));
+        return mergeNodes(graph, heard.news).graph;
+    } finally {
+        meanwhile.delete(heard);
+    }
 }
 
 function graphFrom(data: Schemas['BatchGraph']): Graph {
@@ -67,6 +79,9 @@ export function useBatchNews(batchId: string): void {
     const take = useCallback(
         (news: LiveBatch) => {
             let isBehind = false;
+            for (const heard of meanwhile)
+                if (heard.batchId === batchId) heard.news.push(...news.nodes);
+            rereadLater(batchId);
             queries.setQueryData<Graph>(graphKey(batchId), (old) => {
                 if (!old) return old;
                 const merged = mergeNodes(old, news.nodes);
@@ -84,6 +99,23 @@ export function useBatchNews(batchId: string): void {
         [batchId],
     );
     useWatchedBatch(batchId, take);
+}
+
+/**
+ * Figures that the stream does not tell (what a plan would change, links of runs): the whole is read again some time after news, the
+ * more seldom the larger it is, and not by all pages at the same moment.
+ */
+const later = new Map<string, number>();
+const reread_ms_min = 4_000;
+function rereadLater(batchId: string): void {
+    if (later.has(batchId)) return;
+    const size = queries.getQueryData<Graph>(graphKey(batchId))?.nodes.length ?? 0;
+    const wait_ms = Math.max(reread_ms_min, size * 20) * (0.75 + Math.random() / 2);
+    const read = () => {
+        later.delete(batchId);
+        if (!document.hidden) rereadGraph(batchId);
+    };
+    later.set(batchId, window.setTimeout(read, wait_ms));
 }
 
 /** After an order: at once, whether the stream tells of it or not. */

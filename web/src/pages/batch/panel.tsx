@@ -40,6 +40,7 @@ export function Panel(props: {
     const { batch, graph, position, close } = props;
     const node = useNode(batch.id, position);
     const short = nodeAt(graph, position);
+    const runUrl = node.data?.runUrl ?? short?.runUrl;
     if (!short)
         return (
             <Frame title="No such node" close={close}>
@@ -72,7 +73,7 @@ export function Panel(props: {
                     </span>
                 )}
                 {short.attempt > 1 && <span className="quiet">attempt {short.attempt}</span>}
-                {short.runUrl && <Out href={short.runUrl}>run</Out>}
+                {runUrl && <Out href={runUrl}>run</Out>}
                 {batch.repositoryId > 0 && (
                     <Go to={paths.instance(batch.repositoryId, short.stack, short.component)}>
                         instance
