@@ -37,6 +37,8 @@
     X(workers,                  NUMBER, "8",               1,   256,       "Threads for requests that read the database.") \
     X(readers,                  NUMBER, "3",               1,   64,        "Read connections to the database.") \
     X(upload_bytes_max,         NUMBER, "33554432",        8388608, 268435456, "Largest upload.") \
+    X(live_streams_max,         NUMBER, "2000",            0,   100000,    "Streams of changes (open pages of the dashboard) at once. 0: none; pages then ask every few seconds.") \
+    X(live_streams_person_max,  NUMBER, "50",              1,   100000,    "Streams of one person or token at once.") \
     X(log_level,                TEXT,   "info",            0,   0,         "debug, info, warn or error.") \
     X(log_format,               TEXT,   "text",            0,   0,         "text (key=value) or json.") \
     X(lease_ms,                 NUMBER, "6000",            1000, 60000,    "PostgreSQL: how long a lane stays with a server that says nothing.") \

@@ -27,7 +27,8 @@
 #include "store/repositories.h"
 #include "store/tokens.h"
 
-enum { LIST_MAX = 16, STOP_GRACE_MS = 5000, PEM_BYTES_MAX = 64 << 10, ARENAS_MAX = 2 };
+enum { LIST_MAX = 16, STOP_GRACE_MS = 5000, PEM_BYTES_MAX = 64 << 10, ARENAS_MAX = 2,
+       DESCRIPTORS_WANTED = 16384 };
 
 struct serve {
     struct arena       *mem;
@@ -329,6 +330,8 @@ static bool start_api(struct serve *s, struct err *e)
         .version = STR(SIGNALBOX_VERSION),
         .app_ready = s->app_id != 0,
         .upload_bytes_max = (size_t)config_number(s->config.upload_bytes_max),
+        .live_streams_max = (unsigned)config_number(s->config.live_streams_max),
+        .live_streams_person_max = (unsigned)config_number(s->config.live_streams_person_max),
         .setup_code = s->setup_code,
         .app_slug = s->app_slug,
         .app_created = app_created,
@@ -383,6 +386,7 @@ static bool start_all(struct serve *s, struct err *e)
 /* Nothing new comes in, what is stored stays stored, calls under way are answered or given up. */
 static void stop_all(struct serve *s)
 {
+    api_say_bye(s->api);
     http_server_stop(s->server, STOP_GRACE_MS);
     engine_quiet(s->engine);
     /* the engine still makes calls until it has stopped, and needs their answers */
@@ -413,6 +417,16 @@ static bool log_setup_from(const struct config *c, struct err *e)
         }
     return fail(e, ERR_INVALID, "log_level must be debug, info, warn or error, got " PRI_STR,
                 FMT_STR(c->log_level));
+}
+
+/* Each open page is a descriptor; shells give a thousand and let programs take more. */
+static void take_descriptors(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur >= DESCRIPTORS_WANTED)
+        return;
+    r.rlim_cur = r.rlim_max < DESCRIPTORS_WANTED ? r.rlim_max : DESCRIPTORS_WANTED;
+    setrlimit(RLIMIT_NOFILE, &r);
 }
 
 static int block_signals(void)
@@ -478,6 +492,7 @@ int serve_main(int argc, char **argv)
     umask(077);
     /* A core file would hold keys and tokens. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
+    take_descriptors();
     SCOPED(fd) int signals = block_signals();
     if (signals < 0)
         fail_errno(&e, "signalfd");

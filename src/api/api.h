@@ -59,6 +59,8 @@ struct api_config {
     int64_t               session_ms;           /* default one hour */
     /* how long an order's caller waits for its outcome; default 10 s */
     int64_t               outcome_ms;
+    /* of GET /api/v1/live, in all and for one person */
+    unsigned              live_streams_max, live_streams_person_max;
     /*
      * After the set-up page has made and stored an App: on a worker thread. github_reconfigure and
      * the webhook secret are done already.
@@ -70,6 +72,8 @@ struct api_config {
 struct api;
 /* Everything but the keys and the handles is copied. */
 bool api_new(const struct api_config *c, struct api **out, struct err *e) MUST_CHECK;
+/* Before the server stops: who listens is told to come back. */
+void api_say_bye(struct api *a);
 /* after the server and the engine have stopped */
 void api_free(struct api *a);
 struct http_hooks api_hooks(struct api *a);

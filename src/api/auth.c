@@ -64,6 +64,7 @@ void token_forget(struct api *a, str id)
         if (!id.len || cached_is(&a->token[i], id))
             a->token[i].read_ms = 0;
     pthread_mutex_unlock(&a->lock);
+    live_check_soon(a->live);
 }
 
 struct used { struct api *api; char id[48]; };

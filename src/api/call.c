@@ -353,6 +353,18 @@ void call_answer(struct call *c, bool ok)
     http_reply(c->request, &a);
 }
 
+struct http_stream *call_stream(struct call *c, str type)
+{
+    call_header(c, STR("X-Request-Id"), c->trace);
+    call_header(c, STR("Cache-Control"), STR("no-store"));
+    /* A proxy that gathers what it passes on would hold back what happens now. */
+    call_header(c, STR("X-Accel-Buffering"), STR("no"));
+    struct http_response a = { .status = 200, .content_type = type, .headers = c->headers,
+                               .header_count = c->header_count };
+    log_call(c, a.status, NULL, clock_mono_us() - c->request->began_mono_us);
+    return http_stream_begin(c->request, &a);
+}
+
 /* What is not even a request gets the envelope too (§3 no. 5). */
 static enum err_code code_of_status(int status)
 {
@@ -424,6 +436,7 @@ bool api_new(const struct api_config *config, struct api **out, struct err *e)
     atomic_init(&a->app_ready, config->app_ready);
     random_bytes(a->state_key, sizeof a->state_key);
     a->pages = pages_new();
+    a->live = live_new(a);
     api_set_webhook_secrets(a, config->webhook_secrets, config->webhook_secret_count);
     *out = a;
     return true;
@@ -456,6 +469,12 @@ void api_set_webhook_secrets(struct api *a, const str *secrets, size_t count)
     pthread_mutex_unlock(&a->lock);
 }
 
+void api_say_bye(struct api *a)
+{
+    if (a)
+        live_say_bye(a->live);
+}
+
 void api_free(struct api *a)
 {
     if (!a)
@@ -469,6 +488,7 @@ void api_free(struct api *a)
         free(s);
     }
     secret_wipe(a->token, sizeof a->token);
+    live_free(a->live);
     pages_free(a->pages);
     secret_wipe(a->people_key, sizeof a->people_key);
     pthread_cond_destroy(&a->password_free);

@@ -90,6 +90,8 @@ struct call {
 
 void call_answer(struct call *c, bool ok);      /* replies and logs; c is gone afterwards */
 void call_header(struct call *c, str name, str value);
+/* Instead of call_answer: 200 and a long-lived answer of this type; c is gone afterwards. */
+struct http_stream *call_stream(struct call *c, str type);
 bool path_matches(const char *template, str path, str parts[PATH_PARTS_MAX]);
 
 /* auth.c */
@@ -205,6 +207,12 @@ bool page_on_loop(const struct http_request *r);
 bool page_for_unknown(const struct http_request *r);
 struct pages *pages_new(void);
 void pages_free(struct pages *p);
+/* live.c */
+struct live *live_new(struct api *a);
+void live_say_bye(struct live *l);              /* and nobody is let in any more */
+unsigned live_count(struct live *l);
+void live_check_soon(struct live *l);           /* somebody may have lost the right to listen */
+void live_free(struct live *l);
 /* house.c */
 bool always_on_loop(struct api *a, const struct http_request *r);
 
@@ -227,7 +235,7 @@ handler api_exchange, api_affected, api_instances, api_report, api_report_old, a
     api_import, api_token_create, api_token_revoke, api_replay, api_setup, api_setup_callback,
     api_secret_put, api_secret_remove, api_action_get, api_action_put, api_action_remove,
     api_runner_put, api_runner_remove, api_action_start, api_action_stop, api_callback,
-    api_explain_batch, api_explain_node, api_explain_pull, api_page;
+    api_explain_batch, api_explain_node, api_explain_pull, api_page, api_live;
 handler api_sign_in, api_session_get, api_session_make, api_session_end, api_session_workspace,
     api_welcome_get, api_welcome, api_member_change, api_member_remove, api_leave, api_invitations,
     api_invite, api_invitation_revoke, api_sessions, api_session_revoke, api_password, api_rights,
@@ -287,6 +295,7 @@ struct api {
     atomic_bool          app_ready, setting_up;
     struct route_count   counts[ROUTES_MAX + 1];
     struct pages        *pages;
+    struct live         *live;
     _Atomic uint64_t     events[EVENT_NAMES][FATES];
     /* of the set-up page's cookie: new at each start */
     uint8_t              state_key[SHA256_BYTES];

@@ -131,6 +131,7 @@ static void server_metrics(struct api *a, struct buf *b)
     one(b, "connections_open", "gauge", "Connections open now.", n.open);
     one(b, "requests_refused_total", "counter", "What was not even a request.", n.refused);
     one(b, "requests_timed_out_total", "counter", "Requests that came too slowly.", n.timed_out);
+    one(b, "live_streams", "gauge", "Streams of changes that are open.", live_count(a->live));
     one(b, "received_bytes_total", "counter", "Bytes received.", n.bytes_in);
     one(b, "sent_bytes_total", "counter", "Bytes sent.", n.bytes_out);
 }

@@ -118,6 +118,7 @@ void person_forget(struct api *a, str person_id)
         if (!person_id.len || str_eq(str_of(a->person[i].person_id), person_id))
             a->person[i].read_ms = 0;
     pthread_mutex_unlock(&a->lock);
+    live_check_soon(a->live);
 }
 
 struct seen { struct api *api; char id[40]; };

@@ -110,6 +110,7 @@ const struct route routes[] = {
      .doc = "Installations of the App, with their budgets."},
     {HTTP_GET, V1 "/installations/{installationId}/budget", api_one, RIGHT_READ,
      .one = query_budget, .doc = "What an installation may spend, and who spent it."},
+    {HTTP_GET, V1 "/live", api_live, RIGHT_READ, .doc = "What changes, as it happens."},
     {HTTP_GET, V1 "/runs", api_list, RIGHT_READ, .list = query_runs, .doc = "Runs, newest first."},
     {HTTP_GET, V1 "/runs/{runId}", api_one, RIGHT_READ, .one = query_run, .doc = "One run."},
     {HTTP_GET, V1 "/runs/{runId}/output", api_run_output, RIGHT_READ,

@@ -76,6 +76,7 @@ void db_close(struct db *db)
     if (!db)
         return;
     db_rollback(db);
+    news_free(db);
     db->side->close(db);
 }
 
@@ -128,7 +129,12 @@ static bool args_valid(const struct arg *args, size_t count, struct err *e)
 static bool run(struct db *db, struct arena *mem, struct db_rows *rows, int64_t *changed,
                 const char *sql, const struct arg *args, size_t count, struct err *e)
 {
+    int64_t rows_changed = 0;
+    bool told = news_wanted(db);
+
     assert(count <= DB_ARGS_MAX);
+    if (told && !changed && !rows)
+        changed = &rows_changed;
     if (changed)
         *changed = 0;
     if (rows)
@@ -139,6 +145,8 @@ static bool run(struct db *db, struct arena *mem, struct db_rows *rows, int64_t 
         (!db->in_transaction && !db->side->ready(db, e)) ||
         !db->side->run(db, mem, rows, changed, sql, args, count, e))
         return spoil(db, e);
+    if (told && (changed ? *changed > 0 : rows->count > 0))
+        news_saw(db, sql);
     return true;
 }
 
@@ -181,6 +189,8 @@ static bool exec_many(struct db *db, struct err *e, const char *sql, const struc
     if (!args_valid(args, per_row * rows, e) || fault_strikes(sql, e) ||
         !db->side->run_many(db, sql, args, per_row, rows, e))
         return spoil(db, e);
+    if (news_wanted(db))
+        news_saw(db, sql);
     return true;
 }
 

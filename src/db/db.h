@@ -172,6 +172,31 @@ bool db_wait_notify(struct db *db, struct arena *mem, int wake_fd, int64_t timeo
                     str *payload);
 
 /*
+ * What a connection has written since it was last asked, for those who listen (engine/news.c): bit i
+ * is the table with the name tables[i], which lives as long as the connection. Notes say of what:
+ * they are hints, and more of them than DB_NOTES_MAX are `more`. What was rolled back may be told,
+ * too; what was committed is never left out once it is wanted. While it is not, this costs a test.
+ */
+enum { DB_NOTES_MAX = 64 };
+enum db_note_of { DB_NOTE_WORKSPACE /* str_hash of its id */, DB_NOTE_REPOSITORY, DB_NOTE_BATCH };
+struct db_note { enum db_note_of of; int64_t id; };
+struct db_news {
+    uint64_t       tables;
+    bool           more;
+    size_t         count;
+    struct db_note note[DB_NOTES_MAX];
+};
+void db_news_watch(struct db *db, const char *const *tables, size_t count);     /* once */
+void db_news_want(struct db *db, bool wanted);                                  /* any thread */
+bool db_news_peek(const struct db *db, struct db_news *out);    /* false: nothing was written */
+bool db_news_take(struct db *db, struct db_news *out);          /* and forgotten */
+void db_note(struct db *db, enum db_note_of of, int64_t id);
+static inline void db_note_workspace(struct db *db, str id)
+{
+    db_note(db, DB_NOTE_WORKSPACE, (int64_t)str_hash(id));
+}
+
+/*
  * Migrations: numbered .sql files built into the program, one transaction each, under a lock. A
  * database that is newer than the program is refused (ERR_STORAGE, with both numbers and what to
  * do). The files say the sides' words in braces:

@@ -50,7 +50,13 @@ struct db {
     bool               read_only, in_transaction;
     unsigned           depth;       /* open savepoints */
     enum err_code      spoiled;     /* the first failure inside the open transaction */
+    struct news       *news;        /* NULL: nobody wants to know what is written */
 };
+
+/* news.c */
+bool news_wanted(const struct db *db);
+void news_saw(struct db *db, const char *sql);
+void news_free(struct db *db);
 
 bool sqlite_open(str path, bool read_only, struct db **out, struct err *e) MUST_CHECK;
 bool postgres_open(str url, bool read_only, struct db **out, struct err *e) MUST_CHECK;

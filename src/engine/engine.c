@@ -509,10 +509,12 @@ static bool open_writer(struct engine *en, struct err *e)
     if (!db_open(en->database, false, &db, e))
         return false;
     en->kind = db_kind(db);
+    news_open(en, db);
     if (!db_migrate(db, engine_now_ms(en), e) || !work_start(db, &en->work, e)) {
         db_close(db);
         return false;
     }
+    news_start(en);
     return true;
 }
 
@@ -538,6 +540,7 @@ bool engine_start(const struct engine_config *c, struct engine **out, struct err
     atomic_init(&en->find_settle_ms, c->find_settle_ms ? c->find_settle_ms : FIND_SETTLE_MS);
     pthread_mutex_init(&en->mutex, NULL);
     pthread_cond_init(&en->changed, NULL);
+    pthread_mutex_init(&en->news.lock, NULL);
     en->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
     struct start_job left = { .en = en };
@@ -654,6 +657,7 @@ void engine_stop(struct engine *en)
     free(en->lane);
     if (en->wake_fd >= 0)
         close(en->wake_fd);
+    news_close(en);
     pthread_mutex_destroy(&en->mutex);
     pthread_cond_destroy(&en->changed);
     arena_free(en->mem);

@@ -109,6 +109,39 @@ void engine_settings_changed(struct engine *en, int64_t lane);
 struct db *engine_read(struct engine *en, struct err *e);
 void engine_read_done(struct engine *en, struct db *db);
 
+/*
+ * What changed, for those who look on (docs/architecture.md §5). Kinds are what a reader would ask
+ * for again; notes say where, as far as it is known: none of them, or `more`, means anywhere.
+ */
+#define NEWS_KINDS(X) \
+    X(BATCHES, "batches") X(RUNS, "runs") X(LOCKS, "locks") X(UPLOADS, "uploads") X(FACTS, "facts") \
+    X(AUDIT, "audit") X(INSTANCES, "instances") X(REPOSITORIES, "repositories") \
+    X(ACTIONS, "actions") X(BUDGET, "budget") X(MEMBERS, "members")
+enum news_kind {
+#define X(name, text) NEWS_##name,
+    NEWS_KINDS(X)
+#undef X
+    NEWS_KIND_COUNT
+};
+const char *news_kind_name(enum news_kind k);
+struct engine_news {
+    unsigned kinds;             /* bits */
+    bool     lost;              /* what another server said was lost: read everything again */
+    bool     more;
+    bool     any_batch;         /* more batches than the notes say */
+    size_t   count;
+    const struct db_note *note;
+};
+/* On any thread, after the commit: hand over, do not block. */
+typedef void engine_told(void *arg, const struct engine_news *news);
+/*
+ * From its return on, whatever is committed on any server of the database is told. Waits for the
+ * transaction under way: not from the writer thread, not from the HTTP loop thread. ERR_BUSY: what
+ * other servers do cannot be heard.
+ */
+bool engine_listen(struct engine *en, engine_told *told, void *arg, struct err *e) MUST_CHECK;
+void engine_listen_end(struct engine *en);
+
 int64_t engine_now_ms(struct engine *en);
 
 struct forge_port;

@@ -123,6 +123,19 @@ struct outgoing {
     str               memo;
 };
 
+/* news.c: who listens. Others are other servers of the database. */
+struct news_desk {
+    pthread_mutex_t lock;
+    engine_told    *told;               /* under lock; NULL: nobody here */
+    void           *arg;
+    atomic_bool     here;
+    atomic_int_fast64_t others_until_ms;    /* monotonic; until then somebody listens elsewhere */
+    atomic_int_fast64_t servers;            /* alive, ours included */
+    atomic_bool     deaf;               /* what others say cannot be heard */
+    int64_t         say_ms, doubt_ms;   /* of the listening thread */
+    atomic_bool     began;              /* just now: say so */
+};
+
 struct engine {
     struct engine_config config;
     str                 database, server_id, public_url, workspace_id;
@@ -142,6 +155,7 @@ struct engine {
     atomic_int_fast64_t find_settle_ms;
     atomic_uint_fast64_t facts, duplicates, effects_done, effects_failed;
     struct submission  *kept, *kept_last;           /* of the one thread that submits soon */
+    struct news_desk    news;
 };
 
 /* One job of one lane. */
@@ -203,6 +217,20 @@ struct hot *hot_new(struct step *s);
 bool hot_workflows(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 int  hot_file(const struct hot *h, str file);
 str  edges_pack(struct arena *mem, const struct batch_edge *edge, size_t count);
+
+/* news.c */
+void news_open(struct engine *en, struct db *writer);   /* before work_start */
+void news_start(struct engine *en);                     /* after it */
+void news_close(struct engine *en);
+/* What another server said (the listening thread). */
+bool news_heard(struct engine *en, str payload);
+/* Messages may have been lost in both directions. */
+void news_lost(struct engine *en);
+/* At least once a second. */
+void news_turn(struct engine *en);
+/* For tests: what stands in a message between servers. */
+bool news_read(str payload, str *server, struct engine_news *out, struct db_note note[DB_NOTES_MAX]);
+str  news_write(struct arena *mem, str server, const struct engine_news *n);
 
 /* schedule.c: the only callers of batch_step outside the tests */
 bool node_tell(struct step *s, struct hot *h, struct node_message m, enum node_verdict *verdict,

@@ -556,6 +556,8 @@ static bool lane_body(struct db *db, struct arena *mem, void *arg, struct err *e
     s->step_recheck = atomic_exchange(&l->recheck, false);
     l->step = s;
     l->half_done = true;
+    if (l->id > 0)
+        db_note(db, DB_NOTE_REPOSITORY, l->id);
     if (db_kind(db) == DB_POSTGRES) {
         bool mine;
         if (!lanes_fence(db, l->en->server_id, l->id, l->epoch, &mine, e))

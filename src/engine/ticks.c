@@ -43,6 +43,7 @@ static bool share_lanes(struct lease_job *x, struct db *db, struct arena *mem, i
         return false;
     if (en->config.forge && en->config.forge->divide)
         en->config.forge->divide(en->config.forge->self, servers);
+    atomic_store(&en->news.servers, servers);
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&en->mutex);
     for (size_t i = 0; i < en->lane_count; i++)
         mine += en->lane[i]->owned;
@@ -227,9 +228,11 @@ static void *listen_thread(void *arg)
     struct db *db = NULL;
     struct err e = { 0 };
 
-    if (!db_open(en->database, true, &db, &e) || !db_listen(db, STR("signalbox_lane"), &e)) {
+    if (!db_open(en->database, true, &db, &e) || !db_listen(db, STR("signalbox_lane"), &e) ||
+        !db_listen(db, STR("signalbox_live"), &e)) {
         log_warn("cannot listen for the facts of other servers; they are found every second",
                  LZ("why", e.text));
+        atomic_store(&en->news.deaf, true);
         db_close(db);
         return NULL;
     }
@@ -238,6 +241,11 @@ static void *listen_thread(void *arg)
         str payload;
         int64_t lane;
         bool told = db_wait_notify(db, mem, en->wake_fd, LISTEN_MS, &payload);
+        news_turn(en);
+        if (told && news_heard(en, payload))
+            continue;
+        if (told && !payload.len)
+            news_lost(en);
         if (told && str_starts(payload, STR("reload ")) &&
             str_to_i64(str_sub(payload, STR("reload ").len, payload.len), 1, INT64_MAX, &lane)) {
             lane_reload(en, lane);
@@ -264,6 +272,8 @@ bool ticks_start(struct engine *en, struct err *e)
     en->ticking = true;
     if (en->kind == DB_POSTGRES && pthread_create(&en->listen_thread, NULL, listen_thread, en) == 0)
         en->listening = true;
+    if (en->kind == DB_POSTGRES && !en->listening)
+        atomic_store(&en->news.deaf, true);
     return true;
 }
 

@@ -30,6 +30,7 @@ struct job {
     engine_done *done;
     void        *arg;
     bool         ok;
+    struct db_news *news;               /* of the whole group, with its first job */
     struct err   e;
 };
 
@@ -46,6 +47,7 @@ struct work {
     int64_t         no_guests_ms;       /* guarded by mutex: until then (monotonic) */
     int64_t         stand_back_ms;      /* guarded by mutex */
     struct arena   *mem;                /* of the group under way */
+    struct work_news news;
     pthread_t       flusher;
     pthread_cond_t  committed, flushed;
     struct job     *owed, **owed_last;  /* guarded by mutex: committed, to be flushed */
@@ -120,6 +122,31 @@ static bool made_sure(struct work *w, struct err *e)
     return true;
 }
 
+static bool news_before(struct work *w, struct err *e)
+{
+    return !w->news.before || w->news.before(w->news.arg, w->db, w->mem, e);
+}
+
+/* Told with the group, when it is on disk. */
+static void news_attach(struct work *w, struct job *first)
+{
+    struct db_news news;
+    if (!db_news_take(w->db, &news))
+        return;
+    first->news = malloc(sizeof news);
+    if (!first->news)
+        abort();
+    *first->news = news;
+}
+
+static void news_told(struct work *w, struct job *first)
+{
+    if (first->news && w->news.told)
+        w->news.told(w->news.arg, first->news);
+    free(first->news);
+    first->news = NULL;
+}
+
 /*
  * Every job of the list in one transaction. False: nothing was stored, and the reason asks for
  * another try.
@@ -147,7 +174,9 @@ static bool run_fenced(struct work *w, struct job *first, enum fence fence)
         note_health(w, first->ok || first->e.code != ERR_STORAGE, &first->e);
         return !repeat;
     }
-    if (!(w->soon ? db_commit_soon(w->db, &e) : db_commit(w->db, &e))) {
+    if (!news_before(w, &e) ||
+        !(w->soon ? db_commit_soon(w->db, &e) : db_commit(w->db, &e))) {
+        db_rollback(w->db);
         fail_all(first, &e);
         note_health(w, e.code != ERR_STORAGE, &e);
         return e.code != ERR_BUSY;
@@ -180,6 +209,7 @@ static void run_apart(struct work *w, struct job *first)
 
 static void finish(struct work *w, struct job *first)
 {
+    news_told(w, first);
     for (struct job *j = first, *next; j; j = next) {
         next = j->next;
         atomic_fetch_add(&w->bodies, 1);
@@ -385,6 +415,7 @@ static bool turn(struct work *w, bool has_flusher)
     w->soon = has_flusher && all_apart(group);
     if (!run_together(w, group))
         run_apart(w, group);
+    news_attach(w, group);
     if (w->soon) {
         hand_to_flusher(w, group);
     } else {
@@ -556,6 +587,8 @@ void work_submit_here(struct work *w, engine_body *body, engine_done *done, void
     bool over = run_together(w, &j);
     db_patience(w->db, -1);
     if (over) {
+        news_attach(w, &j);
+        news_told(w, &j);
         atomic_fetch_add(&w->bodies, 1);
         if (done)
             done(arg, j.ok ? NULL : &j.e);
@@ -565,6 +598,10 @@ void work_submit_here(struct work *w, engine_body *body, engine_done *done, void
     if (!over)
         submit(w, body, done, arg, false);
 }
+
+void work_on_news(struct work *w, const struct work_news *n) { w->news = *n; }
+
+void work_want_news(struct work *w, bool wanted) { db_news_want(w->db, wanted); }
 
 bool work_on_writer(const struct work *w) { return pthread_equal(pthread_self(), w->thread); }
 

@@ -14,8 +14,16 @@ enum { WORK_GROUP_MAX = 512,
        WORK_TRIES_MAX = 5 };        /* of a body whose transaction met a deadlock or a busy lock */
 
 struct work;
+/* Of what was written (db_news): `before` inside each transaction, `told` when it is on disk. */
+struct work_news {
+    bool (*before)(void *arg, struct db *db, struct arena *mem, struct err *e);
+    void (*told)(void *arg, const struct db_news *news);
+    void  *arg;
+};
 /* owns the connection from now on */
 bool work_start(struct db *writer, struct work **out, struct err *e) MUST_CHECK;
+void work_on_news(struct work *w, const struct work_news *n);       /* before any job */
+void work_want_news(struct work *w, bool wanted);                   /* any thread */
 void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg);
 /*
  * The same, but that `done` may be called on another thread, while the next group is at work, and

@@ -32,6 +32,7 @@ void conn_free_buffers(struct conn *c)
     block_free(c->in, c->in_cap);
     block_free(c->body, c->body_cap);
     arena_free(c->mem);
+    stream_closed(c);
     c->in = NULL;
     c->body = NULL;
     c->in_cap = c->body_cap = 0;
@@ -81,6 +82,7 @@ void conn_close(struct conn *c)
     if (c->state == CONN_CLOSED)
         return;
     request_end(c);
+    stream_closed(c);
     in_keep(c, STR_NONE);
     wheel_drop(&c->server->wheel, c);
     close(c->fd);
@@ -91,6 +93,13 @@ void conn_close(struct conn *c)
 
 static void write_begin(struct conn *c)
 {
+    if (stream_begun(c)) {
+        request_end(c);
+        in_keep(c, STR_NONE);
+        c->state = CONN_STREAM;
+        deadline(c, c->server->config.write_ms);
+        return;
+    }
     c->state = CONN_WRITE;
     c->out_sent = 0;
     c->write_end_ms = c->server->now_ms + c->server->config.write_ms * WRITE_ROUNDS_MAX;
@@ -132,7 +141,7 @@ void conn_timed_out(struct conn *c)
     if (c->state == CONN_HANDLED || c->state == CONN_CLOSED)
         return;
     bool half = c->state == CONN_HEAD || c->state == CONN_BODY;
-    if (half || c->state == CONN_WRITE)
+    if (half || c->state == CONN_WRITE || c->state == CONN_STREAM)
         count_add(&c->server->counts.timed_out, 1);
     if (!half) {
         conn_close(c);
@@ -458,6 +467,31 @@ static bool write_turn(struct conn *c)
     return true;
 }
 
+/* A listener has nothing to say; what it says is thrown away, its end is noticed. */
+static bool stream_turn(struct conn *c)
+{
+    struct http_server *s = c->server;
+    bool over;
+    if (receive(c, s->scratch, sizeof s->scratch))
+        return true;
+    if (c->eof || c->broken) {
+        conn_close(c);
+        return false;
+    }
+    bool more = stream_write(c, &over);
+    if (!over)
+        return more;
+    stream_closed(c);
+    linger(c);
+    return true;
+}
+
+void conn_stream(struct conn *c)
+{
+    if (c->state == CONN_STREAM)
+        conn_run(c);
+}
+
 static bool linger_turn(struct conn *c)
 {
     struct http_server *s = c->server;
@@ -478,6 +512,8 @@ static bool turn(struct conn *c)
         return body_turn(c);
     case CONN_WRITE:
         return write_turn(c);
+    case CONN_STREAM:
+        return stream_turn(c);
     case CONN_LINGER:
         return linger_turn(c);
     case CONN_HANDLED:

@@ -32,6 +32,7 @@ enum conn_state {
     CONN_BODY,
     CONN_HANDLED,       /* the application has the request */
     CONN_WRITE,
+    CONN_STREAM,        /* a long-lived answer: pieces come from other threads (stream.c) */
     CONN_LINGER,        /* answered and shut down; what still comes is thrown away */
     CONN_CLOSED,        /* freed at the end of the loop's round */
 };
@@ -71,6 +72,8 @@ struct conn {
     size_t body_max;
     bool   on_loop;                 /* from the application's class */
     struct http_chunks chunks;
+
+    struct http_stream *stream;     /* from http_stream_begin on; the connection's reference */
 
     struct arena *mem;              /* while a request is under way */
     str    out_head, out_body;
@@ -124,6 +127,8 @@ struct http_server {
     struct http_head head;          /* the one being parsed */
     char      scratch[SCRATCH_BYTES];
 
+    struct http_stream *told;       /* under streams_lock: pieces wait for them (stream.c) */
+
     pthread_mutex_t reply_lock;
     struct conn *replies, **replies_last;
     bool      stopping;             /* under reply_lock */
@@ -151,6 +156,17 @@ void conn_free_buffers(struct conn *c);         /* any thread that owns c */
 struct arena *server_arena(struct http_server *s);
 void server_arena_back(struct http_server *s, struct arena *a);
 
+void conn_stream(struct conn *c);               /* something waits to be sent on it, or its end */
+
+/* stream.c: on the loop's thread, but for stream_closed */
+/* The answer of c has come: is it the head of a stream? Then it is one from now on. */
+bool stream_begun(struct conn *c);
+/* Sends what waits. False: nothing more for now. *over: nothing more for ever. */
+bool stream_write(struct conn *c, bool *over);
+bool stream_waits(const struct conn *c);        /* something is not sent yet */
+void stream_closed(struct conn *c);             /* any thread that owns c */
+void streams_told(struct http_server *s);       /* conn_stream for each that was sent something */
+
 /* listen.c */
 bool listen_start(struct http_server *s, struct err *e) MUST_CHECK;
 void listen_stop(struct http_server *s);
@@ -166,6 +182,7 @@ extern _Thread_local struct http_server *server_of_this_loop;
 
 /* reply.c */
 void reply_prepare(struct conn *c, const struct http_response *a);  /* → out_head, out_body */
+void reply_send(struct conn *c);                /* what was prepared goes back to the loop */
 void server_free(struct http_server *s);        /* server.c: the last one to leave calls it */
 
 /* block.c: memory for bodies; the sizes are the caller's to remember. Never NULL. */

@@ -158,7 +158,7 @@ void reply_prepare(struct conn *c, const struct http_response *a)
     bool bodiless = a->status == 204 || a->status == 304;
     size_t cap = head_bytes(a, type);
     struct text t = { arena_make(c->mem, char, cap), 0, cap };
-    c->out_close = a->close || !c->keep;
+    c->out_close = a->close || !c->keep || c->stream;
     put(&t, STR("HTTP/1.1 "));
     put_number(&t, (uint64_t)a->status, 3);
     put(&t, STR(" "));
@@ -167,9 +167,12 @@ void reply_prepare(struct conn *c, const struct http_response *a)
     put(&t, date_line());
     if (!bodiless) {
         put_type(&t, a, type);
-        put(&t, STR("Content-Length: "));
-        put_number(&t, a->body.len, 1);
-        put(&t, STR("\r\n"));
+        /* A stream ends with its connection. */
+        if (!c->stream) {
+            put(&t, STR("Content-Length: "));
+            put_number(&t, a->body.len, 1);
+            put(&t, STR("\r\n"));
+        }
     }
     put(&t, STR("X-Content-Type-Options: nosniff\r\n"));
     put(&t, c->out_close ? STR("Connection: close\r\n") : STR("Connection: keep-alive\r\n"));
@@ -202,9 +205,14 @@ static void orphan_end(struct http_server *s, struct conn *c)
 void http_reply(struct http_request *r, const struct http_response *a)
 {
     struct conn *c = (struct conn *)r;
-    struct http_server *s = c->server;
     assert(!c->answered);
     reply_prepare(c, a);
+    reply_send(c);
+}
+
+void reply_send(struct conn *c)
+{
+    struct http_server *s = c->server;
     c->answered = true;
     if (server_of_this_loop == s && s->handling == c) {
         s->handling = NULL;

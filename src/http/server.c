@@ -4,9 +4,6 @@
  * Ours and not libmicrohttpd because Debian's answers malformed HTTP with pages of its own instead
  * of the API's envelope and knows no absolute deadlines. It also lags its upstream's fixes for
  * request smuggling, which here can be fixed the same day.
- *
- * Server-sent events (later) fit in as one more connection state whose bytes come through the reply
- * queue and which no deadline cuts.
  */
 #include "http/inside.h"
 
@@ -134,6 +131,7 @@ static void replies_take(struct http_server *s)
         c->queue_next = NULL;
         conn_replied(c);
     }
+    streams_told(s);
     if (stopping && !s->draining) {
         s->draining = true;
         s->drain_end_ms = s->now_ms + s->stop_grace_ms;
@@ -202,7 +200,8 @@ static bool drained(struct http_server *s)
     bool busy = false;
     for (struct conn *c = s->conns, *next; c; c = next) {
         next = c->next;
-        if (c->state == CONN_HANDLED || c->state == CONN_WRITE)
+        if (c->state == CONN_HANDLED || c->state == CONN_WRITE ||
+            (c->state == CONN_STREAM && stream_waits(c)))
             busy = true;
         else if (c->state != CONN_LINGER)
             conn_close(c);

@@ -100,6 +100,34 @@ void     http_server_stop(struct http_server *s, int64_t grace_ms);
  * own (asserted). JSON gets Cache-Control: no-store unless the response says otherwise. */
 void http_reply(struct http_request *r, const struct http_response *a);
 
+/*
+ * Long-lived answers (server-sent events). The head goes out at once, then whatever is sent, from any
+ * thread, until somebody ends it; the connection closes with it. Bytes are shared: what a thousand
+ * listeners are sent is in memory once. No deadline cuts a stream that has nothing to say; one whose
+ * listener does not read is closed when STREAM_PIECES_MAX pieces or STREAM_BYTES_MAX bytes wait for
+ * it, or when none of them moved for write_ms.
+ */
+enum { STREAM_PIECES_MAX = 64, STREAM_BYTES_MAX = 4 << 20 };
+struct http_bytes;
+struct http_bytes *http_bytes_new(str copied);              /* with one reference: the caller's */
+struct http_bytes *http_bytes_keep(struct http_bytes *b);   /* one more; returns b */
+void http_bytes_drop(struct http_bytes *b);                 /* NULL is fine */
+str  http_bytes_text(const struct http_bytes *b);
+
+struct http_stream;
+/*
+ * Instead of http_reply: r is gone afterwards. The body of `head` is not sent. The handle is the
+ * caller's until http_stream_end; the server may be gone by then.
+ */
+struct http_stream *http_stream_begin(struct http_request *r, const struct http_response *head);
+/* False: it has been closed, by whomever; what was sent then goes nowhere. */
+bool http_stream_send(struct http_stream *s, struct http_bytes *b);
+/* The same piece to many, at the price of one. */
+void http_stream_send_all(struct http_stream *const *s, size_t count, struct http_bytes *b);
+bool http_stream_open(struct http_stream *s);
+/* What was sent goes out, then the connection closes. The handle is gone. */
+void http_stream_end(struct http_stream *s);
+
 /* In a handler on the loop: how many events came with this one, itself included. 1: nobody waits
  * for a handler that takes a moment. 0: the handler is not on the loop. */
 int  http_round_events(const struct http_request *r);

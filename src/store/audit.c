@@ -6,6 +6,10 @@
 bool audit_add(struct db *db, struct arena *mem, const struct audit_entry *a, int64_t now_ms,
                struct err *e)
 {
+    if (a->workspace_id.len)
+        db_note_workspace(db, a->workspace_id);
+    if (a->repository_id)
+        db_note(db, DB_NOTE_REPOSITORY, a->repository_id);
     return db_exec(db, e, NULL,
                    "insert into audit (id, workspace_id, repository_id, at_ms, category, action, "
                    "actor_type, actor, target_type, target, description, metadata) values ($1, $2, "

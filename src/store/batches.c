@@ -65,11 +65,15 @@ bool batches_add(struct db *db, struct arena *mem, const struct batch_row *b, in
                  A(text(b->runner)))))
         return false;
     *seq = row_i64(&r, 0, 0);
+    db_note(db, DB_NOTE_REPOSITORY, b->repository_id);
+    db_note(db, DB_NOTE_BATCH, *seq);
     return true;
 }
 
 bool batches_save(struct db *db, const struct batch_row *b, int64_t now_ms, struct err *e)
 {
+    db_note(db, DB_NOTE_REPOSITORY, b->repository_id);
+    db_note(db, DB_NOTE_BATCH, b->seq);
     return db_exec(
         db, e, NULL,
         "update batch set state = $2, verdict = $3, error = $4, cancelled = $5, superseded_by = "
@@ -81,6 +85,7 @@ bool batches_save(struct db *db, const struct batch_row *b, int64_t now_ms, stru
 
 bool batches_tree_differs(struct db *db, int64_t seq, struct err *e)
 {
+    db_note(db, DB_NOTE_BATCH, seq);
     return db_exec(db, e, NULL, "update batch set tree_differs = 1 where seq = $1", ARGS(A(seq)));
 }
 
@@ -191,6 +196,8 @@ static bool run_row(const struct db_rows *r, size_t i, struct run_row *out, stru
 
 bool runs_add(struct db *db, const struct run_row *r, struct err *e)
 {
+    db_note(db, DB_NOTE_REPOSITORY, r->repository_id);
+    db_note(db, DB_NOTE_BATCH, r->batch_seq);
     return db_exec(
         db, e, NULL,
         "insert into run (id, batch_seq, position, attempt, repository_id, stack, component, "
@@ -253,6 +260,8 @@ bool runs_by_runner(struct db *db, struct arena *mem, str runner_run, struct run
 
 bool runs_save(struct db *db, const struct run_row *r, struct err *e)
 {
+    db_note(db, DB_NOTE_REPOSITORY, r->repository_id);
+    db_note(db, DB_NOTE_BATCH, r->batch_seq);
     return db_exec(db, e, NULL,
                    "update run set state = $2, reported = $3, exit_code = $4, forge_run_id = $5, "
                    "forge_attempt = $6, url = $7, error_code = $8, error_text = $9, counts = $10, "

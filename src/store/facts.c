@@ -27,6 +27,8 @@ bool facts_add(struct db *db, struct arena *mem, const struct fact *f, int64_t *
 {
     struct arg args[FACT_ARGS];
     fact_args(f, args);
+    if (f->lane > 0)
+        db_note(db, DB_NOTE_REPOSITORY, f->lane);
     return db_insert(db, mem, e, id, ADD_FACT, args, (size_t)FACT_ARGS);
 }
 
@@ -34,8 +36,11 @@ bool facts_add_many(struct db *db, struct arena *mem, const struct fact *f, size
                     struct err *e)
 {
     struct arg *args = arena_make(mem, struct arg, count * FACT_ARGS + 1);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         fact_args(&f[i], args + i * FACT_ARGS);
+        if (f[i].lane > 0)
+            db_note(db, DB_NOTE_REPOSITORY, f[i].lane);
+    }
     return db_exec_many(db, e, ADD_FACT, args, FACT_ARGS, count);
 }
 

@@ -85,6 +85,7 @@ bool locks_take(struct db *db, struct arena *mem, struct lock *l, int64_t now_ms
                               A(text(l->session_ref))};
     size_t n = sizeof row / sizeof row[0];
     *taken = true;
+    db_note_workspace(db, l->workspace_id);
     if (reads_first(db))
         return db_exec(db, e, NULL, TAKE, row, n);
     if (!db_query(db, mem, e, &r, TAKE " returning token", row, n))
@@ -110,6 +111,7 @@ bool locks_release(struct db *db, struct arena *mem, str workspace_id, str folde
 {
     struct db_rows r;
     const struct arg which[] = {A(workspace_id), A(folded), A(now_ms), A(token)};
+    db_note_workspace(db, workspace_id);
     if (!reads_first(db)) {
         if (!db_query(db, mem, e, &r, RELEASE " returning " LOCK_COLUMNS, which, 4))
             return false;

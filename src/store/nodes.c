@@ -231,6 +231,7 @@ bool nodes_of(struct db *db, struct arena *mem, int64_t batch_seq, struct node_r
 bool nodes_save(struct db *db, int64_t batch_seq, int64_t position, const struct node_row *n,
                 int64_t now_ms, struct err *e)
 {
+    db_note(db, DB_NOTE_BATCH, batch_seq);
     return db_exec(
         db, e, NULL,
         "insert into node (batch_seq, position, state, attempt, run_id, cancel_wanted, "

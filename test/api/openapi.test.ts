@@ -282,6 +282,9 @@ async function tourOfTheHouse(house: House, repo: Repo): Promise<void> {
         token: house.admin,
     });
     assert.equal(resumed.status, 409, resumed.text);
+    // A stream has no end to wait for; what it says is in live.test.ts.
+    const stream = await house.call('GET', '/api/v1/live?batch=nowhere', { token: house.admin });
+    assert.equal(stream.status, 404);
     await house.ok('GET', '/healthz');
     await house.ok('GET', '/readyz');
     assert.match((await house.ok('GET', '/metrics')).text, /^signalbox_http_requests_total/m);

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { showBatch } from './batch.ts';
+import { showLive } from './live.ts';
 import { showLocks } from './locks.ts';
 import { showHolds } from './holds.ts';
 import { buildPrograms, has } from './rig.ts';
@@ -22,6 +23,7 @@ const parts: Record<string, (isShort: boolean) => Promise<Figure[]>> = {
     locks: showLocks,
     start: showStart,
     runner: showRunner,
+    live: showLive,
     web: showWeb,
 };
 

@@ -127,6 +127,32 @@ void engine_submit_soon(struct engine *en, struct arena *mem, const struct fact_
 
 void engine_submit_kept(struct engine *en) { (void)en; }
 
+bool engine_listen(struct engine *en, engine_told *told, void *arg, struct err *e)
+{
+    (void)en;
+    (void)told;
+    (void)arg;
+    return fail(e, ERR_BUSY, "nothing is told here");
+}
+
+void engine_listen_end(struct engine *en) { (void)en; }
+
+/* Streams are the real server's: test/api/live.test.ts. */
+struct http_stream *http_stream_begin(struct http_request *r, const struct http_response *head)
+{
+    (void)r;
+    (void)head;
+    abort();
+}
+bool http_stream_send(struct http_stream *s, struct http_bytes *b) { abort(); }
+void http_stream_send_all(struct http_stream *const *s, size_t n, struct http_bytes *b) { abort(); }
+bool http_stream_open(struct http_stream *s) { abort(); }
+void http_stream_end(struct http_stream *s) { abort(); }
+struct http_bytes *http_bytes_new(str copied) { abort(); }
+struct http_bytes *http_bytes_keep(struct http_bytes *b) { abort(); }
+void http_bytes_drop(struct http_bytes *b) { abort(); }
+str http_bytes_text(const struct http_bytes *b) { abort(); }
+
 void webhook_rest(struct arena *mem, str event, struct json payload, struct fact_rest *out)
 {
     (void)mem;
