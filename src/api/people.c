@@ -1,12 +1,12 @@
 /*
- * Signing in and out, who I am, and the first account. One at a time guesses: argon2 is costly, and
+ * Signing in and out, who I am, and the first account. argon2 is costly, so one works at a time;
  * an account and an address that failed often have to wait.
  */
 #include "api/call.h"
 
 #include "base/log.h"
 
-enum { PASSWORDS_AT_ONCE = 2, PASSWORDS_WAITING_MAX = 2, PASSWORD_BYTES_MIN = 10,
+enum { PASSWORDS_AT_ONCE = 1, PASSWORDS_WAITING_MAX = 3, PASSWORD_BYTES_MIN = 10,
        PASSWORD_BYTES_MAX = 1000 };
 
 /* --- the gate before argon2: memory stays bounded, and workers stay free for others --- */

@@ -314,7 +314,7 @@ for (const kind of databases) {
             await house.ok('GET', '/api/v1/locks');
         });
 
-        it('finds at most two at work: the rest is told to come again', async () => {
+        it('finds one at work: a crowd is told to come again', async () => {
             const many = await Promise.all(
                 Array.from({ length: 12 }, (_, i) => signIn(`nobody ${i}`, 'x')),
             );
