@@ -156,6 +156,21 @@ static bool save_node(struct step *s, struct hot *h, uint32_t i, struct err *e)
     return nodes_save(s->db, h->row.seq, i, n, s->now_ms, e);
 }
 
+/* For lists: what has ended need not be counted again. */
+static str counts_json(struct arena *mem, const struct batch *b)
+{
+    struct buf text;
+    struct json_out w;
+    buf_init(&text, mem, 4096);
+    json_out_init(&w, &text);
+    json_begin_object(&w);
+    for (int k = 0; k < NODE_STATE_COUNT; k++)
+        if (b->by_state[k])
+            json_field_i64(&w, str_of(node_state_name((enum node_state)k)), b->by_state[k]);
+    json_end_object(&w);
+    return buf_str(&text);
+}
+
 static bool save_batch(struct step *s, struct hot *h, struct err *e)
 {
     h->row.state = str_of(batch_state_name(h->b->state));
@@ -165,6 +180,7 @@ static bool save_batch(struct step *s, struct hot *h, struct err *e)
     if (h->b->state == BATCH_RUNNING && !h->row.started_ms)
         h->row.started_ms = s->now_ms;
     h->row.ended_ms = h->b->state == BATCH_ENDED ? s->now_ms : 0;
+    h->row.counts = h->b->state == BATCH_ENDED ? counts_json(h->mem, h->b) : STR("");
     return batches_save(s->db, &h->row, s->now_ms, e) &&
            (h->b->state != BATCH_ENDED || (holds_over(s->db, h->row.seq, s->now_ms, e) && budget_over(s, h, e)));
 }

@@ -77,10 +77,11 @@ bool batches_save(struct db *db, const struct batch_row *b, int64_t now_ms, stru
     return db_exec(
         db, e, NULL,
         "update batch set state = $2, verdict = $3, error = $4, cancelled = $5, superseded_by = "
-        "$6, files = $7, started_ms = $8, ended_ms = $9, updated_ms = $10 where seq = $1",
+        "$6, files = $7, started_ms = $8, ended_ms = $9, updated_ms = $10, counts = $11 where seq "
+        "= $1",
         ARGS(A(b->seq), A(b->state), A(text(b->verdict)), A(text(b->error)), A(b->cancelled),
              b->superseded_by.len ? A(b->superseded_by) : (struct arg){0}, A(text(b->files)),
-             time_or_null(b->started_ms), time_or_null(b->ended_ms), A(now_ms)));
+             time_or_null(b->started_ms), time_or_null(b->ended_ms), A(now_ms), A(text(b->counts))));
 }
 
 bool batches_tree_differs(struct db *db, int64_t seq, struct err *e)

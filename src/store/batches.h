@@ -14,6 +14,7 @@ struct batch_row {
     str     executor, runner;
     bool    strict_plans, cancelled, tree_differs;
     int64_t node_count, dispatchable;
+    str     counts;         /* batches_save: nodes by state, JSON, when it has ended; else empty */
     str     edges;          /* packed */
     str     made;           /* nodes_pack; written once, and read by nodes.h alone */
 };
@@ -31,7 +32,7 @@ struct run_row {
 
 bool batches_add(struct db *db, struct arena *mem, const struct batch_row *b, int64_t *seq,
                  struct err *e) MUST_CHECK;
-/* state, verdict, error, cancelled, superseded_by, files, started, ended. */
+/* state, verdict, error, cancelled, superseded_by, files, started, ended, counts. */
 bool batches_save(struct db *db, const struct batch_row *b, int64_t now_ms,
                   struct err *e) MUST_CHECK;
 bool batches_tree_differs(struct db *db, int64_t seq, struct err *e) MUST_CHECK;

@@ -131,7 +131,7 @@ int64_t drawn_expected_end_ms(struct arena *mem, const struct drawn *d, int64_t 
                                       (uint32_t)settings.dispatch_concurrency);
 }
 
-static enum command command_of(str name)
+enum command query_command(str name)
 {
     for (int c = COMMAND_UNKNOWN; c <= COMMAND_REMEDIATE; c++)
         if (str_eq(name, str_of(command_name((enum command)c))))
@@ -142,7 +142,7 @@ static enum command command_of(str name)
 str drawn_command(const struct drawn *d, size_t node)
 {
     struct trigger t = { .event = d->event, .activity = d->activity };
-    return str_of(command_name(command_badge(t, command_of(d->node[node].guess),
+    return str_of(command_name(command_badge(t, query_command(d->node[node].guess),
                                              command_read(d->took[node].reported))));
 }
 

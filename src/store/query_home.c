@@ -11,14 +11,17 @@ static size_t shown(const struct db_rows *r) { return r->count < SHOWN ? r->coun
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
-/* Open ones of a state: the open ones are few, and stand in an index of their own. */
+/*
+ * Open ones of a state: the open ones are few, and stand in an index of their own (the plus keeps
+ * SQLite from reading all of them in their order instead).
+ */
 static bool put_open(struct db *db, struct arena *mem, const struct query *q, const char *key,
                      const char *state, struct json_out *w, int64_t *more, struct err *e)
 {
     struct db_rows r, n;
     if (!db_query(db, mem, e, &r,
                   BATCH_SELECT " where r.workspace_id = $1 and ($2 = 0 or r.id = $2) and b.state "
-                               "<> 'ended' and b.state = $3 order by b.seq desc limit $4",
+                               "<> 'ended' and b.state = $3 order by +b.seq desc limit $4",
                   ARGS(A(q->workspace_id), A(q->repository_id), A(str_of(state)),
                        A((int64_t)SHOWN))) ||
         !db_query(db, mem, e, &n,
@@ -46,7 +49,7 @@ static bool put_failed(struct db *db, struct arena *mem, const struct query *q,
                        struct json_out *w, int64_t *more, struct err *e)
 {
     struct db_rows r, n;
-    if (!db_query(db, mem, e, &r, BATCH_SELECT FAILED_WHERE " order by b.seq desc limit $4",
+    if (!db_query(db, mem, e, &r, BATCH_SELECT FAILED_WHERE " order by +b.seq desc limit $4",
                   ARGS(A(q->workspace_id), A(q->repository_id), A(q->now_ms - week_ms),
                        A((int64_t)SHOWN))) ||
         !db_query(db, mem, e, &n,
@@ -70,9 +73,10 @@ static bool put_approvals(struct db *db, struct arena *mem, const struct query *
 {
     struct db_rows r;
     if (!db_query(db, mem, e, &r,
-                  RUN_SELECT " where r.workspace_id = $1 and ($2 = 0 or r.id = $2) and "
-                             "run.ended_ms is null and run.state = 'waiting_approval' order by "
-                             "run.id desc",
+                  RUN_SELECT
+                  " where r.workspace_id = $1 and ($2 = 0 or r.id = $2) and run.id in (select id "
+                  "from run where repository_id > 0 and ended_ms is null and state = "
+                  "'waiting_approval') order by run.id desc",
                   ARGS(A(q->workspace_id), A(q->repository_id))))
         return false;
     size_t n = shown(&r);

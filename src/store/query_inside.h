@@ -5,6 +5,7 @@
  */
 #ifndef SIGNALBOX_STORE_QUERY_INSIDE_H
 #define SIGNALBOX_STORE_QUERY_INSIDE_H
+#include "domain/command.h"
 #include "domain/node_words.h"
 #include "store/nodes.h"
 #include "store/query.h"
@@ -21,7 +22,7 @@
     " b.state, b.verdict, b.error, b.actor, b.node_count, b.dispatchable, b.cancelled, "           \
     "b.superseded_by, b.created_ms, b.started_ms,"                                                 \
     " b.ended_ms, b.updated_ms, c.id, c.kind, c.key, c.number, c.title, c.author, c.url, "         \
-    "c.state, c.head_sha, c.head_ref, c.base_ref"                                                  \
+    "c.state, c.head_sha, c.head_ref, c.base_ref, b.counts"                                        \
     " from batch b join repository r on r.id = +b.repository_id left join change c on c.id = "     \
     "b.change_id"
 /* The first `count` rows, each an item of the open array. */
@@ -36,11 +37,13 @@ bool query_put_batches(struct db *db, struct arena *mem, const struct query *q,
     "run.guess, run.reported, run.exit_code, run.state, run.fence, run.forge_run_id, "             \
     "run.forge_attempt, run.url, run.error_code, run.error_text, run.counts, run.created_ms, "     \
     "run.dispatched_ms, run.started_ms, run.ended_ms, run.seen_ms, b.actor, c.id, c.kind, "        \
-    "c.number, c.title, c.url, run.runner, run.metadata"
+    "c.number, c.title, c.url, run.runner, run.metadata, b.event, b.activity"
 #define RUN_JOINS                                                                                  \
     " join batch b on b.seq = run.batch_seq join repository r on r.id = +run.repository_id left "  \
     "join change c on c.id = b.change_id"
 #define RUN_SELECT "select " RUN_COLUMNS_SHOWN " from run" RUN_JOINS
+/* A guess, by its stored name. */
+enum command query_command(str name);
 /* Into an open object. */
 void query_run_fields(struct json_out *w, const struct db_rows *r, size_t i, int64_t now_ms);
 void query_run_object(struct json_out *w, const struct db_rows *r, size_t i, int64_t now_ms);
