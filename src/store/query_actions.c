@@ -2,82 +2,91 @@
 #include "store/query.h"
 #include "store/rows.h"
 
-bool query_secrets(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
-                   str *next, struct err *e)
+/* ---- things of one repository, by name ------------------------------------------------------- */
+
+enum { OF_TEXT, OF_JSON, OF_SET };
+struct column { const char *name; int kind; };
+enum { COLUMNS_MAX = 4 };
+
+/*
+ * A page: the columns that stand in the table, in the order of the select, then when it was made, and
+ * when and by whom it was changed.
+ */
+static bool named_page(const struct query *q, struct arena *mem, const struct db_rows *r,
+                       const struct column column[COLUMNS_MAX], struct json_out *w, str *next)
 {
-    struct db_rows r;
-    if (!db_query(db, mem, e, &r,
-                  "select name, description, created_ms, updated_ms, updated_by from secret where "
-                  "repository_id = $1 and name > $2 and ($3 = '' or name = $3) order by name limit $4",
-                  ARGS(A(q->repository_id), A(query_after_text(q, STR(""))), A(text(q->action)),
-                       A(q->limit + 1))))
-        return false;
-    size_t n = query_shown(q, &r, 0, mem, next);
+    size_t n = query_shown(q, r, 0, mem, next);
     for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
         json_begin_object(w);
-        query_str(w, "name", db_at(&r, i, 0));
-        query_str(w, "description", db_at(&r, i, 1));
-        query_time(w, "createdAt", db_at(&r, i, 2));
-        query_time(w, "updatedAt", db_at(&r, i, 3));
-        query_str(w, "updatedBy", db_at(&r, i, 4));
+        for (; k < COLUMNS_MAX && column[k].name; k++)
+            if (column[k].kind == OF_SET)
+                json_field_bool(w, str_of(column[k].name), !row_null(r, i, k));
+            else
+                (column[k].kind == OF_JSON ? query_json : query_str)(w, column[k].name,
+                                                                     db_at(r, i, k));
+        query_time(w, "createdAt", db_at(r, i, k));
+        query_time(w, "updatedAt", db_at(r, i, k + 1));
+        query_str(w, "updatedBy", db_at(r, i, k + 2));
         json_end_object(w);
     }
     return true;
+}
+
+#define NAMED_ARGS                                                                        \
+    ARGS(A(q->repository_id), A(query_after_text(q, STR(""))), A(text(q->action)), \
+         A(q->limit + 1))
+
+bool query_secrets(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
+                   str *next, struct err *e)
+{
+    static const struct column column[COLUMNS_MAX] = { { "name", OF_TEXT },
+                                                       { "description", OF_TEXT } };
+    struct db_rows r;
+    return db_query(db, mem, e, &r,
+                    "select name, description, created_ms, updated_ms, updated_by from secret where "
+                    "repository_id = $1 and name > $2 and ($3 = '' or name = $3) order by name "
+                    "limit $4",
+                    NAMED_ARGS) &&
+           named_page(q, mem, &r, column, w, next);
 }
 
 bool query_runners(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
                    str *next, struct err *e)
 {
+    static const struct column column[COLUMNS_MAX] = { { "name", OF_TEXT },
+                                                       { "endpoint", OF_TEXT },
+                                                       { "tokenSecret", OF_TEXT },
+                                                       { "tokenIsSet", OF_SET } };
     struct db_rows r;
-    if (!db_query(db, mem, e, &r,
-                  "select r.name, r.endpoint, r.token_secret, r.created_ms, r.updated_ms, "
-                  "r.updated_by, s.name from runner r left join secret s on s.repository_id = "
-                  "r.repository_id and s.name = r.token_secret where r.repository_id = $1 and r.name "
-                  "> $2 and ($3 = '' or r.name = $3) order by r.name limit $4",
-                  ARGS(A(q->repository_id), A(query_after_text(q, STR(""))), A(text(q->action)),
-                       A(q->limit + 1))))
-        return false;
-    size_t n = query_shown(q, &r, 0, mem, next);
-    for (size_t i = 0; i < n; i++) {
-        json_begin_object(w);
-        query_str(w, "name", db_at(&r, i, 0));
-        query_str(w, "endpoint", db_at(&r, i, 1));
-        query_str(w, "tokenSecret", db_at(&r, i, 2));
-        json_field_bool(w, STR("tokenIsSet"), !row_null(&r, i, 6));
-        query_time(w, "createdAt", db_at(&r, i, 3));
-        query_time(w, "updatedAt", db_at(&r, i, 4));
-        query_str(w, "updatedBy", db_at(&r, i, 5));
-        json_end_object(w);
-    }
-    return true;
+    return db_query(db, mem, e, &r,
+                    "select r.name, r.endpoint, r.token_secret, s.name, r.created_ms, "
+                    "r.updated_ms, r.updated_by from runner r left join secret s on "
+                    "s.repository_id = r.repository_id and s.name = r.token_secret where "
+                    "r.repository_id = $1 and r.name > $2 and ($3 = '' or r.name = $3) order by "
+                    "r.name limit $4",
+                    NAMED_ARGS) &&
+           named_page(q, mem, &r, column, w, next);
 }
 
 bool query_actions(struct db *db, struct arena *mem, const struct query *q, struct json_out *w,
                    str *next, struct err *e)
 {
+    static const struct column column[COLUMNS_MAX] = { { "name", OF_TEXT },
+                                                       { "source", OF_TEXT },
+                                                       { "definition", OF_JSON } };
     struct db_rows r;
-    if (!db_query(db, mem, e, &r,
-                  "select a.name, a.source, a.definition, a.created_ms, a.updated_ms, a.updated_by "
-                  "from action a where a.repository_id = $1 and a.name > $2 and ($3 = '' or a.name = "
-                  "$3) and not exists (select 1 from action f where f.repository_id = "
-                  "a.repository_id and f.name = a.name and f.source > a.source) order by a.name "
-                  "limit $4",
-                  ARGS(A(q->repository_id), A(query_after_text(q, STR(""))), A(text(q->action)),
-                       A(q->limit + 1))))
-        return false;
-    size_t n = query_shown(q, &r, 0, mem, next);
-    for (size_t i = 0; i < n; i++) {
-        json_begin_object(w);
-        query_str(w, "name", db_at(&r, i, 0));
-        query_str(w, "source", db_at(&r, i, 1));
-        query_json(w, "definition", db_at(&r, i, 2));
-        query_time(w, "createdAt", db_at(&r, i, 3));
-        query_time(w, "updatedAt", db_at(&r, i, 4));
-        query_str(w, "updatedBy", db_at(&r, i, 5));
-        json_end_object(w);
-    }
-    return true;
+    return db_query(db, mem, e, &r,
+                    "select a.name, a.source, a.definition, a.created_ms, a.updated_ms, "
+                    "a.updated_by from action a where a.repository_id = $1 and a.name > $2 and ($3 "
+                    "= '' or a.name = $3) and not exists (select 1 from action f where "
+                    "f.repository_id = a.repository_id and f.name = a.name and f.source > a.source) "
+                    "order by a.name limit $4",
+                    NAMED_ARGS) &&
+           named_page(q, mem, &r, column, w, next);
 }
+
+/* ---- runs of actions ------------------------------------------------------------------------- */
 
 #define ACTION_RUN_SELECT \
     "select a.seq, a.id, a.repository_id, r.owner || '/' || r.name, a.action, a.state, a.error, " \

@@ -61,11 +61,23 @@ static void ids_of_one_moment_differ_in_every_place(void **state)
                 fail_msg("place %zu never shows character %zu", k, c);
 }
 
+static void a_moment_stands_between_the_ids_before_and_after(void **state)
+{
+    GIVEN_ARENA(a);
+    static const int64_t moments[] = { 1, 35, 36, 1787306400000, 1787306400001, 4102444800000 };
+    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+        str least = id_least(a, "run_", moments[i]);
+        assert_true(str_cmp(id_new(a, "run_", moments[i] - 1), least) < 0);
+        assert_true(str_cmp(id_new(a, "run_", moments[i]), least) >= 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_have_prefix_and_28_characters), cmocka_unit_test(ids_rise_with_time),
         cmocka_unit_test(ids_of_one_moment_differ_in_every_place),
+        cmocka_unit_test(a_moment_stands_between_the_ids_before_and_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -387,6 +387,32 @@ static void an_end_forgets_the_time_of_a_put_back(void **state)
     arena_free(g.mem);
 }
 
+static void the_longest_path_goes_from_its_first_node_to_its_last(void **state)
+{
+    (void)state;        /* every node takes 1000 ms */
+    static const struct { const char *name, *classes, *edges, *want; } cases[] = {
+        { "none",                  "",       "",                "" },
+        { "one",                   "A",      "",                "0" },
+        { "a chain",               "AAA",    "12 01",           "012" },
+        { "the longer arm",        "AAAAA",  "01 12 23 04",     "0123" },
+        { "of equal ones the first", "AAAA", "01 02 13 23",     "013" },
+        { "not from the first node", "AAAA", "12 23",           "123" },
+        { "side by side",          "AAA",    "",                "0" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct given g = given_batch(cases[i].name, cases[i].classes, cases[i].edges, false);
+        uint32_t nodes[8];
+        char got[9] = "";
+        uint32_t n = batch_longest(g.b, nodes);
+        for (uint32_t k = 0; k < n; k++)
+            got[k] = (char)('0' + nodes[k]);
+        if (strcmp(got, cases[i].want) != 0)
+            print_error("%s:\n", cases[i].name);
+        assert_string_equal(got, cases[i].want);
+        arena_free(g.mem);
+    }
+}
+
 static void a_forecast_is_the_longer_of_path_and_work(void **state)
 {
     (void)state;        /* every node takes 1000 ms */
@@ -431,6 +457,7 @@ int main(void)
         cmocka_unit_test(what_was_put_back_waits_for_its_time),
         cmocka_unit_test(an_end_forgets_the_time_of_a_put_back),
         cmocka_unit_test(a_forecast_is_the_longer_of_path_and_work),
+        cmocka_unit_test(the_longest_path_goes_from_its_first_node_to_its_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,11 +34,23 @@ static void values_are_taken_out_of_every_text_of_a_tree(void **state)
     then_text(mask_out_json(mem, (struct json){ 0 }, values, VALUES), "null");
 }
 
+static void what_is_named_like_a_secret_is_not_shown(void **state)
+{
+    struct json v = given_json("{'client_secret':'abc','Access_Token':'x','password':5,'tokens':['y'],"
+                               "'note':'a s3cret-value','head':{'authorization':'Bearer z'}}");
+    then_text(mask_out_named(mem, v, values, VALUES),
+              "{\"client_secret\":\"***\",\"Access_Token\":\"***\",\"password\":5,\"tokens\":[\"y\"],"
+              "\"note\":\"a ***\",\"head\":{\"authorization\":\"***\"}}");
+    then_text(mask_out_named(mem, given_json("{'note':'s3cret-value'}"), NULL, 0),
+              "{\"note\":\"s3cret-value\"}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(values_are_taken_out_of_text),
         TEST(values_are_taken_out_of_every_text_of_a_tree),
+        TEST(what_is_named_like_a_secret_is_not_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,11 +101,28 @@ static void written_settings_read_back_the_same(void **state)
     assert_true(str_has(text, STR("\"dispatch_concurrency\":99")));
 }
 
+static void the_table_can_be_read(void **state)
+{
+    struct json table = given_raw(settings_table_json(mem)), row;
+    struct json_iter it = json_iter(table);
+    str key;
+    struct repo_settings s;
+    settings_default(&s);
+    assert_true(json_next(&it, mem, &key, &row));
+    then_text(json_raw(row), "{\"name\":\"dispatch_concurrency\",\"type\":\"integer\",\"default\":20,\"min\":1,"
+                             "\"max\":100,\"doc\":\"Dispatch calls under way at once for this repository.\","
+                             "\"group\":\"Dispatching\"}");
+    assert_true(json_next(&it, mem, &key, &row));
+    assert_int_equal(json_kind(json_get(row, STR("default"))), JSON_BOOL);
+    assert_int_equal(json_kind(json_get(row, STR("min"))), JSON_NULL);
+    assert_int_equal(json_count(table), json_count(given_raw(settings_json(mem, &s))));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(defaults_come_from_the_table), TEST(changes_are_merged), TEST(what_is_wrong_is_named_and_nothing_changes),
-        TEST(written_settings_read_back_the_same),
+        TEST(written_settings_read_back_the_same), TEST(the_table_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
