@@ -110,7 +110,7 @@ static void the_table_can_be_read(void **state)
     settings_default(&s);
     assert_true(json_next(&it, mem, &key, &row));
     then_text(json_raw(row), "{\"name\":\"dispatch_concurrency\",\"type\":\"integer\",\"default\":20,\"min\":1,"
-                             "\"max\":100,\"doc\":\"Dispatch calls under way at once for this repository.\","
+                             "\"max\":100,\"options\":[],\"doc\":\"Dispatch calls under way at once for this repository.\","
                              "\"group\":\"Dispatching\"}");
     assert_true(json_next(&it, mem, &key, &row));
     assert_int_equal(json_kind(json_get(row, STR("default"))), JSON_BOOL);
