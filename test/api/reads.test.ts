@@ -359,7 +359,9 @@ for (const kind of databases)
             assert.deepEqual(items.map((one: Value) => one['name']), Object.keys(described));
             for (const row of items as Value[]) {
                 const one = described[row['name']] as Value;
-                assert.equal(row['type'], one['type']);
+                const isText = row['type'] === 'choice' || row['type'] === 'name';
+                assert.equal(isText ? 'string' : row['type'], one['type'], row['name']);
+                assert.deepEqual(row['options'], one['enum'] ?? [], row['name']);
                 assert.equal(row['min'], one['minimum'] ?? null, row['name']);
                 assert.equal(row['max'], one['maximum'] ?? null, row['name']);
                 assert.equal(row['doc'], one['description']);
