@@ -32,7 +32,11 @@ const pace = new Pace(
 export const live = new Stream({
     connect: (url) => new EventSource(url),
     resync: () =>
-        void queries.invalidateQueries({ predicate: (query) => query.meta?.concern !== undefined }),
+        void queries.invalidateQueries({
+            predicate: ({ meta, state }) =>
+                meta?.concern !== undefined &&
+                (state.dataUpdatedAt > 0 || state.status === 'error'),
+        }),
     changed: (changed) => {
         for (const query of queries.getQueryCache().getAll())
             if (isConcerned(query.meta?.concern, changed)) pace.ask(query.queryHash);

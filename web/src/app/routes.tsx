@@ -7,6 +7,7 @@ import {
     redirect,
 } from '@tanstack/react-router';
 import { ApiError } from '../api/client.ts';
+import { live } from '../api/live.ts';
 import { queries, readSession, sessionKey } from '../api/queries.ts';
 import { NotFound } from './notfound.tsx';
 import { pages } from './pages.ts';
@@ -27,6 +28,8 @@ const inside = createRoute({
                 queryKey: sessionKey,
                 queryFn: ({ signal }) => readSession(signal),
             });
+            // Before the page reads anything, so that it misses nothing.
+            live.start();
         } catch (error) {
             if (error instanceof ApiError && error.status === 401)
                 throw redirect({ href: paths.signIn(location.href), replace: true });

@@ -88,15 +88,18 @@ test('what comes is passed on, and a broken stream goes on where it was', () => 
     expect(last().url).toBe('/api/v1/live');
     last().say('open');
     expect(stream.state).toBe('live');
+    expect(told.splice(0)).toEqual(['resync']);
     last().say('changed', { kinds: ['runs'] }, 'boot-1');
     last().say('batch', { batchId: 'a' }, 'boot-2');
     last().say('resync', undefined, 'boot-9');
-    expect(told).toEqual(['runs', 'batch', 'resync']);
+    expect(told.splice(0)).toEqual(['runs', 'batch', 'resync']);
     last().say('error');
     expect(stream.state).toBe('connecting');
     expect(sources[0]!.isClosed).toBe(true);
     vi.advanceTimersByTime(500);
     expect(last().url).toBe('/api/v1/live?after=boot-9');
+    last().say('open');
+    expect(told).toEqual([]);
     stream.stop();
 });
 
@@ -115,18 +118,20 @@ test('ever longer waits, then questions instead of a stream, and back', () => {
     expect(stream.state).toBe('polling');
     expect(told.length).toBe(1 + Math.floor((60_000 - pollAfter_ms) / poll_ms));
     vi.advanceTimersByTime(2_000);
-    const before = told.length;
     sources.at(-1)!.say('open');
     expect(stream.state).toBe('live');
+    const before = told.length;
     vi.advanceTimersByTime(60_000);
     expect(told.length).toBe(before);
     stream.stop();
 });
 
-test('a short break is nobody’s business: nothing is asked within ten seconds', () => {
+test('a short break is nobody’s business: what was missed is told, nothing is asked', () => {
     const { stream, told, last } = rig();
     stream.start();
     last().say('open');
+    last().say('changed', { kinds: ['runs'] }, 'boot-1');
+    told.splice(0);
     last().say('bye');
     vi.advanceTimersByTime(9_000);
     last().say('open');
@@ -135,10 +140,23 @@ test('a short break is nobody’s business: nothing is asked within ten seconds'
     stream.stop();
 });
 
+test('a break before anything was told: what is shown is asked again', () => {
+    const { stream, told, last } = rig();
+    stream.start();
+    last().say('open');
+    told.splice(0);
+    last().say('error');
+    vi.advanceTimersByTime(500);
+    last().say('open');
+    expect(told).toEqual(['resync']);
+    stream.stop();
+});
+
 test('another batch to watch means another stream; what the old one still says is not heard', () => {
     const { stream, told, last, sources } = rig();
     stream.start();
     last().say('open');
+    told.splice(0);
     stream.watch('b1');
     expect(last().url).toBe('/api/v1/live?batch=b1');
     sources[0]!.say('changed', { kinds: ['runs'] });

@@ -137,7 +137,12 @@ export class Stream {
                 if (event.lastEventId) this.lastId = event.lastEventId;
                 take(event.data ? JSON.parse(event.data) : undefined);
             });
-        on('open', () => this.opened());
+        const isResumed = this.lastId !== '';
+        on('open', () => {
+            this.opened();
+            // What was read before the stream stood may be old already, and nobody will tell.
+            if (!isResumed) this.world.resync();
+        });
         on('error', () => this.lost());
         on('changed', (data) => this.world.changed(data as Changed));
         on('batch', (data) => this.world.batch(data));
