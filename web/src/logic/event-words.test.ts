@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventWords } from './event-words.ts';
+import { eventLines, eventWords } from './event-words.ts';
 
 const run = 'run_00mwquu2ha129phpest8ykkjyinb';
 
@@ -18,5 +18,38 @@ describe('what an event did', () => {
     it('of an order is no sentence, and its kind is', () => {
         expect(eventWords('order', '{"run":"cb37"}').words).toBe('order');
         expect(eventWords('webhook.check_run', '{}').words).toBe('check run');
+    });
+});
+
+describe('events in lines', () => {
+    const event = (text: string, batchId: string | null = null) => ({
+        kind: 'webhook.workflow_run',
+        text,
+        actor: 'bot',
+        repository: 'acme/infra',
+        batchId,
+    });
+
+    it('that read the same one after another are counted', () => {
+        const events = [1, 2, 3].map((i) =>
+            event(`run run_00mwquu2ha129phpest8ykkjyi${i}b is running`),
+        );
+        const lines = eventLines([
+            ...events,
+            event('waits'),
+            event('waits'),
+            event('run is running'),
+        ]);
+        expect(lines.map((line) => [line.words, line.count])).toEqual([
+            ['run is running', 3],
+            ['waits', 2],
+            ['run is running', 1],
+        ]);
+        expect(lines[0]!.event).toBe(events[0]);
+    });
+
+    it('of different batches are not', () => {
+        expect(eventLines([event('done', 'a'), event('done', 'b')])).toHaveLength(2);
+        expect(eventLines([])).toEqual([]);
     });
 });

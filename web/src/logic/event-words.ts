@@ -18,3 +18,35 @@ export function eventWords(kind: string, note: string): EventWords {
         return { words: kind.replace(/^webhook\./, '').replaceAll('_', ' '), runId };
     return { words: note.replace(named, (_, _id: string, what: string) => plain[what]!), runId };
 }
+
+export interface Told {
+    kind: string;
+    text: string;
+    actor: string;
+    repository: string | null;
+    batchId: string | null;
+}
+export interface ToldLine<T> extends EventWords {
+    /** The newest of them. */
+    event: T;
+    count: number;
+}
+
+/** Events one after another that read the same are one line with a count. */
+export function eventLines<T extends Told>(events: readonly T[]): ToldLine<T>[] {
+    const out: ToldLine<T>[] = [];
+    for (const event of events) {
+        const read = eventWords(event.kind, event.text);
+        const before = out.at(-1);
+        if (before && before.words === read.words && placeOf(before.event) === placeOf(event)) {
+            before.count++;
+            continue;
+        }
+        out.push({ ...read, event, count: 1 });
+    }
+    return out;
+}
+
+function placeOf(event: Told): string {
+    return JSON.stringify([event.kind, event.actor, event.repository, event.batchId]);
+}

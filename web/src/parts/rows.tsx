@@ -139,7 +139,7 @@ export function Rows<T>(props: RowsProps<T>) {
                 props.height === undefined
                     ? {
                           maxHeight: virtual.getTotalSize() + (hasMore ? 90 : 50),
-                          minHeight: 'min(160px, 100%)',
+                          minHeight: 'min(70px, 100%)',
                       }
                     : { flex: 'none', height: props.height }
             }

@@ -4,7 +4,7 @@ import type { Schemas } from '../../api/client.ts';
 import { queries, useIsAdmin, useRead } from '../../api/queries.ts';
 import { paths } from '../../app/paths.ts';
 import { Problem } from '../../app/problem.tsx';
-import { eventWords } from '../../logic/event-words.ts';
+import { eventLines, type ToldLine } from '../../logic/event-words.ts';
 import { Go } from '../../parts/go.tsx';
 import { Empty, Page, Waiting } from '../../parts/page.tsx';
 import { useRepositories } from '../../parts/repository.tsx';
@@ -140,8 +140,8 @@ function Columns({ home }: { home: Home }) {
             <section aria-labelledby="last" className="now-last">
                 <h2 id="last">Last events</h2>
                 <ol className="events">
-                    {home.last.map((event, i) => (
-                        <EventLine key={`${event.at} ${i}`} event={event} />
+                    {eventLines(home.last).map((line, i) => (
+                        <EventLine key={`${line.event.at} ${i}`} line={line} />
                     ))}
                 </ol>
                 {home.last.length === 0 && <p className="quiet">None yet.</p>}
@@ -150,8 +150,8 @@ function Columns({ home }: { home: Home }) {
     );
 }
 
-function EventLine({ event }: { event: Home['last'][number] }) {
-    const { words, runId } = eventWords(event.kind, event.text);
+function EventLine({ line }: { line: ToldLine<Home['last'][number]> }) {
+    const { words, runId, event, count } = line;
     const to =
         event.batchId !== null
             ? paths.batch(event.batchId)
@@ -172,6 +172,7 @@ function EventLine({ event }: { event: Home['last'][number] }) {
                         <Name max={160}>{words}</Name>
                     </Go>
                 )}
+                {count > 1 && <span className="quiet"> {count} times</span>}
                 <span className="quiet events-what">
                     {what !== words && what}
                     {event.repository !== null && (

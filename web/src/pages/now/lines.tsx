@@ -259,9 +259,13 @@ function Left({ until }: { until: string | null }) {
     const left_ms = msOf(until) - now_ms;
     return (
         <span className="quiet">
-            {left_ms > 0
-                ? `about ${durationWords(Math.ceil(left_ms / 10_000) * 10_000)} left`
-                : 'longer than usual'}
+            {left_ms > 0 ? `${durationWords(roughly(left_ms))} left` : 'longer than usual'}
         </span>
     );
+}
+
+/** An estimate has no seconds once it has minutes. */
+function roughly(ms: number): number {
+    const step_ms = ms > 60_000 ? 60_000 : 10_000;
+    return Math.ceil(ms / step_ms) * step_ms;
 }

@@ -190,15 +190,25 @@ function FactPanel({ id }: { id: string }) {
                 </dd>
                 <dt>Received</dt>
                 <dd>
-                    <Ago at={fact.receivedAt} /> by <Name>{fact.actor}</Name>
+                    <Ago at={fact.receivedAt} />
+                    {fact.actor !== '' && (
+                        <>
+                            {' '}
+                            by <Name>{fact.actor}</Name>
+                        </>
+                    )}
                 </dd>
                 <dt>Applied</dt>
                 <dd>
                     <Ago at={fact.appliedAt} none="not yet" />
                     {fact.tries > 1 && `, at try ${fact.tries}`}
                 </dd>
-                <dt>Trace</dt>
-                <dd className="mono">{fact.traceId}</dd>
+                {fact.traceId !== '' && (
+                    <>
+                        <dt>Trace</dt>
+                        <dd className="mono">{fact.traceId}</dd>
+                    </>
+                )}
                 {fact.key !== null && (
                     <>
                         <dt>Delivery</dt>
@@ -224,7 +234,7 @@ function FactPanel({ id }: { id: string }) {
                     </>
                 )}
             </dl>
-            {isAdmin && (
+            {isAdmin && mayReplay(fact) && (
                 <Group>
                     <ActButton
                         leftSection={<IconRepeat size={14} aria-hidden />}
@@ -266,6 +276,11 @@ function FactPanel({ id }: { id: string }) {
             </section>
         </div>
     );
+}
+
+/** What came from outside. The server's own steps are not repeated by hand. */
+function mayReplay(fact: Fact): boolean {
+    return fact.kind.startsWith('webhook.') || fact.kind.startsWith('upload');
 }
 
 const shown_max = 200_000;
