@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/secret.h"
+#include "domain/text.h"
 
 #define GO(s)  { ACTION_MOVE, ACTION_##s }
 #define LATE   { ACTION_STALE, 0 }
@@ -77,12 +78,11 @@ const char *action_event_name(enum action_event ev)
 
 bool action_state_read(str name, enum action_state *out)
 {
-    for (unsigned i = 0; i < ACTION_STATE_COUNT; i++)
-        if (str_eq(name, str_of(states[i].name))) {
-            *out = (enum action_state)i;
-            return true;
-        }
-    return false;
+    unsigned at;
+    if (!text_row(name, states, sizeof states[0], ACTION_STATE_COUNT, &at))
+        return false;
+    *out = (enum action_state)at;
+    return true;
 }
 
 bool action_state_ended(enum action_state s)

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "domain/text.h"
+
 #define GO(s) { NODE_MOVE, NODE_##s }
 #define LATE  { NODE_STALE, 0 }
 
@@ -165,13 +167,11 @@ const char *node_event_name(enum node_event ev)
 
 bool node_state_read(str name, enum node_state *out)
 {
-    for (unsigned s = 0; s < NODE_STATE_COUNT; s++) {
-        if (name.len == strlen(states[s].name) && memcmp(name.ptr, states[s].name, name.len) == 0) {
-            *out = (enum node_state)s;
-            return true;
-        }
-    }
-    return false;
+    unsigned at;
+    if (!text_row(name, states, sizeof states[0], NODE_STATE_COUNT, &at))
+        return false;
+    *out = (enum node_state)at;
+    return true;
 }
 
 bool node_is_final(enum node_state s)

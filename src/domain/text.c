@@ -61,3 +61,13 @@ str text_count(struct arena *mem, int64_t n, const char *one, const char *many)
 {
     return arena_print(mem, PRI_STR " %s", FMT_STR(text_number(mem, n)), n == 1 ? one : many);
 }
+
+bool text_row(str name, const void *rows, size_t row_bytes, unsigned count, unsigned *at)
+{
+    for (*at = 0; *at < count; ++*at) {
+        const char *const *row = (const void *)((const char *)rows + *at * row_bytes);
+        if (str_eq(name, str_of(*row)))
+            return true;
+    }
+    return false;
+}

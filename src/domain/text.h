@@ -18,4 +18,9 @@ str text_number(struct arena *mem, int64_t n);
 /* "247 stacks", "1 stack" */
 str text_count(struct arena *mem, int64_t n, const char *one, const char *many);
 
+/*
+ * Which row of a table whose rows begin with their name (const char *) has this one; false: none.
+ */
+bool text_row(str name, const void *rows, size_t row_bytes, unsigned count, unsigned *at);
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "engine/inside.h"
+#include "store/actions.h"
 #include "store/budget.h"
 #include "store/people.h"
 #include "store/uploads.h"
@@ -163,6 +164,7 @@ static bool purge_body(struct db *db, struct arena *mem, void *arg, struct err *
     return facts_purge(db, now_ms - FACTS_KEPT_MS, e) &&
            effects_purge(db, now_ms - EFFECTS_KEPT_MS, e) &&
            spend_purge(db, now_ms - FACTS_KEPT_MS, e) &&
+           action_runs_purge(db, now_ms - FACTS_KEPT_MS, e) &&
            people_purge(db, now_ms, e) && uploads_purge_chunks(db, now_ms - CHUNKS_KEPT_MS, e) &&
            db_exec(db, e, NULL, "delete from oidc_used where expires_ms < $1", ARGS(A(now_ms))) &&
            db_exec(db, e, NULL,

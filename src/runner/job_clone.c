@@ -303,7 +303,8 @@ static bool prepare(struct clone *c, struct err *e)
         "[core]\n\thooksPath = %s\n[protocol \"ext\"]\n\tallow = never\n[credential]\n\thelper =\n"
         "\tusername = " ASKPASS_USER "\n[advice]\n\tdetachedHead = false\n[gc]\n\tauto = 0\n"
         "[http]\n\tlowSpeedLimit = 1\n\tlowSpeedTime = 60\n%s",
-        under(c, "empty"), c->o->repo.allow_local ? "[safe]\n\tdirectory = *\n" : "");
+        under(c, "empty"),
+        c->o->repo.allow_local ? "[safe]\n\tdirectory = *\n[protocol \"file\"]\n\tallow = always\n" : "");
     if (mkdir(under(c, "empty"), 0700) < 0)
         return fail_errno(e, "%s: %m", under(c, "empty"));
     if (!write_private(c, "gitconfig", config, e) || !helper_links(c->w->private_dir, e) ||

@@ -14,6 +14,7 @@
 #include "runner/journal_inside.h"
 
 enum { FILE_BYTES_MAX = 2 << 20 };
+#define DAMAGED ".damaged"
 
 static const char *path_of(struct journal *j, struct arena *mem, const char *before, str id,
                            const char *after)
@@ -159,7 +160,7 @@ static void put_aside(const char *path, const struct err *e)
     char *to = NULL;
     log_error("a file of an earlier run cannot be read, it is put aside", LZ("path", path),
               LZ("why", e->text));
-    if (asprintf(&to, "%s.damaged", path) < 0)
+    if (asprintf(&to, "%s" DAMAGED, path) < 0)
         abort();
     (void)rename(path, to);
     free(to);
@@ -203,6 +204,50 @@ static void load_queued(struct journal *j, struct queue *q, str id)
         put_aside(path, &e);
     else
         queue_add(q, r);
+}
+
+static bool put_aside_before(int folder, const char *name, int64_t before_ms)
+{
+    struct stat st;
+    return str_ends(str_of(name), STR(DAMAGED)) && !fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) &&
+           (int64_t)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000 < before_ms;
+}
+
+static void prune_folder(const char *path, int64_t before_ms)
+{
+    DIR *d = opendir(path);
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        if (put_aside_before(dirfd(d), entry->d_name, before_ms) &&
+            !unlinkat(dirfd(d), entry->d_name, 0))
+            log_info("a damaged file was kept long enough", LZ("folder", path),
+                     LZ("name", entry->d_name));
+    if (d)
+        closedir(d);
+}
+
+static bool has_state(struct journal *j, struct arena *mem, str id)
+{
+    return !access(state_path(j, mem, id), F_OK) || !access(accepted_path(j, mem, id), F_OK);
+}
+
+void journal_prune(struct journal *j, int64_t before_ms)
+{
+    SCOPED(arena) struct arena *mem = arena_new(1 << 16, 1 << 20);
+    DIR *runs = opendir(path_of(j, mem, "runs", STR_NONE, ""));
+    prune_folder(path_of(j, mem, "queue", STR_NONE, ""), before_ms);
+    for (struct dirent *entry; runs && (entry = readdir(runs));) {
+        str id = str_of(entry->d_name);
+        if (!run_id_valid(id) || has_state(j, mem, id))
+            continue;
+        /* all that is known of it lay in the file that was put aside */
+        const char *folder = path_of(j, mem, "runs/", id, "");
+        struct stat st;
+        const char *damaged = path_of(j, mem, "runs/", id, "/state.json" DAMAGED);
+        if (!lstat(damaged, &st) && (int64_t)st.st_ctim.tv_sec * 1000 < before_ms)
+            remove_folder(folder);
+    }
+    if (runs)
+        closedir(runs);
 }
 
 typedef void take_id(struct journal *j, struct queue *q, str id);

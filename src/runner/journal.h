@@ -37,6 +37,9 @@ void journal_remove(struct journal *j, str id);         /* all of it */
 /* Every run that is stored, into q: a file that cannot be read is put aside with a log line. */
 bool journal_load(struct journal *j, struct queue *q, struct err *e) MUST_CHECK;
 
+/* What was put aside before then goes: it may hold a token and variables. */
+void journal_prune(struct journal *j, int64_t before_ms);
+
 str  journal_log_path(struct journal *j, struct arena *mem, str id);
 str  journal_lock_path(struct journal *j, struct arena *mem, str id);
 /* Whether a job process of the run still lives. */

@@ -82,6 +82,7 @@ static void run_tend(struct service *s, struct run *r, int64_t now_ms)
 static void prune(struct service *s, int64_t now_ms)
 {
     s->prune_ms = now_ms + PRUNE_MS;
+    journal_prune(&s->journal, now_ms - s->settings.keep_time.n);
     for (;;) {
         struct err e = { 0 };
         pthread_mutex_lock(&s->lock);

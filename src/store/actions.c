@@ -2,6 +2,8 @@
 
 #include "store/rows.h"
 
+enum { PURGED_AT_ONCE = 1000 };
+
 static struct action_row action_row_of(const struct db_rows *r, size_t i)
 {
     return (struct action_row){ .name = row_str(r, i, 0),
@@ -207,5 +209,18 @@ bool action_runs_over(struct db *db, struct arena *mem, int64_t repository_id, i
     for (size_t i = 0; i < r.count; i++)
         (*ids)[i] = row_str(&r, i, 0);
     *next_ms = n.count && !row_null(&n, 0, 0) ? row_i64(&n, 0, 0) : 0;
+    return true;
+}
+
+bool action_runs_purge(struct db *db, int64_t before_ms, struct err *e)
+{
+    int64_t gone = 0;
+    do {
+        if (!db_exec(db, e, &gone,
+                     "delete from action_run where id in (select id from action_run where ended_ms < "
+                     "$1 order by ended_ms limit $2)",
+                     ARGS(A(before_ms), A((int64_t)PURGED_AT_ONCE))))
+            return false;
+    } while (gone == PURGED_AT_ONCE);
     return true;
 }

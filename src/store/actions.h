@@ -55,5 +55,7 @@ bool action_runs_save(struct db *db, const struct action_run_row *r, struct err 
 /* Runs of a lane whose time is over; *next_ms: when the next one's will be (0: none). */
 bool action_runs_over(struct db *db, struct arena *mem, int64_t repository_id, int64_t now_ms,
                       str **ids, size_t *count, int64_t *next_ms, struct err *e) MUST_CHECK;
+/* Those that ended before then are gone, as facts are; what has not ended stays. */
+bool action_runs_purge(struct db *db, int64_t before_ms, struct err *e) MUST_CHECK;
 
 #endif

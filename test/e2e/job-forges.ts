@@ -100,56 +100,6 @@ export class Sshd {
 
 // ---- https ----
 
-/** An authority and a certificate for 127.0.0.1 that it signed. */
-export function certificates(dir: string): { ca: string; key: string; cert: string } {
-    mkdirSync(dir, { recursive: true });
-    const openssl = (...args: string[]) =>
-        execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
-    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-    openssl(
-        'req',
-        '-x509',
-        ...curve,
-        '-days',
-        '2',
-        '-subj',
-        '/CN=job tests',
-        '-keyout',
-        'ca.key',
-        '-out',
-        'ca.pem',
-        '-addext',
-        'basicConstraints=critical,CA:TRUE',
-    );
-    openssl('req', ...curve, '-subj', '/CN=127.0.0.1', '-keyout', 'leaf.key', '-out', 'leaf.csr');
-    writeFileSync(
-        join(dir, 'leaf.ext'),
-        'subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n',
-    );
-    openssl(
-        'x509',
-        '-req',
-        '-in',
-        'leaf.csr',
-        '-CA',
-        'ca.pem',
-        '-CAkey',
-        'ca.key',
-        '-CAcreateserial',
-        '-days',
-        '2',
-        '-extfile',
-        'leaf.ext',
-        '-out',
-        'leaf.pem',
-    );
-    return {
-        ca: join(dir, 'ca.pem'),
-        key: readFileSync(join(dir, 'leaf.key'), 'utf8'),
-        cert: readFileSync(join(dir, 'leaf.pem'), 'utf8'),
-    };
-}
-
 export type Answer = (ask: IncomingMessage, answer: ServerResponse) => boolean | Promise<boolean>;
 
 /** git http-backend; a token is asked for, any user name is taken with it. */

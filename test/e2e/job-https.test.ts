@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { certificates, GitHttps } from './job-forges.ts';
+import { certificatesMake } from '../forge-sim/certificates.ts';
+import { GitHttps } from './job-forges.ts';
 import { JobHouse, noNamespaces, repository, until, type Job } from './job-rig.ts';
 
 const token = 'ghp_0123456789abcdefghijABCDEFGHIJ';
@@ -19,7 +20,7 @@ describe('a clone over https', () => {
         house = new JobHouse();
         house.secrets.push(token, Buffer.from(`x-access-token:${token}`).toString('base64'));
         repo = repository(join(house.dir, 'forge/repo'), { 'hello.txt': 'from the repository\n' });
-        const tls = certificates(join(house.dir, 'tls'));
+        const tls = certificatesMake(join(house.dir, 'tls'));
         ca = tls.ca;
         forge = await GitHttps.open(join(house.dir, 'forge'), token, tls);
         elsewhere = await GitHttps.open(join(house.dir, 'forge'), token, tls);

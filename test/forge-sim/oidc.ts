@@ -1,9 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { createHmac, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
 import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { certificatesMake } from './certificates.ts';
 import { isObject, uuidOf, type Json, nowMs } from './util.ts';
 
 export type Tamper =
@@ -52,12 +50,12 @@ export class Oidc {
     private server: https.Server | undefined;
 
     async listen(dir: string, port: number): Promise<void> {
-        certificatesMake(dir);
-        this.caPath = join(dir, 'ca.pem');
+        const { ca, key, cert } = certificatesMake(dir);
+        this.caPath = ca;
         const server = https.createServer(
             {
-                key: readFileSync(join(dir, 'leaf.key')),
-                cert: readFileSync(join(dir, 'leaf.pem')),
+                key,
+                cert,
                 keepAliveTimeout: 65_000,
             },
             (request, response) => {
@@ -215,72 +213,4 @@ export class Oidc {
             scopes_supported: ['openid'],
         };
     }
-}
-
-/** A throw-away authority and one leaf for the loopback address. */
-function certificatesMake(dir: string): void {
-    const openssl = (...args: string[]) =>
-        execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
-    openssl(
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-days',
-        '2',
-        '-subj',
-        '/CN=forge-sim authority',
-        '-keyout',
-        'ca.key',
-        '-out',
-        'ca.pem',
-        '-addext',
-        'basicConstraints=critical,CA:TRUE',
-        '-addext',
-        'keyUsage=critical,keyCertSign,cRLSign',
-    );
-    openssl(
-        'req',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-subj',
-        '/CN=127.0.0.1',
-        '-keyout',
-        'leaf.key',
-        '-out',
-        'leaf.csr',
-    );
-    writeFileSync(
-        join(dir, 'leaf.ext'),
-        [
-            'subjectAltName=IP:127.0.0.1,DNS:localhost',
-            'basicConstraints=CA:FALSE',
-            'keyUsage=critical,digitalSignature',
-            'extendedKeyUsage=serverAuth',
-            '',
-        ].join('\n'),
-    );
-    openssl(
-        'x509',
-        '-req',
-        '-in',
-        'leaf.csr',
-        '-CA',
-        'ca.pem',
-        '-CAkey',
-        'ca.key',
-        '-CAcreateserial',
-        '-days',
-        '2',
-        '-extfile',
-        'leaf.ext',
-        '-out',
-        'leaf.pem',
-    );
 }

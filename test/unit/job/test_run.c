@@ -146,6 +146,30 @@ static void all_of_the_history_on_request(void **state)
     assert_str(end.log, STR("2\n"));
 }
 
+static void submodules_on_request(void **state)
+{
+    struct rig *r = *state;
+    const char *repo = rig_path(r, "repo"), *other = rig_path(r, "modules");
+    const char *address = arena_print(r->mem, "file://%s", other).ptr;
+    rig_call(r, (const char *const[]){"git", "init", "--quiet", "-b", "main", other, NULL});
+    rig_call(r, (const char *const[]){"cp", "/etc/hostname", arena_print(r->mem, "%s/inside", other).ptr, NULL});
+    rig_call(r, (const char *const[]){"git", "-C", other, "add", "-A", NULL});
+    rig_call(r, (const char *const[]){"git", "-C", other, "commit", "--quiet", "-m", "a module", NULL});
+    rig_call(r, (const char *const[]){"git", "-c", "protocol.file.allow=always", "-C", repo, "submodule", "--quiet",
+                                      "add", address, "vendor", NULL});
+    str commit = rig_commit(r, "a", "1", NULL);
+    rig_atmos(r, "ls vendor | tr '\\n' ' '; echo .");
+    struct ended end = rig_run(r, &usual);
+    assert_str(end.log, STR(".\n"));
+    const char *ref = arena_print(r->mem, ",\"submodules\":true,\"ref\":\"" PRI_STR "\"", FMT_STR(commit)).ptr;
+    const char *more[] = {",\"submodules\":true", ",\"submodules\":true,\"depth\":0", ref};
+    for (size_t i = 0; i < COUNT(more); i++) {
+        end = rig_run(r, &(struct given_order){.repo_more = more[i]});
+        assert_str(end.error, STR(""));
+        assert_str(end.log, STR("inside .\n"));
+    }
+}
+
 static void a_ref_of_the_payload_is_cloned_instead(void **state)
 {
     struct rig *r = *state;
@@ -285,6 +309,7 @@ static const struct CMUnitTest tests[] = {
     JOB_TEST(a_long_log_keeps_its_beginning_and_its_end),
     JOB_TEST(the_tail_is_cut_between_characters),
     JOB_TEST(only_the_last_commit_of_one_branch_is_cloned),
+    JOB_TEST(submodules_on_request),
     JOB_TEST(all_of_the_history_on_request),
     JOB_TEST(a_ref_of_the_payload_is_cloned_instead),
     JOB_TEST(clones_that_fail_say_what_to_do),

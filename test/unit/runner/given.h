@@ -4,36 +4,9 @@
  */
 #ifndef SIGNALBOX_TEST_UNIT_RUNNER_GIVEN_H
 #define SIGNALBOX_TEST_UNIT_RUNNER_GIVEN_H
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "../base/given.h"
 
-/* `fail` is ours (base/err.h); cmocka's macro of that name gives way. */
-#undef fail
-#undef fail_msg
-#define fail_msg(...)                                                                              \
-    do {                                                                                           \
-        print_error("ERROR: " __VA_ARGS__);                                                        \
-        print_error("\n");                                                                         \
-        _fail(__FILE__, __LINE__);                                                                 \
-    } while (0)
-
-#include "base/scope.h"
 #include "runner/settings.h"
-
-#define GIVEN_ARENA(name) SCOPED(arena) struct arena *name = arena_new(64 << 20, 512 << 20)
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-#define assert_str(got, want)                                                                      \
-    do {                                                                                           \
-        str got_ = (got), want_ = (want);                                                          \
-        if (!str_eq(got_, want_))                                                                  \
-            fail_msg("got \"%.*s\", want \"%.*s\"", FMT_STR(got_), FMT_STR(want_));                \
-    } while (0)
 
 #define RUN_1 "0e2a8f3c-1111-4222-8333-444455556666"
 #define RUN_2 "0e2a8f3c-2222-4222-8333-444455556666"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "runner/journal.h"
 
@@ -278,6 +279,27 @@ static void damaged_files_are_put_aside(void **state)
     }
 }
 
+static void what_was_put_aside_goes_in_time(void **state)
+{
+    struct house *h = *state;
+    struct err e = { 0 };
+    struct queue q;
+    int64_t now_ms = clock_utc_ms();
+    run_free(given_accepted(h, RUN_2, 1));
+    assert_true(io_replace_file(path_in(h, "queue/" RUN_1 ".json").ptr, STR("{"), 0600, &e));
+    assert_int_equal(mkdir(path_in(h, "runs/" RUN_1).ptr, 0700), 0);
+    assert_true(io_replace_file(path_in(h, "runs/" RUN_1 "/state.json").ptr, STR("{"), 0600, &e));
+    loaded(h, &q);
+    journal_prune(&h->journal, now_ms - 60000);         /* it is of this moment */
+    assert_true(exists(h, "queue/" RUN_1 ".json.damaged"));
+    assert_true(exists(h, "runs/" RUN_1 "/state.json.damaged"));
+    journal_prune(&h->journal, now_ms + 60000);
+    assert_false(exists(h, "queue/" RUN_1 ".json.damaged"));
+    assert_false(exists(h, "runs/" RUN_1));
+    assert_true(exists(h, "queue/" RUN_2 ".json"));
+    queue_free(&q);
+}
+
 /* It had begun, whatever else is unknown: to begin again could do harm. */
 static void a_run_whose_state_is_damaged_does_not_wait_again(void **state)
 {
@@ -347,6 +369,7 @@ int main(void)
         WITH_HOUSE(what_is_closed_keeps_no_secrets_over_a_restart),
         WITH_HOUSE(what_is_closed_is_known_without_its_secrets),
         WITH_HOUSE(damaged_files_are_put_aside),
+        WITH_HOUSE(what_was_put_aside_goes_in_time),
         WITH_HOUSE(a_run_whose_state_is_damaged_does_not_wait_again),
         WITH_HOUSE(half_written_files_are_swept),
         WITH_HOUSE(a_folder_has_one_runner),
