@@ -1,5 +1,5 @@
 /*
- * ./dev bench [--short] [webhooks uploads batch holds locks start runner web]: every figure beside its anchor, measured in one run.
+ * ./dev bench [--short] [webhooks uploads batch holds locks start runner reads web]: every figure beside its anchor, measured in one run.
  * --web is only the last of them. --short only sees that everything runs. Exit code 1 when a figure is missed (not with --short) or something broke.
  */
 import { parseArgs } from 'node:util';
@@ -8,6 +8,7 @@ import { showLive } from './live.ts';
 import { showLocks } from './locks.ts';
 import { showHolds } from './holds.ts';
 import { buildPrograms, has } from './rig.ts';
+import { showReads } from './reads.ts';
 import { showRunner } from './runner.ts';
 import { showStart } from './start.ts';
 import type { Figure } from './table.ts';
@@ -23,6 +24,7 @@ const parts: Record<string, (isShort: boolean) => Promise<Figure[]>> = {
     locks: showLocks,
     start: showStart,
     runner: showRunner,
+    reads: showReads,
     live: showLive,
     web: showWeb,
 };
