@@ -99,16 +99,22 @@ async function main(): Promise<void> {
         const story = new Story(house.sim, api, new Screen(), { runMs: 500, look_ms: 60 });
         let running = '';
         let taken: Promise<void> | undefined;
+        let isSlow = false;
         const me = new Photographer(web, await house.signIn('Ada Lovelace'));
-        await house.sim.script({
-            match: { component: 'apps/api' },
-            conclusion: 'success',
-            queueMs: 100,
-            runMs: 20_000,
-            count: 1,
-        });
         story.looked = async (title, share) => {
-            if (title !== 'apply' || share < 1 / 3 || taken) return;
+            if (title !== 'apply' || taken) return;
+            if (!isSlow) {
+                // The third level takes its time, so that there is something to see.
+                isSlow = true;
+                await house.sim.script({
+                    match: { component: 'eks/ingress' },
+                    conclusion: 'success',
+                    queueMs: 0,
+                    runMs: 15_000,
+                    count: 3,
+                });
+            }
+            if (share < 0.6) return;
             const { data } = await house.ok('GET', '/api/v1/batches?limit=1');
             running = data['items'][0].id as string;
             taken = me.take([
