@@ -143,6 +143,10 @@ test('what waits leads to what it waits for, down to the lock that somebody hold
     const waiting = await nodeOf(house, scene, 'data/postgres');
     const tab = await opened(scene, `?node=${String(waiting['position'])}`);
     await mark(tab);
+    await tab.page
+        .getByRole('region', { name: 'What it waits for' })
+        .getByText(/network\/vpc in plat-use1-dev is locked by .*moving the state/)
+        .waitFor();
     await panel(tab)
         .getByText(/waits for network\/vpc in plat-use1-dev, locked by/)
         .waitFor();

@@ -1,6 +1,6 @@
 /* What the batch page reads, and how news of the stream come into it. Orders of people are here, too. */
 import { useQuery } from '@tanstack/react-query';
-import { useCallback } from 'react';
+import { useCallback, useEffect, useRef } from 'react';
 import { call, type Schemas } from '../../api/client.ts';
 import { newOrderKey } from '../../api/order-key.ts';
 import { useWatchedBatch, type LiveBatch } from '../../api/live.ts';
@@ -21,7 +21,7 @@ const graphKey = (batchId: string) => [`${pathOf(batchId)}/graph`, {}];
 const batchKey = (batchId: string) => [pathOf(batchId), {}];
 
 export function useBatch(batchId: string) {
-    return useRead<Batch>({ path: pathOf(batchId), on: ['batches', 'runs'], batch: batchId });
+    return useRead<Batch>({ path: pathOf(batchId), on: ['batches'], batch: batchId });
 }
 
 /** Read whole once; after that the stream tells what changes, and only without it the whole is read again. */
@@ -113,7 +113,9 @@ function rereadLater(batchId: string): void {
     const wait_ms = Math.max(reread_ms_min, size * 20) * (0.75 + Math.random() / 2);
     const read = () => {
         later.delete(batchId);
-        if (!document.hidden) rereadGraph(batchId);
+        if (document.hidden) return;
+        rereadGraph(batchId);
+        void queries.invalidateQueries({ queryKey: batchKey(batchId) });
     };
     later.set(batchId, window.setTimeout(read, wait_ms));
 }
@@ -146,12 +148,21 @@ export function useNodeReasons(batchId: string, position: number | undefined) {
         enabled: position !== undefined,
     });
 }
-export function useReasons(batchId: string) {
-    return useRead<Explanation>({
+/** Of the batch as a whole. `moment` names what it depends on: it is asked again when that is another one. */
+export function useReasons(batchId: string, moment = '', enabled = true) {
+    const reasons = useRead<Explanation>({
         path: `${pathOf(batchId)}/explain`,
-        on: ['batches', 'locks', 'budget'],
-        batch: batchId,
+        on: ['locks', 'budget'],
+        enabled,
     });
+    const { refetch } = reasons;
+    const asked = useRef(moment);
+    useEffect(() => {
+        if (!enabled || asked.current === moment) return;
+        asked.current = moment;
+        void refetch();
+    }, [enabled, moment, refetch]);
+    return reasons;
 }
 
 /* ---- orders ---- */

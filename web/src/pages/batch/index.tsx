@@ -8,6 +8,7 @@ import { Problem } from '../../app/problem.tsx';
 import { useRights } from '../../api/queries.ts';
 import {
     filterNodes,
+    batchViews,
     isFiltered,
     type BatchSearch,
     type BatchView,
@@ -21,6 +22,7 @@ import { Filter } from '../../parts/filters.tsx';
 import { Empty, Page, Waiting } from '../../parts/page.tsx';
 import './batch.css';
 import { rereadGraph, useBatch, useBatchNews, useGraph, type Batch } from './data.ts';
+import { Attention } from './attention.tsx';
 import { Failures } from './failures.tsx';
 import { Acts, Facts, Progress, Released, Title, titleOf } from './header.tsx';
 import { HoldCallout } from './hold.tsx';
@@ -156,7 +158,7 @@ function Nodes(props: {
             change({ node: position }, position !== undefined && search.node === undefined),
         [change, search.node],
     );
-    useNodeKeys(shown, search, choose);
+    useNodeKeys(shown, search, choose, change);
     return (
         <div className="batch-split" data-open={search.node !== undefined}>
             <div className="batch-main">
@@ -165,6 +167,7 @@ function Nodes(props: {
                     href={href}
                     showAll={() => change({ state: 'failed', view: undefined })}
                 />
+                <Attention batch={batch} graph={graph} href={href} />
                 <Tools {...props} shown={shown.length} />
                 {view === 'table' &&
                     (shown.length === 0 ? (
@@ -217,6 +220,7 @@ function useNodeKeys(
     shown: readonly GraphNode[],
     search: BatchSearch,
     choose: (position: number | undefined) => void,
+    change: (change: Change, isStep?: boolean) => void,
 ): void {
     const failure = () => {
         const rows = byLevel(shown).flatMap((level) => level.nodes);
@@ -229,6 +233,13 @@ function useNodeKeys(
     ]);
     useActs([
         ...(shown.length > 0 ? [{ id: 'next-failure', label: 'Next failure', run: failure }] : []),
+        ...batchViews
+            .filter((view) => view !== (search.view ?? 'table'))
+            .map((view) => ({
+                id: `view-${view}`,
+                label: `Show as a ${view}`,
+                run: () => change({ view: view === 'table' ? undefined : view }, true),
+            })),
     ]);
 }
 

@@ -80,7 +80,7 @@ export function Outcome(props: { batch: Batch; href: (position: number) => strin
 }
 
 export function Why(props: { batch: Batch; href: (position: number) => string }) {
-    const { data } = useReasons(props.batch.id);
+    const { data } = useReasons(props.batch.id, `${props.batch.state} ${props.batch.verdict}`);
     if (!data || data.reasons.length === 0) return null;
     return <Reasons reasons={data.reasons} batchId={props.batch.id} href={props.href} />;
 }
