@@ -35,7 +35,7 @@ export function Attention(props: {
     if (!isStuck || reasons.length === 0) return null;
     return (
         <section className="frame batch-attention" aria-label="What it waits for">
-            <Reasons reasons={reasons.slice(0, shownMost)} batchId={batch.id} href={href} />
+            <Reasons reasons={reasons.slice(0, shownMost)} batchId={batch.id} href={href} isShort />
         </section>
     );
 }

@@ -1,7 +1,7 @@
 /* The batch: where people come when something waits or fails. What happened, why, and what can be done; then every node. */
 import { Button, SegmentedControl, Select } from '@mantine/core';
 import { useParams } from '@tanstack/react-router';
-import { lazy, Suspense, useCallback, useEffect, useMemo } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef } from 'react';
 import { useActs } from '../../app/acts.ts';
 import { useKeys } from '../../app/keys.ts';
 import { Problem } from '../../app/problem.tsx';
@@ -159,15 +159,18 @@ function Nodes(props: {
         [change, search.node],
     );
     useNodeKeys(shown, search, choose, change);
+    const strips = useStillRows();
     return (
         <div className="batch-split" data-open={search.node !== undefined}>
             <div className="batch-main">
-                <Failures
-                    graph={graph}
-                    href={href}
-                    showAll={() => change({ state: 'failed', view: undefined })}
-                />
-                <Attention batch={batch} graph={graph} href={href} />
+                <div className="batch-strips" ref={strips}>
+                    <Failures
+                        graph={graph}
+                        href={href}
+                        showAll={() => change({ state: 'failed', view: undefined })}
+                    />
+                    <Attention batch={batch} graph={graph} href={href} />
+                </div>
                 <Tools {...props} shown={shown.length} />
                 {view === 'table' &&
                     (shown.length === 0 ? (
@@ -204,6 +207,26 @@ function Nodes(props: {
             )}
         </div>
     );
+}
+
+/** What appears above the list does not move the rows under the eyes of who has scrolled to them. */
+function useStillRows() {
+    const place = useRef<HTMLDivElement>(null);
+    useEffect(() => {
+        const box = place.current;
+        if (!box) return undefined;
+        const list = () => box.parentElement?.querySelector<HTMLElement>('.rows');
+        let top = list()?.offsetTop ?? 0;
+        const watch = new ResizeObserver(() => {
+            const rows = list();
+            if (!rows) return;
+            if (rows.scrollTop > 0) rows.scrollTop += rows.offsetTop - top;
+            top = rows.offsetTop;
+        });
+        watch.observe(box);
+        return () => watch.disconnect();
+    }, []);
+    return place;
 }
 
 const noFilter: Change = { state: undefined, stack: undefined, component: undefined, q: undefined };

@@ -47,6 +47,8 @@ interface Place {
     /** The node whose reasons they are: no link leads to itself. */
     position?: number;
     href: (position: number) => string;
+    /** Only what and where; the rest stands where it leads. */
+    isShort?: boolean;
 }
 
 export function Reasons(props: Place & { reasons: readonly Reason[] }) {
@@ -68,20 +70,20 @@ function ReasonItem(props: Place & { reason: Reason }) {
             <span className="status" data-tone={look.tone}>
                 <Icon size={15} stroke={2} aria-hidden />
             </span>
-            <div>
+            <div data-short={props.isShort ?? false}>
                 <bdi className="reason-text">
                     {beginsWithName(reason) ? stopped(reason.text) : sentence(reason.text)}
                 </bdi>
-                {reason.change && (
+                {reason.change && !props.isShort && (
                     <bdi className="quiet reason-change">{sentence(reason.change)}</bdi>
                 )}
                 <span className="reason-links quiet">
-                    {reason.since && (
+                    {reason.since && !props.isShort && (
                         <span>
                             <Ago at={reason.since} />
                         </span>
                     )}
-                    {reason.until && (
+                    {reason.until && !props.isShort && (
                         <span>
                             {reason.code === 'locked' ? 'ends' : 'expected'}{' '}
                             <Ago at={reason.until} />
