@@ -34,8 +34,14 @@ describe('the page of settings', () => {
         assert.deepEqual(new Map(written.map((row) => [row[1]!, row[2]!.trim()])), table);
     });
     it('has every setting of a repository with its default', () => {
-        const rows = [...read('src/domain/settings.h').matchAll(/X\((\w+),\s+(I64|BOOL),\s+(\d+),/g)];
-        const table = new Map(rows.map((row) => [row[1]!, row[2] === 'I64' ? row[3]! : row[3] === '1' ? 'yes' : 'no']));
+        const rows = [...read('src/domain/settings.h').matchAll(/X\((\w+),\s+(I64|BOOL|EXECUTOR|NAME),\s+(\d+),/g)];
+        const words: Record<string, (init: string) => string> = {
+            I64: (init) => init,
+            BOOL: (init) => (init === '1' ? 'yes' : 'no'),
+            EXECUTOR: (init) => (init === '0' ? 'github_actions' : 'runner'),
+            NAME: () => '',
+        };
+        const table = new Map(rows.map((row) => [row[1]!, words[row[2]!]!(row[3]!)]));
         assert.ok(table.size >= 10);
         assert.deepEqual(documented('Of a repository'), table);
     });
