@@ -28,7 +28,7 @@
 #include "store/tokens.h"
 
 enum { LIST_MAX = 16, STOP_GRACE_MS = 5000, PEM_BYTES_MAX = 64 << 10, ARENAS_MAX = 2,
-       DESCRIPTORS_WANTED = 16384 };
+       DESCRIPTORS_WANTED = 16384, CONNECTIONS_MAX = 4096 };
 
 struct serve {
     struct arena       *mem;
@@ -344,6 +344,7 @@ static bool start_http(struct serve *s, struct err *e)
 {
     struct http_server_config http = { .address = s->address, .port = s->listen_port,
                                        .workers = (unsigned)config_number(s->config.workers) };
+    http.connections_max = CONNECTIONS_MAX + (unsigned)config_number(s->config.live_streams_max);
     struct http_hooks hooks = api_hooks(s->api);
     if (!http_server_start(&http, &hooks, &s->server, e))
         return false;

@@ -96,6 +96,9 @@ static void write_begin(struct conn *c)
     if (stream_begun(c)) {
         request_end(c);
         in_keep(c, STR_NONE);
+        /* The application let it in, and counts them: behind a proxy all are one peer. */
+        peer_leave(c->server, c->peer);
+        c->peer = NULL;
         c->state = CONN_STREAM;
         deadline(c, c->server->config.write_ms);
         return;

@@ -67,7 +67,8 @@ void server_conn_gone(struct conn *c)
         s->conns = c->next;
     if (c->next)
         c->next->prev = c->prev;
-    peer_leave(s, c->peer);
+    if (c->peer)
+        peer_leave(s, c->peer);
     c->peer = NULL;
     s->conn_count--;
     atomic_store_explicit(&s->counts.open, s->conn_count, memory_order_relaxed);

@@ -80,7 +80,8 @@ struct http_server_config {
     uint16_t port;                    /* 0: any free one */
     unsigned workers;                 /* threads for requests not on_loop; default 4 */
     unsigned connections_max;         /* past it new ones wait in the backlog; default 4096 */
-    unsigned connections_per_peer_max;/* past it closed at once; default 1024; not for unix */
+    unsigned connections_per_peer_max;/* past it closed at once; default 1024; not for unix, and
+                                         streams do not count */
     int64_t  header_ms, idle_ms, write_ms;  /* defaults 10 s, 60 s, 30 s (write: no progress) */
     size_t   header_bytes_max;        /* default 16 KiB, 100 fields, 8 KiB target */
     size_t   bodies_bytes_max;        /* of all bodies at once; past it 503; default 256 MiB */

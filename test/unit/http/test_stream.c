@@ -196,6 +196,21 @@ static void deadlines_are_not_for_streams(void **state)
     close_house(&h);
 }
 
+static void streams_leave_room_for_others_of_their_peer(void **state)
+{
+    struct house h;
+    int fd[8];
+    open_house(&h, (struct http_server_config){ .connections_per_peer_max = 2 });
+    for (size_t i = 0; i < 8; i++) {
+        fd[i] = listen_to(&h, ASK);
+        a.len = 0;
+        hear(fd[i], &a, "\r\n\r\n");
+    }
+    for (size_t i = 0; i < 8; i++)
+        close(fd[i]);
+    close_house(&h);
+}
+
 static void who_hangs_up_is_noticed(void **state)
 {
     struct house h;
@@ -340,6 +355,7 @@ int main(void)
         cmocka_unit_test(what_is_sent_comes_in_order_and_once),
         cmocka_unit_test(one_piece_goes_to_many),
         cmocka_unit_test(deadlines_are_not_for_streams),
+        cmocka_unit_test(streams_leave_room_for_others_of_their_peer),
         cmocka_unit_test(who_hangs_up_is_noticed),
         cmocka_unit_test(who_talks_back_is_not_listened_to),
         cmocka_unit_test(who_does_not_read_is_cut_off_and_others_hear_all),
