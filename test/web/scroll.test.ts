@@ -46,6 +46,10 @@ function seed(file: string, lane: number): void {
              printf('row-%06d', i), 'plan.yaml', 'main', 'a', 'plan', case i % 7 when 0 then 'failure' else 'success' end,
              ? + i * 60000, ? + i * 60000, ? + i * 60000 + 4000, 0 from n`,
     ).run(runs - 1, lane, first_ms, first_ms, first_ms);
+    db.exec(
+        `insert into instance (repository_id, stack, component, created_ms, updated_ms)
+         select repository_id, stack, component, created_ms, created_ms from run`,
+    );
     db.exec('commit');
     db.close();
 }
