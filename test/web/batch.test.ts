@@ -1,7 +1,7 @@
 /* The batch page: held, released, failed, retried, done; who may; two thousand nodes; names of people who mean harm. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Browser as SignedIn, Value } from '../api/house.ts';
+import { eventually, type Browser as SignedIn, type Value } from '../api/house.ts';
 import { WebHouse, type Tab } from './house.ts';
 import { many, nodeOf, nodesOf, platform, pullScene, report, until, type Scene } from './scenes.ts';
 
@@ -194,8 +194,11 @@ test('one node is cancelled while the others go on', async () => {
     const match = { component: 'network/dns', stack: 'plat-use1-stop' };
     await house.sim.script({ match, conclusion: 'success', runMs: 3_600_000, count: 1 });
     const scene = await pullScene(house, platform('stop'), { name: 'stopped' });
-    await until(house, scene, 1, 'running');
-    const dns = await nodeOf(house, scene, 'network/dns');
+    const dns = await eventually(async () => {
+        const node = await nodeOf(house, scene, 'network/dns');
+        assert.equal(node['state'], 'running');
+        return node;
+    });
     const tab = await opened(scene, `?node=${String(dns['position'])}`);
     await panel(tab).getByRole('button', { name: 'Cancel' }).click();
     await tab.page.getByRole('dialog').getByRole('button', { name: 'Cancel the node' }).click();
