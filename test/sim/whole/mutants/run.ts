@@ -111,8 +111,8 @@ const bugs: Bug[] = [
     {
         name: 'what is held starts all the same',
         file: 'src/engine/schedule.c',
-        from: 'if (!may_go)\n        return true;\n    if (!want_files',
-        to: 'if (!may_go && !h)\n        return true;\n    if (!want_files',
+        from: 'if (!may_go)\n        return true;\n    /* The workflows of a runner',
+        to: 'if (!may_go && !h)\n        return true;\n    /* The workflows of a runner',
         seed: 1,
     },
     {
