@@ -175,6 +175,8 @@ static bool start_thread(struct live *l, struct err *e)
 static bool begin_listening(struct live *l, struct err *e)
 {
     SCOPED(unlock) pthread_mutex_t *one = lock_mutex(&l->listen_lock);
+    if (l->stopping)
+        return fail(e, ERR_BUSY, "the server is stopping: connect again in a moment");
     if (!start_thread(l, e))
         return false;
     if (atomic_load(&l->listening))
@@ -319,14 +321,15 @@ void live_say_bye(struct live *l)
     pthread_mutex_lock(&l->lock);
     bool started = l->started;
     l->stopping = true;
+    l->started = false;
     pthread_cond_signal(&l->woken);
     pthread_mutex_unlock(&l->lock);
+    pthread_mutex_unlock(&l->listen_lock);
+    /* Without the locks: it may be about to take them. From here on nobody begins anew. */
     if (started)
         pthread_join(l->thread, NULL);
-    l->started = false;
     if (atomic_exchange(&l->listening, false))
         engine_listen_end(l->api->config.engine);
-    pthread_mutex_unlock(&l->listen_lock);
     pthread_mutex_lock(&l->lock);
     while (l->listeners) {
         send_text(l->listeners->stream, STR("event: bye\ndata: {}\n\n"));
