@@ -177,3 +177,13 @@ test('instances: found by their names; the page of one says what it stands on, a
     await tab.page.getByRole('button', { name: 'Unlock' }).waitFor();
     await tab.close();
 });
+
+test('an instance that ran more than once shows how long that took, drawn and in words', async () => {
+    const tab = await web.tab(ada);
+    await tab.go(`/instances/${scene.repo.lane}/plat-000/component-1`);
+    await rowsOf(tab, 'Runs of this instance').nth(1).waitFor();
+    const chart = tab.page.getByRole('img', { name: /^How long runs took: 2 of plan took / });
+    await chart.locator('canvas').waitFor();
+    await tab.axe('Instance with a chart');
+    await tab.close();
+});

@@ -48,6 +48,17 @@ describe('events in lines', () => {
         expect(lines[0]!.event).toBe(events[0]);
     });
 
+    it('that changed nothing are left out', () => {
+        const lines = eventLines([
+            event('done', 'a'),
+            event('late or twice: nothing changed'),
+            event('our own doing'),
+            event('done', 'a'),
+            event('nothing to do'),
+        ]);
+        expect(lines.map((line) => [line.words, line.count])).toEqual([['done', 2]]);
+    });
+
     it('of different batches are not', () => {
         expect(eventLines([event('done', 'a'), event('done', 'b')])).toHaveLength(2);
         expect(eventLines([])).toEqual([]);

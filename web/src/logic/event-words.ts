@@ -32,10 +32,14 @@ export interface ToldLine<T> extends EventWords {
     count: number;
 }
 
-/** Events one after another that read the same are one line with a count. */
+/* Of GitHub's deliveries many come twice, or are the echo of what we did: they stand among the repository's webhooks. */
+const nothing = ['late or twice: nothing changed', 'our own doing', 'nothing to do'];
+
+/** What changed something; events one after another that read the same are one line with a count. */
 export function eventLines<T extends Told>(events: readonly T[]): ToldLine<T>[] {
     const out: ToldLine<T>[] = [];
     for (const event of events) {
+        if (nothing.includes(event.text)) continue;
         const read = eventWords(event.kind, event.text);
         const before = out.at(-1);
         if (before && before.words === read.words && placeOf(before.event) === placeOf(event)) {

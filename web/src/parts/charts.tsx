@@ -1,4 +1,5 @@
 /* Lines over time. The library comes when the first chart is shown. */
+import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef } from 'react';
 import type { AlignedData, Options } from 'uplot';
 
@@ -17,6 +18,7 @@ export function Chart(props: {
     unit?: string;
 }) {
     const place = useRef<HTMLDivElement>(null);
+    const scheme = useComputedColorScheme();
     const { at_ms, lines, height = 160, unit = '' } = props;
     useEffect(() => {
         const box = place.current;
@@ -44,7 +46,7 @@ export function Chart(props: {
                         axis,
                         {
                             ...axis,
-                            values: (_, values) => values.map((value) => `${value}${unit}`),
+                            values: (_, values) => values.map((value) => `${value} ${unit}`),
                         },
                     ],
                     series: [
@@ -53,6 +55,10 @@ export function Chart(props: {
                             label: line.label,
                             stroke: tone(line.tone),
                             width: 1.5,
+                            spanGaps: true,
+                            points: { show: true, size: 5 },
+                            value: (_: unknown, value: number | null) =>
+                                value === null ? '–' : `${Math.round(value * 10) / 10} ${unit}`,
                         })),
                     ],
                 };
@@ -75,6 +81,6 @@ export function Chart(props: {
             gone = true;
             remove();
         };
-    }, [at_ms, lines, height, unit]);
+    }, [at_ms, lines, height, unit, scheme]);
     return <div ref={place} role="img" aria-label={props.label} style={{ minHeight: height }} />;
 }

@@ -2,12 +2,14 @@
 import { Button } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
 import { useParams } from '@tanstack/react-router';
-import { useState, type ReactNode } from 'react';
+import { useMemo, useState, type ReactNode } from 'react';
 import type { Schemas } from '../../api/client.ts';
 import { useFeed } from '../../api/feed.ts';
 import { queries, useRead, useRights } from '../../api/queries.ts';
 import { paths } from '../../app/paths.ts';
 import { Problem } from '../../app/problem.tsx';
+import { durationsOf } from '../../logic/durations.ts';
+import { Chart } from '../../parts/charts.tsx';
 import { Command } from '../../parts/command.tsx';
 import { Countdown } from '../../parts/countdown.tsx';
 import { Go, useGo } from '../../parts/go.tsx';
@@ -264,29 +266,51 @@ function Runs({ instance }: { instance: InstanceWhole }) {
     if (feed.items.length === 0 && !feed.hasMore)
         return <p className="quiet">Nothing was dispatched for it yet.</p>;
     return (
-        <div className="feed">
-            <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
-            <Rows
-                label="Runs of this instance"
-                items={feed.items}
-                columns={runColumns([
-                    'state',
-                    'command',
-                    'workflow',
-                    'change',
-                    'exit',
-                    'took',
-                    'actor',
-                    'age',
-                ])}
-                keyOf={(run) => run.id}
-                open={(run) => go(paths.batch(run.batchId, run.position))}
-                hasMore={feed.hasMore}
-                isMoreComing={feed.isMoreComing}
-                more={feed.more}
-                look={feed.look}
-                turn={feed.turn}
-            />
-        </div>
+        <>
+            <Took runs={feed.items} />
+            <div className="feed">
+                <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
+                <Rows
+                    label="Runs of this instance"
+                    items={feed.items}
+                    columns={runColumns([
+                        'state',
+                        'command',
+                        'workflow',
+                        'change',
+                        'exit',
+                        'took',
+                        'actor',
+                        'age',
+                    ])}
+                    keyOf={(run) => run.id}
+                    open={(run) => go(paths.batch(run.batchId, run.position))}
+                    hasMore={feed.hasMore}
+                    isMoreComing={feed.isMoreComing}
+                    more={feed.more}
+                    look={feed.look}
+                    turn={feed.turn}
+                />
+            </div>
+        </>
+    );
+}
+
+const tone_of: Record<string, string> = { apply: '--tone-good', plan: '--tone-busy' };
+
+function Took({ runs }: { runs: readonly Run[] }) {
+    const took = useMemo(() => durationsOf(runs), [runs]);
+    const lines = useMemo(
+        () =>
+            took?.lines.map(({ command, values }) => ({
+                label: command,
+                tone: tone_of[command] ?? '--tone-quiet',
+                values,
+            })) ?? [],
+        [took],
+    );
+    if (!took) return null;
+    return (
+        <Chart at_ms={took.at_ms} lines={lines} height={140} unit={took.unit} label={took.words} />
     );
 }

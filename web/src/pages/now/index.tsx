@@ -63,6 +63,7 @@ function Columns({ home }: { home: Home }) {
                 with the GitHub App sends its first event.
             </Empty>
         );
+    const events = eventLines(home.last);
     const all = (extra: number, to: string) =>
         extra > 0 && <Go to={to}>{extra.toLocaleString('en')} more</Go>;
     return (
@@ -140,11 +141,11 @@ function Columns({ home }: { home: Home }) {
             <section aria-labelledby="last" className="now-last">
                 <h2 id="last">Last events</h2>
                 <ol className="events">
-                    {eventLines(home.last).map((line, i) => (
+                    {events.map((line, i) => (
                         <EventLine key={`${line.event.at} ${i}`} line={line} />
                     ))}
                 </ol>
-                {home.last.length === 0 && <p className="quiet">None yet.</p>}
+                {events.length === 0 && <p className="quiet">None that changed something.</p>}
             </section>
         </div>
     );
