@@ -10,7 +10,7 @@ import { basename, join, resolve } from 'node:path';
 const bugs_min = 8;
 const program_ms = 30_000;
 const flags = ['-std=gnu17', '-D_GNU_SOURCE', '-O1', '-w', '-Isrc'];
-const domain = ['node', 'batch', 'batch_order', 'batch_ready', 'batch_shape', 'batch_view'];
+const domain = ['text', 'node', 'batch', 'batch_order', 'batch_ready', 'batch_shape', 'batch_view'];
 const unit_programs: Record<string, string[]> = {
     batch: ['test_batch', 'batch_words'],
     size: ['test_batch_size', 'batch_words'],
@@ -75,7 +75,7 @@ function buildAll(): void {
     cpSync(join(root, 'src'), join(tmp, 'src'), { recursive: true });
     for (const folder of ['o', 'sim', 'unit']) mkdirSync(join(tmp, folder));
     const wanted = [
-        ...['str', 'arena'].map((name) => [`src/base/${name}.c`, `o/base_${name}.o`]),
+        ...['str', 'arena', 'buf'].map((name) => [`src/base/${name}.c`, `o/base_${name}.o`]),
         ...['sim', 'chance', 'engine', 'forge', 'check'].map((name) => [join(root, `test/sim/${name}.c`), `sim/${name}.o`]),
         ...new Set(Object.values(unit_programs).flat()),
     ].map((one) => (typeof one === 'string' ? [join(root, `test/unit/domain/${one}.c`), `unit/${one}.o`] : one));
