@@ -42,6 +42,7 @@ export function Chart(props: {
                     tzDate: (ts) => UPlot.tzDate(new Date(ts * 1000), 'Etc/UTC'),
                     legend: { show: lines.length > 1 },
                     cursor: { drag: { x: false, y: false } },
+                    scales: { y: { range: (_, _least, most) => [0, most * 1.1 || 1] } },
                     axes: [
                         axis,
                         {
