@@ -30,7 +30,7 @@ struct job {
     engine_done *done;
     void        *arg;
     bool         ok;
-    struct db_news *news;               /* of the whole group, with its first job */
+    struct db_news *news;               /* of the whole group; its first job has them */
     struct err   e;
 };
 
@@ -127,7 +127,7 @@ static bool news_before(struct work *w, struct err *e)
     return !w->news.before || w->news.before(w->news.arg, w->db, w->mem, e);
 }
 
-/* Told with the group, when it is on disk. */
+/* Told when the group is on disk; a flush may end several groups. */
 static void news_attach(struct work *w, struct job *first)
 {
     struct db_news news;
@@ -141,10 +141,12 @@ static void news_attach(struct work *w, struct job *first)
 
 static void news_told(struct work *w, struct job *first)
 {
-    if (first->news && w->news.told)
-        w->news.told(w->news.arg, first->news);
-    free(first->news);
-    first->news = NULL;
+    for (struct job *j = first; j; j = j->next) {
+        if (j->news && w->news.told)
+            w->news.told(w->news.arg, j->news);
+        free(j->news);
+        j->news = NULL;
+    }
 }
 
 /*

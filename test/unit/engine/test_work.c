@@ -57,11 +57,13 @@ static void done(void *arg, const struct err *e)
 
 static struct work *begin(struct both *b)
 {
+    static const char *const tables[] = { "t" };
     struct work *w;
     run(b, "create table t (id bigint primary key)", NO_ARGS);
     struct db *db = b->db;
     if (db_kind(db) == DB_POSTGRES)     /* SQLite's only writer is the one that the test has */
         db = both_open(b, false);
+    db_news_watch(db, tables, 1);
     good(b, work_start(db, &w, &b->e));
     return w;
 }
@@ -293,6 +295,56 @@ static void who_came_before_is_told_before(void **state)
     finish(b, w);
 }
 
+/* ---- news ---- */
+
+enum { NOTED = 600 };
+struct noted { int64_t id; atomic_bool ran, told; atomic_int over; /* 1 done, 2 failed, 3 before the news */ };
+
+static bool noted_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct noted *x = arg;
+    (void)mem;
+    x->ran = true;
+    db_note(db, DB_NOTE_BATCH, x->id);
+    return db_exec(db, e, NULL, "insert into t (id) values ($1)", ARGS(A(x->id)));
+}
+
+static void noted_done(void *arg, const struct err *e)
+{
+    struct noted *x = arg;
+    atomic_store(&x->over, e ? 2 : x->told ? 1 : 3);
+}
+
+static void noted_told(void *arg, const struct db_news *news)
+{
+    struct noted *jobs = arg;
+    for (size_t i = 0; i < news->count; i++)
+        jobs[news->note[i].id].told = true;
+    for (int i = 0; news->more && i < NOTED; i++)
+        if (jobs[i].ran)
+            jobs[i].told = true;
+}
+
+/* Groups that wait for the same flush among them. */
+static void of_every_group_the_news_are_told_before_anybody_hears_that_it_is_done(void **state)
+{
+    static struct noted jobs[NOTED];
+    struct both *b = *state;
+    struct work *w = begin(b);
+    work_on_news(w, &(struct work_news){ .told = noted_told, .arg = jobs });
+    work_want_news(w, true);
+    memset(jobs, 0, sizeof jobs);
+    for (int i = 0; i < NOTED; i++) {
+        jobs[i].id = i;
+        work_submit_apart(w, noted_body, noted_done, &jobs[i]);
+        if (i % 3 == 0)
+            usleep(50);
+    }
+    finish(b, w);
+    for (int i = 0; i < NOTED; i++)
+        assert_int_equal(jobs[i].over, 1);
+}
+
 static void healthy_at_last(struct work *w)
 {
     char why[200];
@@ -336,6 +388,7 @@ int main(void)
         BOTH(what_is_kept_when_the_writer_stops_is_told),
         BOTH(nobody_is_told_before_it_is_flushed),
         BOTH(who_came_before_is_told_before),
+        BOTH(of_every_group_the_news_are_told_before_anybody_hears_that_it_is_done),
         BOTH(after_a_flush_that_failed_the_log_is_copied_back_first),
         ON_SQLITE(a_visitor_runs_at_once_while_the_writer_rests),
         ON_SQLITE(a_visitor_queues_while_the_writer_works),
