@@ -284,6 +284,16 @@ bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
                         s->now_ms, e);
 }
 
+bool runner_effect_end(struct step *s, const struct effect *f, bool given_up, str note,
+                       struct err *e)
+{
+    if (given_up)
+        log_warn("a call to a runner came to nothing", LS("kind", f->kind), LS("run", f->key),
+                 LS("why", note));
+    atomic_fetch_add(given_up ? &s->en->effects_failed : &s->en->effects_done, 1);
+    return effects_done(s->db, f->id, given_up, note, s->now_ms, e);
+}
+
 bool outbox_later(struct step *s, const struct effect *f, int64_t not_before_ms, str note,
                   struct err *e)
 {
