@@ -10,13 +10,13 @@ import { Problem } from '../../app/problem.tsx';
 import { byDay } from '../../logic/days.ts';
 import { readFilters, type FilterField } from '../../logic/list-filters.ts';
 import { useAsked } from '../../parts/asked.ts';
+import { FeedRows } from '../../parts/feed-rows.tsx';
 import { Filter, useFilters } from '../../parts/filters.tsx';
 import { Go } from '../../parts/go.tsx';
 import { Empty, Page, Waiting } from '../../parts/page.tsx';
 import { ClearFilters, PickAge, PickOne } from '../../parts/picks.tsx';
-import { NewerPill } from '../../parts/pill.tsx';
 import { fullName, useRepositories, type KnownRepositories } from '../../parts/repository.tsx';
-import { Rows, type Column } from '../../parts/rows.tsx';
+import type { Column } from '../../parts/rows.tsx';
 import { Name } from '../../parts/text.tsx';
 import { Ago, msOf, useNow } from '../../parts/time.tsx';
 import '../../parts/lists.css';
@@ -108,22 +108,15 @@ function Log() {
                     acts={isFiltered && <ClearFilters isOn clear={clear} />}
                 />
             ) : (
-                <div className="feed">
-                    <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
-                    <Rows
-                        label="Audit log"
-                        items={rows}
-                        columns={columns}
-                        keyOf={(entry) => entry.id}
-                        open={setShown}
-                        {...(shown ? { chosenKey: shown.id } : {})}
-                        hasMore={feed.hasMore}
-                        isMoreComing={feed.isMoreComing}
-                        more={feed.more}
-                        look={feed.look}
-                        turn={feed.turn}
-                    />
-                </div>
+                <FeedRows
+                    feed={feed}
+                    label="Audit log"
+                    items={rows}
+                    columns={columns}
+                    keyOf={(entry) => entry.id}
+                    open={setShown}
+                    {...(shown ? { chosenKey: shown.id } : {})}
+                />
             )}
             <Drawer
                 opened={shown !== null}

@@ -6,13 +6,12 @@ import { Problem } from '../../app/problem.tsx';
 import { byDay } from '../../logic/days.ts';
 import { readFilters, type FilterField } from '../../logic/list-filters.ts';
 import { useAsked } from '../../parts/asked.ts';
+import { FeedRows } from '../../parts/feed-rows.tsx';
 import { Filter, useFilters } from '../../parts/filters.tsx';
 import { Go, useGo } from '../../parts/go.tsx';
 import { Empty, Page, Waiting } from '../../parts/page.tsx';
 import { ClearFilters, PickAge, PickMany, PickOne } from '../../parts/picks.tsx';
-import { NewerPill } from '../../parts/pill.tsx';
 import { fullName, useRepositories } from '../../parts/repository.tsx';
-import { Rows } from '../../parts/rows.tsx';
 import { runColumns, type Run } from '../../parts/runs.tsx';
 import { msOf, useNow } from '../../parts/time.tsx';
 import '../../parts/lists.css';
@@ -123,22 +122,16 @@ export default function Deployments() {
             ) : feed.items.length === 0 && !feed.hasMore ? (
                 <Nothing isFiltered={isFiltered} clear={clear} />
             ) : (
-                <div className="feed">
-                    <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
-                    <Rows
-                        label="Deployments"
-                        items={rows}
-                        columns={columns}
-                        keyOf={(run) => run.id}
-                        open={(run) => go(paths.batch(run.batchId, run.position))}
-                        hasMore={feed.hasMore}
-                        isMoreComing={feed.isMoreComing}
-                        more={feed.more}
-                        look={feed.look}
-                        turn={feed.turn}
-                        isDim={(run) => feed.gone.has(run.id)}
-                    />
-                </div>
+                <FeedRows
+                    feed={feed}
+                    label="Deployments"
+                    items={rows}
+                    columns={columns}
+                    keyOf={(run) => run.id}
+                    open={(run) => go(paths.batch(run.batchId, run.position))}
+
+                    isDim={(run) => feed.gone.has(run.id)}
+                />
             )}
         </Page>
     );

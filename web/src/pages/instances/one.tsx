@@ -12,12 +12,11 @@ import { durationsOf } from '../../logic/durations.ts';
 import { Chart } from '../../parts/charts.tsx';
 import { Command } from '../../parts/command.tsx';
 import { Countdown } from '../../parts/countdown.tsx';
+import { FeedRows } from '../../parts/feed-rows.tsx';
 import { Go, useGo } from '../../parts/go.tsx';
 import { DriftStatus } from '../../parts/instances.tsx';
 import { Page, Waiting } from '../../parts/page.tsx';
-import { NewerPill } from '../../parts/pill.tsx';
 import { useRepositories } from '../../parts/repository.tsx';
-import { Rows } from '../../parts/rows.tsx';
 import { runColumns, type Run } from '../../parts/runs.tsx';
 import { Status } from '../../parts/status.tsx';
 import { Name } from '../../parts/text.tsx';
@@ -268,30 +267,23 @@ function Runs({ instance }: { instance: InstanceWhole }) {
     return (
         <>
             <Took runs={feed.items} />
-            <div className="feed">
-                <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
-                <Rows
-                    label="Runs of this instance"
-                    items={feed.items}
-                    columns={runColumns([
-                        'state',
-                        'command',
-                        'workflow',
-                        'change',
-                        'exit',
-                        'took',
-                        'actor',
-                        'age',
-                    ])}
-                    keyOf={(run) => run.id}
-                    open={(run) => go(paths.batch(run.batchId, run.position))}
-                    hasMore={feed.hasMore}
-                    isMoreComing={feed.isMoreComing}
-                    more={feed.more}
-                    look={feed.look}
-                    turn={feed.turn}
-                />
-            </div>
+            <FeedRows
+                feed={feed}
+                label="Runs of this instance"
+
+                columns={runColumns([
+                    'state',
+                    'command',
+                    'workflow',
+                    'change',
+                    'exit',
+                    'took',
+                    'actor',
+                    'age',
+                ])}
+                keyOf={(run) => run.id}
+                open={(run) => go(paths.batch(run.batchId, run.position))}
+            />
         </>
     );
 }

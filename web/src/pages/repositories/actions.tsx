@@ -10,10 +10,10 @@ import { queries, useOrder, usePages, useRights } from '../../api/queries.ts';
 import { Problem } from '../../app/problem.tsx';
 import { firstParameters, readParameters, type Parameter } from '../../logic/parameters.ts';
 import { ActButton } from '../../parts/confirm.tsx';
+import { FeedRows } from '../../parts/feed-rows.tsx';
 import { Empty, Waiting } from '../../parts/page.tsx';
-import { NewerPill } from '../../parts/pill.tsx';
 import { fullName, type Repository } from '../../parts/repository.tsx';
-import { Rows, type Column } from '../../parts/rows.tsx';
+import type { Column } from '../../parts/rows.tsx';
 import { Status } from '../../parts/status.tsx';
 import { Name } from '../../parts/text.tsx';
 import { Ago, Took } from '../../parts/time.tsx';
@@ -288,20 +288,13 @@ function Runs({ repository, may }: { repository: Repository; may: boolean }) {
     if (feed.isPending) return <Waiting />;
     if (feed.items.length === 0) return <p className="quiet">None of them was set off yet.</p>;
     return (
-        <div className="feed">
-            <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
-            <Rows
-                label="Runs of actions"
-                items={feed.items}
-                columns={may ? [...runColumns, cancelColumn] : runColumns}
-                keyOf={(run) => run.id}
-                hasMore={feed.hasMore}
-                isMoreComing={feed.isMoreComing}
-                more={feed.more}
-                look={feed.look}
-                turn={feed.turn}
-            />
-        </div>
+        <FeedRows
+            feed={feed}
+            label="Runs of actions"
+
+            columns={may ? [...runColumns, cancelColumn] : runColumns}
+            keyOf={(run) => run.id}
+        />
     );
 }
 

@@ -1,14 +1,13 @@
 /* The newest batches of a repository, and how much of it has drifted. */
 import type { Schemas } from '../../api/client.ts';
 import { useFeed } from '../../api/feed.ts';
+import { FeedRows } from '../../parts/feed-rows.tsx';
 import { useGo } from '../../parts/go.tsx';
 import { paths } from '../../app/paths.ts';
 import { Problem } from '../../app/problem.tsx';
 import { batchColumns } from '../../parts/batches.tsx';
 import { Empty, Waiting } from '../../parts/page.tsx';
-import { NewerPill } from '../../parts/pill.tsx';
 import { fullName, type Repository } from '../../parts/repository.tsx';
-import { Rows } from '../../parts/rows.tsx';
 
 type Batch = Schemas['Batch'];
 
@@ -30,21 +29,15 @@ export function Overview({ repository }: { repository: Repository }) {
             </Empty>
         );
     return (
-        <div className="feed">
-            <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
-            <Rows
-                label="Batches"
-                items={feed.items}
-                columns={batchColumns}
-                keyOf={(batch) => batch.id}
-                open={(batch) => go(paths.batch(batch.id))}
-                hasMore={feed.hasMore}
-                isMoreComing={feed.isMoreComing}
-                more={feed.more}
-                look={feed.look}
-                turn={feed.turn}
-                isDim={(batch) => feed.gone.has(batch.id)}
-            />
-        </div>
+        <FeedRows
+            feed={feed}
+            label="Batches"
+
+            columns={batchColumns}
+            keyOf={(batch) => batch.id}
+            open={(batch) => go(paths.batch(batch.id))}
+
+            isDim={(batch) => feed.gone.has(batch.id)}
+        />
     );
 }

@@ -3,11 +3,11 @@ import type { Schemas } from '../../api/client.ts';
 import { useFeed } from '../../api/feed.ts';
 import { paths } from '../../app/paths.ts';
 import { Problem } from '../../app/problem.tsx';
+import { FeedRows } from '../../parts/feed-rows.tsx';
 import { Go } from '../../parts/go.tsx';
 import { Empty, Waiting } from '../../parts/page.tsx';
-import { NewerPill } from '../../parts/pill.tsx';
 import { fullName, type Repository } from '../../parts/repository.tsx';
-import { Rows, type Column } from '../../parts/rows.tsx';
+import type { Column } from '../../parts/rows.tsx';
 import { Status } from '../../parts/status.tsx';
 import { Name, Sha } from '../../parts/text.tsx';
 import { Ago } from '../../parts/time.tsx';
@@ -34,21 +34,14 @@ export function UploadsTab({ repository }: { repository: Repository }) {
             </Empty>
         );
     return (
-        <div className="feed">
-            <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
-            <Rows
-                label="Uploads"
-                items={feed.items}
-                columns={columns}
-                keyOf={(upload) => upload.id}
-                rowHeight={40}
-                hasMore={feed.hasMore}
-                isMoreComing={feed.isMoreComing}
-                more={feed.more}
-                look={feed.look}
-                turn={feed.turn}
-            />
-        </div>
+        <FeedRows
+            feed={feed}
+            label="Uploads"
+
+            columns={columns}
+            keyOf={(upload) => upload.id}
+            rowHeight={40}
+        />
     );
 }
 

@@ -8,13 +8,13 @@ import { paths } from '../../app/paths.ts';
 import { Problem } from '../../app/problem.tsx';
 import { readFilters, type FilterField } from '../../logic/list-filters.ts';
 import { ActButton } from '../../parts/confirm.tsx';
+import { FeedRows } from '../../parts/feed-rows.tsx';
 import { useFilters } from '../../parts/filters.tsx';
 import { Go } from '../../parts/go.tsx';
 import { Empty, Waiting } from '../../parts/page.tsx';
 import { ClearFilters, PickAge, PickOne } from '../../parts/picks.tsx';
-import { NewerPill } from '../../parts/pill.tsx';
 import { fullName, type Repository } from '../../parts/repository.tsx';
-import { Rows, type Column } from '../../parts/rows.tsx';
+import type { Column } from '../../parts/rows.tsx';
 import { batchState, lookOf, Status } from '../../parts/status.tsx';
 import { Name } from '../../parts/text.tsx';
 import { Ago } from '../../parts/time.tsx';
@@ -93,23 +93,17 @@ export function WebhooksTab({ repository }: { repository: Repository }) {
                         'Deliveries arrive when the App is installed here and its webhook address reaches this server.'}
                 </Empty>
             ) : (
-                <div className="feed">
-                    <NewerPill newer={feed.newer} isFar={feed.isFar} show={feed.show} />
-                    <Rows
-                        label="What came in"
-                        items={feed.items}
-                        columns={columns}
-                        keyOf={(fact) => String(fact.id)}
-                        open={(fact) => setFilters({ open: String(fact.id) })}
-                        chosenKey={raw.open}
-                        hasMore={feed.hasMore}
-                        isMoreComing={feed.isMoreComing}
-                        more={feed.more}
-                        look={feed.look}
-                        turn={feed.turn}
-                        isDim={(fact) => feed.gone.has(fact.id)}
-                    />
-                </div>
+                <FeedRows
+                    feed={feed}
+                    label="What came in"
+
+                    columns={columns}
+                    keyOf={(fact) => String(fact.id)}
+                    open={(fact) => setFilters({ open: String(fact.id) })}
+                    chosenKey={raw.open}
+
+                    isDim={(fact) => feed.gone.has(fact.id)}
+                />
             )}
             <Drawer
                 opened={/^\d{1,15}$/.test(raw.open)}
