@@ -230,6 +230,7 @@ handler api_run_output, api_audit_export, api_settings_table, api_instance, api_
 handler api_exchange, api_affected, api_instances, api_report, api_report_old, api_lock, api_unlock,
     api_exec, api_exec_data, api_exec_read, api_webhook, api_health, api_ready, api_metrics,
     api_list, api_one, api_cancel, api_retry, api_release, api_parts, api_resume, api_rerun, api_cancel_node,
+    api_skip_wait,
     api_rerun_instance, api_dispatch,
     api_settings_get, api_settings_set, api_permission_add, api_permission_remove, api_list_of_repository,
     api_import, api_token_create, api_token_revoke, api_replay, api_setup, api_setup_callback,

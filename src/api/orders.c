@@ -4,6 +4,7 @@
  *     {"order":"cancel","batch":"batch_…"}, with "node":3 of one node alone
  *     {"order":"retry","batch":"batch_…"}
  *     {"order":"rerun","batch":"batch_…","node":3}
+ *     {"order":"skip_wait","batch":"batch_…","node":3,"token":7}
  *     {"order":"release","batch":"batch_…"}
  *     {"order":"parts","batch":"batch_…"}
  *     {"order":"resume","change":7}
@@ -221,24 +222,43 @@ enum outcome api_resume(struct call *c)
     return order(c, lane, buf_str(&body));
 }
 
+static bool read_node(struct call *c, struct found_batch *b, int64_t *position)
+{
+    return read_batch(c, b) &&
+           (str_to_i64(c->path[1], 0, b->nodes - 1, position) ||
+            fail(&c->err, ERR_NOT_FOUND,
+                 "the batch has no node " PRI_STR ": it has %lld, counted from 0",
+                 FMT_STR(str_sub(c->path[1], 0, 20)), (long long)b->nodes));
+}
+
 static enum outcome node_order(struct call *c, const char *name)
 {
     struct found_batch b;
     int64_t position;
-    if (!read_batch(c, &b))
-        return FAILED;
-    if (!str_to_i64(c->path[1], 0, b.nodes - 1, &position)) {
-        (void)fail(&c->err, ERR_NOT_FOUND,
-                   "the batch has no node " PRI_STR ": it has %lld, counted from 0",
-                   FMT_STR(str_sub(c->path[1], 0, 20)), (long long)b.nodes);
-        return FAILED;
-    }
-    return batch_order(c, name, &b, position);
+    return read_node(c, &b, &position) ? batch_order(c, name, &b, position) : FAILED;
 }
 
 enum outcome api_rerun(struct call *c) { return node_order(c, "rerun"); }
 
 enum outcome api_cancel_node(struct call *c) { return node_order(c, "cancel"); }
+
+/* Its lock lies in the repository of the batch: who may operate there may end it (call_may_lock). */
+enum outcome api_skip_wait(struct call *c)
+{
+    static const char *const known[] = { "token", NULL };
+    struct found_batch b;
+    struct buf body;
+    int64_t position, token;
+    if (!only_known(c, known) || !read_int(c, "token", 1, INT64_MAX, true, &token) ||
+        !read_node(c, &b, &position))
+        return FAILED;
+    struct json_out w = order_begin(c, &body, "skip_wait");
+    json_field_str(&w, STR("batch"), c->path[0]);
+    json_field_i64(&w, STR("node"), position);
+    json_field_i64(&w, STR("token"), token);
+    json_end_object(&w);
+    return order(c, b.lane, buf_str(&body));
+}
 
 enum outcome api_rerun_instance(struct call *c)
 {

@@ -153,6 +153,8 @@ const struct route routes[] = {
      .doc = "Run one node again."},
     {HTTP_POST, V1 "/batches/{batchId}/nodes/{position}/cancel", api_cancel_node, RIGHT_OPERATE,
      .doc = "Stop one node; the others go on."},
+    {HTTP_POST, V1 "/batches/{batchId}/nodes/{position}/skip-wait", api_skip_wait, RIGHT_OPERATE,
+     .json = true, .doc = "End the lock that a node waits for."},
     {HTTP_POST, V1 "/batches/{batchId}/rerun", api_rerun_instance, RIGHT_OPERATE, .json = true,
      .doc = "Run the nodes of one instance again."},
     {HTTP_POST, V1 "/dispatch", api_dispatch, RIGHT_OPERATE, .json = true,

@@ -1,4 +1,4 @@
-/* batches, batch, cancel, retry, rerun, release, resume. */
+/* batches, batch, cancel, retry, rerun, skip-wait, release, resume. */
 #include "base/buf.h"
 #include "base/rfc3339.h"
 #include "cli/inside.h"
@@ -276,6 +276,19 @@ int verb_resume(struct cli *c)
     return 0;
 }
 
+static bool read_position(struct cli *c, int64_t *position)
+{
+    return str_to_i64(c->argument[1], 0, INT32_MAX, position) ||
+           fail(&c->err, ERR_INVALID, "a node's position is a whole number from 0, got " PRI_STR,
+                FMT_STR(safe(c, str_sub(c->argument[1], 0, 60))));
+}
+
+static str node_path(struct cli *c, int64_t position, const char *rest)
+{
+    return batch_path(c, c->argument[0],
+                      arena_print(c->mem, "/nodes/%lld%s", (long long)position, rest).ptr);
+}
+
 static str rerun_body(struct cli *c)
 {
     struct buf b;
@@ -303,11 +316,45 @@ int verb_rerun(struct cli *c)
                      opt_text(c, "stack").len ? "--component" : "--stack");
     if (by_name)
         return order(c, batch_path(c, c->argument[0], "/rerun"), rerun_body(c), "It goes again");
-    if (!str_to_i64(c->argument[1], 0, INT32_MAX, &position))
-        return usage(c, "a node's position is a whole number from 0, got " PRI_STR,
-                     FMT_STR(safe(c, str_sub(c->argument[1], 0, 60))));
-    return order(c,
-                 batch_path(c, c->argument[0],
-                            arena_print(c->mem, "/nodes/%lld/rerun", (long long)position).ptr),
-                 STR_NONE, "It goes again");
+    if (!read_position(c, &position))
+        return failed(c);
+    return order(c, node_path(c, position, "/rerun"), STR_NONE, "It goes again");
+}
+
+static str skip_body(struct cli *c, int64_t token)
+{
+    struct buf b;
+    struct json_out w;
+    buf_init(&b, c->mem, ASK_BYTES_MAX);
+    json_out_init(&w, &b);
+    json_begin_object(&w);
+    json_field_i64(&w, STR("token"), token);
+    json_end_object(&w);
+    return buf_str(&b);
+}
+
+/* Shows the lock that it ends; one that somebody takes after that stays. */
+int verb_skip_wait(struct cli *c)
+{
+    int64_t position, token;
+    struct reply r;
+    if (!read_position(c, &position))
+        return failed(c);
+    if (!get_data(c, node_path(c, position, ""), &r))
+        return report(c);
+    struct json lock = json_get(r.data, STR("lock"));
+    if (!json_i64(json_get(lock, STR("token")), &token)) {
+        (void)fail(&c->err, ERR_CONFLICT,
+                   PRI_STR " in " PRI_STR " is not locked; it is " PRI_STR
+                           ". What it waits for: signalbox explain " PRI_STR "/%lld",
+                   FMT_STR(safe_z(c, r.data, "component")), FMT_STR(safe_z(c, r.data, "stack")),
+                   FMT_STR(safe_z(c, r.data, "state")), FMT_STR(safe(c, c->argument[0])),
+                   (long long)position);
+        return report(c);
+    }
+    str by = safe_z(c, lock, "actor"), message = safe_z(c, lock, "lockMessage");
+    say(c, "The lock%s" PRI_STR "%s" PRI_STR " ends\n", by.len ? " of " : "", FMT_STR(by),
+        message.len ? ": " : "", FMT_STR(message));
+    return order(c, node_path(c, position, "/skip-wait"), skip_body(c, token),
+                 "It goes on, through whatever else it waits for");
 }

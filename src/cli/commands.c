@@ -51,6 +51,14 @@ const struct verb verbs[] = {
     {"rerun", "<batch> [<position>]", 1, 2, verb_rerun, rerun_options,
      "Run one node of a batch again.",
      "rerun batch_0123 7\nrerun batch_0123 --component vpc --stack prod", NULL},
+    {"skip-wait", "<batch> <position>", 2, 2, verb_skip_wait, watch_options,
+     "End the lock that a node waits for, so that it goes.", "skip-wait batch_0123 7",
+     "Nothing is dispatched onto a locked instance, so the lock ends: the one that is shown, and no "
+     "other that somebody takes meanwhile.\n"
+     "The node goes on through whatever else it waits for. The audit says who ended whose lock. What "
+     "waits so: signalbox batch <batch>\n"
+     "--nodes --state locked. Exit code 5: it does not wait for a lock, or somebody else has it by "
+     "now."},
     {"release", "<batch>", 1, 1, verb_release, release_options, "Let a held batch go.",
      "release batch_0123 --watch\nrelease batch_0123 --parts",
      "It lifts what a person may lift: a draft, a threshold, and the pause after quick pushes for "

@@ -55,7 +55,7 @@ extern const struct option lock_options[], unlock_options[], locks_options[], ba
 int verb_lock(struct cli *c), verb_unlock(struct cli *c), verb_locks(struct cli *c),
     verb_batches(struct cli *c), verb_batch(struct cli *c), verb_cancel(struct cli *c),
     verb_retry(struct cli *c), verb_release(struct cli *c),
-    verb_resume(struct cli *c), verb_rerun(struct cli *c), verb_dispatch(struct cli *c),
+    verb_resume(struct cli *c), verb_rerun(struct cli *c), verb_skip_wait(struct cli *c), verb_dispatch(struct cli *c),
     verb_runs(struct cli *c), verb_run(struct cli *c), verb_instances(struct cli *c),
     verb_uploads(struct cli *c), verb_repo_list(struct cli *c), verb_repo_show(struct cli *c),
     verb_repo_set(struct cli *c), verb_repo_permissions(struct cli *c),

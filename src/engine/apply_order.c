@@ -4,6 +4,7 @@
  * the data of the API's answer.
  */
 #include "base/id.h"
+#include "base/rfc3339.h"
 #include "domain/lock.h"
 #include "engine/inside.h"
 #include "store/audit.h"
@@ -191,6 +192,87 @@ static bool unlock(struct step *s, struct json order, const struct orderer *by, 
     return audit_order(s, by, "lock", "deleted", STR("lock"), l.key, l.message, e);
 }
 
+/* ---- the wait for a lock --------------------------------------------------------------------- */
+
+/* " by ana until 2026-09-21T15:13:20Z: db migration" */
+static str lock_words(struct step *s, const struct lock *l, size_t chars_max)
+{
+    return arena_print(s->mem, "%s" PRI_STR " until " PRI_STR "%s" PRI_STR,
+                       l->actor.len ? " by " : "", FMT_STR(str_clip(l->actor, 60)),
+                       FMT_STR(rfc3339_write(s->mem, l->expires_ms)), l->message.len ? ": " : "",
+                       FMT_STR(str_clip(l->message, chars_max)));
+}
+
+/* It is on record about the node, with what was ended, and about the lock as of every unlock. */
+static bool audit_skip(struct step *s, const struct hot *h, int64_t position, const struct lock *l,
+                       bool ended, const struct orderer *by, struct err *e)
+{
+    const struct node_row *n = &h->node[position];
+    str what = ended ? arena_print(s->mem, "ended the lock" PRI_STR,
+                                   FMT_STR(lock_words(s, l, LOCK_MESSAGE_BYTES_MAX)))
+                     : STR("the lock had ended already");
+    return audit_order(s, by, "node", "node.wait_skipped", STR("node"),
+                       arena_print(s->mem, PRI_STR "/%lld", FMT_STR(h->row.id),
+                                   (long long)position),
+                       arena_print(s->mem, PRI_STR " in " PRI_STR ": " PRI_STR,
+                                   FMT_STR(n->component), FMT_STR(n->stack), FMT_STR(what)), e) &&
+           (!ended || audit_order(s, by, "lock", "deleted", STR("lock"), l->key, l->message, e));
+}
+
+/* Ends the grant that the person saw, if it still stands, and no other one. */
+static bool end_lock_seen(struct step *s, const struct node_row *n, int64_t token, struct lock *l,
+                          bool *ended, struct err *e)
+{
+    str key = lock_key_of(s->mem, s->lane->repo.owner, s->lane->repo.name, n->stack, n->component);
+    if (!locks_release(s->db, s->mem, s->lane->repo.workspace_id, key, token, s->now_ms, l, ended,
+                       e))
+        return false;
+    if (*ended && l->token != token)
+        return fail(e, ERR_CONFLICT,
+                    PRI_STR " in " PRI_STR " is locked" PRI_STR ": this is another lock (token "
+                            "%lld) than the one you saw; nothing was changed",
+                    FMT_STR(n->component), FMT_STR(n->stack), FMT_STR(lock_words(s, l, 200)),
+                    (long long)l->token);
+    return *ended || lock_is_gate(n->gate) ||
+           fail(e, ERR_CONFLICT,
+                PRI_STR " in " PRI_STR " does not wait for a lock, but for something else: "
+                        "signalbox explain says what",
+                FMT_STR(n->component), FMT_STR(n->stack));
+}
+
+/*
+ * Nothing is ever dispatched onto a locked instance: to skip the wait is to end the lock. The node
+ * goes on in this step, through whatever else it waits for.
+ */
+static bool skip_wait(struct step *s, struct json order, const struct orderer *by, str *note,
+                      struct err *e)
+{
+    struct hot *h;
+    struct lock l = { 0 };
+    bool ended;
+    int64_t position = json_i64_or(json_get(order, STR("node")), -1),
+            token = json_i64_or(json_get(order, STR("token")), 0);
+    if (!find_batch(s, order, &h, e))
+        return false;
+    if (position < 0 || position >= h->count)
+        return fail(e, ERR_NOT_FOUND, "no such node in this batch");
+    if (token < 1)
+        return fail(e, ERR_INVALID, "the token of the lock that is to end is missing");
+    const struct node_row *n = &h->node[position];
+    enum node_state state = h->b->node[position].state;
+    if (state != NODE_BLOCKED)
+        return fail(e, ERR_CONFLICT, PRI_STR " in " PRI_STR " does not wait for a lock: it is %s",
+                    FMT_STR(n->component), FMT_STR(n->stack), node_state_name(state));
+    if (!end_lock_seen(s, n, token, &l, &ended, e))
+        return false;
+    s->step_recheck = true;
+    *note = arena_print(s->mem, "{\"batch\":\"" PRI_STR "\",\"node\":%lld,\"lockEnded\":%s}",
+                        FMT_STR(h->row.id), (long long)position, ended ? "true" : "false");
+    return audit_skip(s, h, position, &l, ended, by, e);
+}
+
+/* ---- all orders ------------------------------------------------------------------------------ */
+
 static const struct {
     const char *name;
     bool (*apply)(struct step *, struct json, const struct orderer *, str *, struct err *);
@@ -203,6 +285,7 @@ static const struct {
     {"parts", parts},
     {"resume", resume},
     {"unlock", unlock},
+    {"skip_wait", skip_wait},
     {"explain", order_explain},
     {"help", order_help},
     {"action_run", action_start},

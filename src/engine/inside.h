@@ -247,6 +247,7 @@ bool batch_reopen(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 bool lane_let_go(struct step *s, struct err *e) MUST_CHECK;
 /* Blocked nodes are looked at again then: a lock runs out, or another server may have released one. */
 void lane_look_at(struct step *s, int64_t at_ms);
+bool lock_is_gate(str gate);
 
 /* Whoever orders something, and from where: "api", "checkbox", "comment"; "signalbox": by itself. */
 struct orderer { str actor, type /* "token", "user", "system" … */, from; };

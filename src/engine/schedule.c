@@ -347,6 +347,8 @@ static str gate_lock(struct step *s, str message, str actor, int64_t expires_ms)
     return buf_str(&b);
 }
 
+bool lock_is_gate(str gate) { return str_starts(gate, STR("{\"kind\":\"lock\"")); }
+
 static str gate_run(struct step *s, const struct run_row *r)
 {
     struct buf b;

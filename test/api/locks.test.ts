@@ -215,6 +215,66 @@ for (const kind of databases)
             ]);
         });
 
+        it('ends the lock that a node waits for, for who may operate, and only the one that they saw', async () => {
+            const files = {
+                '.github/workflows/plan.yaml':
+                    'on: {workflow_dispatch: {inputs: {atmos_pro_run_id: {type: string}}}}\njobs: {a: {runs-on: x, steps: []}}\n',
+            };
+            const waits = await house.repo('waits', files);
+            const name = 'acme/waits/dev/vpc';
+            const first = (await lock(name, { lockMessage: 'moving' }, await house.session(waits, { actor: 'mona' }))).data;
+            const { data: batch } = await house.ok('POST', '/api/v1/dispatch', {
+                repo: waits.full_name,
+                stack: 'dev',
+                component: 'vpc',
+                workflow: 'plan.yaml',
+            });
+            const path = `/api/v1/batches/${String(batch['batch'])}/nodes/0`;
+            const node = async () => (await house.ok('GET', path)).data;
+            await eventually(async () => assert.equal((await node())['state'], 'locked'));
+            const skip = (body: unknown, token?: string) =>
+                house.call('POST', `${path}/skip-wait`, { body, ...(token ? { token } : {}) });
+            const seen = { token: Number(first['token']) };
+            const elsewhere = await house.token({ repositoryId: repo.lane });
+            const here = await house.token({ repositoryId: waits.lane });
+            for (const [token, status] of [
+                [undefined, 401],
+                [await house.session(waits), 403],
+                [elsewhere.token, 404],
+            ] as const)
+                assert.equal((await skip(seen, token)).status, status);
+            for (const body of [{}, { token: 0 }, { token: 'x' }, { ...seen, force: true }])
+                assert.equal((await skip(body, here.token)).status, 400, JSON.stringify(body));
+
+            const another = await skip({ token: seen.token + 1 }, here.token);
+            assert.equal(another.status, 409, another.text);
+            assert.match(
+                another.body['errorMessage'] as string,
+                /^vpc in dev is locked by mona until .*Z: moving: this is another lock/,
+            );
+            assert.equal((await shown(name))?.['token'], seen.token);
+            assert.equal((await node())['state'], 'locked');
+
+            const done = await skip(seen, here.token);
+            assert.equal(done.status, 200, done.text);
+            assert.equal(done.data['lockEnded'], true);
+            assert.equal(await shown(name), undefined);
+            await eventually(async () => assert.notEqual((await node())['state'], 'locked'));
+            const again = await skip(seen, here.token);
+            assert.equal(again.status, 409, again.text);
+            assert.match(again.body['errorMessage'] as string, /^vpc in dev does not wait for a lock/);
+            const rows = await house.all('/api/v1/audit?action=node.wait_skipped');
+            assert.equal(rows.length, 1);
+            assert.deepEqual(
+                [rows[0]!['actor'].type, rows[0]!['target']],
+                ['token', { type: 'node', id: `${String(batch['batch'])}/0` }],
+            );
+            assert.match(
+                rows[0]!['description'] as string,
+                /^vpc in dev: ended the lock by mona until .*Z: moving$/,
+            );
+        });
+
         it('pages a list of many without losing or doubling one', async () => {
             const names = Array.from({ length: 60 }, (_, i) => `acme/locks/pages/p${i}`);
             await Promise.all(names.map((name) => lock(name)));

@@ -219,6 +219,7 @@ async function tourOfBatches(house: House, repo: Repo): Promise<void> {
     await house.ok('GET', `/api/v1/runs/${String(run!['id'])}`);
     await house.ok('GET', `/api/v1/runs/${String(run!['id'])}/output`);
     const asked: [string, Value?][] = [
+        [`${at}/nodes/0/skip-wait`, { token: 1 }],
         [`${at}/nodes/0/cancel`],
         [`${at}/cancel`],
         [`${at}/retry`],

@@ -101,21 +101,14 @@ test('held, released by a click, a failure, a retry, done: without loading the p
 test('a member who may not write sees what is held, and no button; the API refuses them all the same', async () => {
     const { house } = web;
     const scene = await pullScene(house, platform('dev'), { name: 'rights', settings: threshold });
-    const { data } = await house.ok(
-        'POST',
-        '/api/v1/invitations',
-        { role: 'member' },
-        { isSecret: true },
-    );
-    const bea = await house.welcome('bea', String(data['url']).split('#code=')[1]);
-    const tab = await opened(scene, '?node=0', bea);
+    const tab = await opened(scene, '?node=0', await member('bea'));
     const hold = tab.page.getByRole('region', { name: 'Held' });
     await hold.getByText('Would dispatch 8 stacks, the threshold is 1.').waitFor();
     await panel(tab)
         .getByText(/waits for its batch|the batch is held|Held/i)
         .first()
         .waitFor();
-    for (const name of [/Dispatch/, /Cancel/, /Retry/, /Unlock/])
+    for (const name of [/Dispatch/, /Cancel/, /Retry/, /Skip/])
         assert.equal(await tab.page.getByRole('button', { name }).count(), 0, String(name));
     tab.allow(/403/);
     const refused = await tab.page.evaluate(async (path) => {
@@ -131,7 +124,41 @@ test('a member who may not write sees what is held, and no button; the API refus
     await tab.close();
 });
 
-test('what waits leads to what it waits for, down to the lock that somebody holds; unlocking lets it go', async () => {
+/** Somebody with a local account who is no admin. */
+async function member(name: string): Promise<SignedIn> {
+    const { data } = await web.house.ok(
+        'POST',
+        '/api/v1/invitations',
+        { role: 'member' },
+        { isSecret: true },
+    );
+    return web.house.welcome(name, String(data['url']).split('#code=')[1]);
+}
+
+async function aMemberSeesNoWayToSkip(scene: Scene): Promise<void> {
+    const { house } = web;
+    const node = await nodeOf(house, scene, 'network/vpc');
+    const at = `/nodes/${String(node['position'])}`;
+    const tab = await opened(scene, `?node=${String(node['position'])}`, await member('cleo'));
+    await panel(tab).getByText('“moving the state”', { exact: true }).waitFor();
+    assert.equal(await tab.page.getByRole('button', { name: /Skip|Unlock/ }).count(), 0);
+    tab.allow(/403/);
+    const lock = (await house.ok('GET', `/api/v1${scene.path}${at}`)).data['lock'] as Value;
+    const status = await tab.page.evaluate(
+        async ([path, token]) => {
+            const me = (await (await fetch('/api/v1/session')).json()) as { data: { csrf: string } };
+            const headers = { 'x-signalbox-csrf': me.data.csrf, 'content-type': 'application/json' };
+            const body = JSON.stringify({ token });
+            return (await fetch(path, { method: 'POST', headers, body })).status;
+        },
+        [`/api/v1${scene.path}${at}/skip-wait`, Number(lock['token'])] as const,
+    );
+    assert.equal(status, 403);
+    assert.equal((await nodeOf(house, scene, 'network/vpc'))['state'], 'locked');
+    await tab.close();
+}
+
+test('what waits leads to what it waits for, down to the lock that somebody holds; who may skips the wait, and it goes', async () => {
     const { house } = web;
     const lock = { ttl: 3600, message: 'moving the state' };
     await house.ok('POST', '/api/v1/locks', {
@@ -159,11 +186,23 @@ test('what waits leads to what it waits for, down to the lock that somebody hold
         .getByText(/^Held by .*ends in \d+ min/)
         .waitFor();
     await tab.axe('a node that is locked');
-    await panel(tab).getByRole('button', { name: 'Unlock' }).click();
-    await tab.page.getByRole('dialog').getByRole('button', { name: 'Unlock' }).click();
+    await aMemberSeesNoWayToSkip(scene);
+    await panel(tab).getByRole('button', { name: 'Skip the wait' }).click();
+    const sure = tab.page.getByRole('dialog', { name: 'Skip the wait?' });
+    await sure.getByText(/holds the lock that this node waits for: “moving the state”/).waitFor();
+    await sure.getByText(/so this lock ends/).waitFor();
+    await tab.axe('skipping the wait for a lock');
+    await sure.getByRole('button', { name: 'End the lock and go on' }).click();
+    await tab.page.getByText('The lock has ended: it goes on.').waitFor();
     await count(tab, /8 done/).waitFor();
-    await panel(tab).getByRole('button', { name: 'Unlock' }).waitFor({ state: 'detached' });
+    await panel(tab).getByRole('button', { name: 'Skip the wait' }).waitFor({ state: 'detached' });
     assert.equal(await isMarked(tab), true);
+    assert.deepEqual(await house.all('/api/v1/locks?prefix=acme/locked/'), []);
+    await tab.go('/audit?action=node.wait_skipped');
+    await tab.page
+        .getByText(/network\/vpc in plat-use1-dev: ended the lock by .*: moving the state/)
+        .first()
+        .waitFor();
     await tab.close();
 });
 

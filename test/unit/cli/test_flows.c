@@ -135,6 +135,14 @@ static const struct flow {
        "{\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"p.yaml\"}",
        "{}", 0, NULL}},
      ""},
+    {{"skip-wait", "b1", "4"},
+     {{"GET /api/v1/batches/b1/nodes/4",
+       "{\"position\":4,\"state\":\"locked\",\"lock\":{\"token\":7,\"actor\":\"bo\",\"lockMessage\":"
+       "\"hands off\"}}",
+       0, NULL},
+      {"POST /api/v1/batches/b1/nodes/4/skip-wait {\"token\":7}",
+       "{\"batch\":\"b1\",\"node\":4,\"lockEnded\":true}", 0, NULL}},
+     ""},
     {{"dispatch", "-r", "acme/infra", "-s", "prod", "-c", "vpc", "-f", "p.yaml", "--input", "a=b=c",
       "--input=d=", "--sha=01"},
      {{"POST /api/v1/dispatch "

@@ -376,6 +376,14 @@ static void one_live_apply_per_instance(void **state)
                  world_chain);
     until(w, 2, "select count(*) from node where state = 'locked' and gate like '%\"run\"%'");
     runs_are(w, 2);
+    /* The wait for a run is no lock that somebody could end. */
+    bool refused;
+    str second = world_text(w, "select id from batch order by seq desc limit 1");
+    str skip = arena_print(w->both->mem, "{\"order\":\"skip_wait\",\"batch\":\"" PRI_STR "\",\"node\":%lld,\"token\":1}",
+                           FMT_STR(second),
+                           (long long)now_is(w, "select min(position) from node where state = 'locked'"));
+    assert_true(str_has(world_order(w, skip.ptr, &refused), STR("does not wait for a lock, but for something else")));
+    assert_true(refused);
     finish(w, "dns", "success");
     until(w, 3, "select count(*) from run where component = 'dns'");
     /* dns of the second batch; its vpc still waits */

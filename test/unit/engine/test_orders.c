@@ -599,6 +599,199 @@ static void unlock_is_of_this_repository(void **state)
     world_stop(w);
 }
 
+/* ---- the wait for a lock ---- */
+
+#define SKIPPED "select count(*) from audit where action = 'node.wait_skipped'"
+#define UNLOCKED \
+    "select count(*) from audit where category = 'lock' and action = 'deleted' and target = 'acme/infra/prod/vpc'"
+#define HELD_LOCK "select count(*) from lock where id = 'lock_1' and deleted_ms is null"
+
+static bool sql_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    return db_exec_(db, e, NULL, arg, NO_ARGS);
+}
+
+static void sql(struct world *w, char *text)
+{
+    struct err e = { 0 };
+    if (!engine_write_wait(w->engine, sql_body, text, &e))
+        stop_test("%s: %s\n", text, e.text);
+}
+
+/* vpc is locked under token 1 by bo; eks and dns are under way. */
+static struct world *given_a_node_behind_a_lock(void **state)
+{
+    struct world *w = &world;
+    struct err e = { 0 };
+    world_start(w, *state);
+    int64_t later_ms = engine_now_ms(w->engine) + 3600000;
+    assert_true(engine_write_wait(w->engine, take_locks, &later_ms, &e));
+    sql(w, "update lock set actor = 'bo' where id = 'lock_1'");
+    world_pull(w, "opened", 7, "aaaa111", false, 1);
+    world_upload(w, "upl_1", "aaaa111", SESSION("501"), three);
+    until(w, 2, STARTED);
+    until(w, 1, "select count(*) from node where component = 'vpc' and state = 'locked' and gate like '%mine%'");
+    return w;
+}
+
+static str skip_json(struct world *w, const char *component, const char *token)
+{
+    struct arena *mem = w->both->mem;
+    str id = world_text(w, "select id from batch");
+    int64_t at = now_is(w, arena_print(mem, "select position from node where component = '%s'", component).ptr);
+    return arena_print(mem, "{\"order\":\"skip_wait\",\"batch\":\"" PRI_STR
+                            "\",\"node\":%lld%s%s,\"actorType\":\"user\"}",
+                       FMT_STR(id), (long long)at, *token ? ",\"token\":" : "", token);
+}
+
+static str skip_wait(struct world *w, const char *component, const char *token, bool *refused)
+{
+    return world_order(w, skip_json(w, component, token).ptr, refused);
+}
+
+static void vpc_went_once(struct world *w)
+{
+    until(w, 3, STARTED);
+    world_rests(w);
+    assert_int_equal(w->runs, 3);
+    assert_int_equal(w->dispatch_calls, 3);
+}
+
+static void skipping_the_wait_ends_the_lock_that_was_seen(void **state)
+{
+    struct world *w = given_a_node_behind_a_lock(state);
+    bool refused;
+    str note = skip_wait(w, "vpc", "1", &refused);
+    assert_false(refused);
+    assert_true(str_has(note, STR("\"lockEnded\":true")));
+    vpc_went_once(w);
+    assert_int_equal(now_is(w, HELD_LOCK), 0);
+    assert_int_equal(now_is(w, UNLOCKED " and actor = 'tester'"), 1);
+    assert_int_equal(now_is(w, SKIPPED " and category = 'node' and actor_type = 'user' and actor = 'tester' "
+                               "and target_type = 'node' and target like 'batch_%/_' and description like "
+                               "'vpc in prod: ended the lock by bo until 20__-__-__T__:__:__Z: mine'"), 1);
+    note = skip_wait(w, "vpc", "1", &refused);
+    assert_true(refused);
+    assert_true(str_has(note, STR("vpc in prod does not wait for a lock: it is ")));
+    vpc_went_once(w);
+    assert_int_equal(now_is(w, SKIPPED), 1);
+    world_stop(w);
+}
+
+static void the_lock_of_somebody_who_came_meanwhile_stays(void **state)
+{
+    struct world *w = given_a_node_behind_a_lock(state);
+    bool refused;
+    sql(w, "update lock set token = 2, actor = 'cy', message = 'not yet' where id = 'lock_1'");
+    str note = skip_wait(w, "vpc", "1", &refused);
+    assert_true(refused);
+    assert_true(str_has(note, STR("vpc in prod is locked by cy until 20")));
+    assert_true(str_has(note, STR("Z: not yet: this is another lock (token 2) than the one you saw")));
+    world_rests(w);
+    assert_int_equal(w->runs, 2);
+    assert_int_equal(now_is(w, HELD_LOCK), 1);
+    assert_int_equal(now_is(w, SKIPPED), 0);
+    assert_int_equal(now_is(w, UNLOCKED), 0);
+    assert_int_equal(now_is(w, "select count(*) from node where component = 'vpc' and state = 'locked'"), 1);
+    (void)skip_wait(w, "vpc", "2", &refused);
+    assert_false(refused);
+    vpc_went_once(w);
+    assert_int_equal(now_is(w, SKIPPED " and description like '%by cy until %: not yet'"), 1);
+    world_stop(w);
+}
+
+static void what_does_not_wait_for_a_lock_has_nothing_to_skip(void **state)
+{
+    struct world *w = given_a_node_behind_a_lock(state);
+    bool refused;
+    str note = skip_wait(w, "dns", "1", &refused);
+    assert_true(refused);
+    assert_true(str_has(note, STR("dns in prod does not wait for a lock: it is ")));
+    note = skip_wait(w, "vpc", "", &refused);
+    assert_true(refused);
+    assert_true(str_has(note, STR("the token of the lock")));
+    (void)skip_wait(w, "vpc", "0", &refused);            /* which would be whichever lock there is */
+    assert_true(refused);
+    world_rests(w);
+    assert_int_equal(w->runs, 2);
+    assert_int_equal(now_is(w, HELD_LOCK), 1);
+    assert_int_equal(now_is(w, SKIPPED), 0);
+    world_stop(w);
+}
+
+struct facts_at_once { struct world *w; const char *sql; str body; const char *actor[2]; int64_t id[2]; };
+
+static bool at_once(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct facts_at_once *x = arg;
+    enum fact_fate fate;
+    if (x->sql && !db_exec_(db, e, NULL, x->sql, NO_ARGS))
+        return false;
+    for (int i = 0; i < 2 && x->actor[i]; i++) {
+        struct fact_new f = { .lane = 1, .kind = "order", .body = x->body, .actor = str_of(x->actor[i]) };
+        if (!engine_store_fact(x->w->engine, db, mem, &f, &fate, &x->id[i], e))
+            return false;
+    }
+    return true;
+}
+
+static str outcome_of(struct world *w, struct facts_at_once *x, int i, bool *refused)
+{
+    str note = STR("");
+    if (!engine_fact_wait(w->engine, x->id[i], APPLIED_MS, w->both->mem, &note, refused))
+        stop_test("order %d was not applied\n", i);
+    return note;
+}
+
+static void order_at_once(struct world *w, struct facts_at_once *x)
+{
+    struct err e = { 0 };
+    x->w = w;
+    x->body = skip_json(w, "vpc", "1");
+    if (!engine_write_wait(w->engine, at_once, x, &e))
+        stop_test("%s\n", e.text);
+    engine_poke(w->engine, 1);
+}
+
+static void a_lock_that_has_ended_meanwhile_is_no_error(void **state)
+{
+    struct world *w = given_a_node_behind_a_lock(state);
+    struct facts_at_once x = { .sql = "update lock set expires_ms = 1 where id = 'lock_1'", .actor = { "ana" } };
+    bool refused;
+    order_at_once(w, &x);
+    str note = outcome_of(w, &x, 0, &refused);
+    /* where others may end locks it is looked for such by itself, too, and the node may have gone just then */
+    if (refused && db_kind(w->both->db) == DB_POSTGRES)
+        assert_true(str_has(note, STR("does not wait for a lock: it is ")));
+    else
+        assert_true(str_has(note, STR("\"lockEnded\":false")));
+    vpc_went_once(w);
+    assert_int_equal(now_is(w, UNLOCKED), 0);
+    assert_int_equal(now_is(w, SKIPPED " and description = 'vpc in prod: the lock had ended already'"), !refused);
+    world_stop(w);
+}
+
+static void two_people_skip_the_same_wait(void **state)
+{
+    struct world *w = given_a_node_behind_a_lock(state);
+    struct facts_at_once x = { .actor = { "ana", "bob" } };
+    bool first, second;
+    order_at_once(w, &x);
+    str told = outcome_of(w, &x, 0, &first), late = outcome_of(w, &x, 1, &second);
+    assert_false(first);
+    assert_true(str_has(told, STR("\"lockEnded\":true")));
+    /* in the same step the node has not gone yet: then there is nothing left to end */
+    assert_true(second ? str_has(late, STR("does not wait for a lock"))
+                       : str_has(late, STR("\"lockEnded\":false")));
+    vpc_went_once(w);
+    assert_int_equal(now_is(w, UNLOCKED), 1);
+    assert_int_equal(now_is(w, UNLOCKED " and actor = 'ana'"), 1);
+    assert_int_equal(now_is(w, SKIPPED " and description like '%ended the lock by bo%'"), 1);
+    assert_int_equal(now_is(w, SKIPPED " and actor = 'bob'"), !second);
+    world_stop(w);
+}
+
 static void explain_answers_with_a_comment_of_its_own_once(void **state)
 {
     struct world *w = given_held(state);
@@ -691,6 +884,11 @@ int main(int argc, char **argv)
         BOTH(the_same_orders_as_text),
         BOTH(retry_sends_again_what_failed_or_one),
         BOTH(unlock_is_of_this_repository),
+        BOTH(skipping_the_wait_ends_the_lock_that_was_seen),
+        BOTH(the_lock_of_somebody_who_came_meanwhile_stays),
+        BOTH(what_does_not_wait_for_a_lock_has_nothing_to_skip),
+        BOTH(a_lock_that_has_ended_meanwhile_is_no_error),
+        BOTH(two_people_skip_the_same_wait),
         BOTH(explain_answers_with_a_comment_of_its_own_once),
         BOTH(what_is_no_order_is_answered_with_help),
         BOTH(an_answer_is_found_where_there_is_no_comment_of_ours),

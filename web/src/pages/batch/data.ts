@@ -176,11 +176,10 @@ export const rerunOrder = (batchId: string, position: number) =>
     post(`${pathOf(batchId)}/nodes/${position}/rerun`);
 export const cancelNodeOrder = (batchId: string, position: number) =>
     post(`${pathOf(batchId)}/nodes/${position}/cancel`);
-/** Only this grant: when somebody else has taken the lock by now, theirs stays. */
-export const unlockOrder = (lock: Schemas['Lock']): Order => ({
-    method: 'DELETE',
-    path: '/api/v1/locks',
-    body: { key: lock.key, token: Number(lock.token) },
+/** Ends this grant, and no other: when somebody else has taken the lock by now, theirs stays and the node waits. */
+export const skipWaitOrder = (batchId: string, position: number, lock: Schemas['Lock']): Order => ({
+    ...post(`${pathOf(batchId)}/nodes/${position}/skip-wait`),
+    body: { token: Number(lock.token) },
 });
 
 export type ReleaseWay = 'release' | 'parts' | 'resume';

@@ -5,6 +5,7 @@ import { useEffect, useState, type ReactNode } from 'react';
 import { paths } from '../../app/paths.ts';
 import { Problem } from '../../app/problem.tsx';
 import { nodeAt, type Graph } from '../../logic/graph.ts';
+import { isWaitSkippable, skippedText } from '../../logic/skip-wait.ts';
 import { isEnded, isLive, isNodeState, isRetryable } from '../../logic/states.ts';
 import { Command } from '../../parts/command.tsx';
 import { ActButton } from '../../parts/confirm.tsx';
@@ -19,7 +20,7 @@ import {
     isPending,
     reread,
     rerunOrder,
-    unlockOrder,
+    skipWaitOrder,
     useNode,
     useNodeReasons,
     type Batch,
@@ -186,30 +187,39 @@ function NodeActs(props: {
                     Cancel
                 </ActButton>
             )}
-            {lock && (
-                <ActButton
-                    order={() => unlockOrder(lock)}
+            {lock && isWaitSkippable(state, lock) && (
+                // Another grant is another question: one that was asked about the lock before it is gone.
+                <ActButton<Record<string, unknown>>
+                    key={String(lock.token)}
+                    order={() => skipWaitOrder(batch.id, position, lock)}
                     ask={{
-                        title: 'Remove this lock?',
+                        title: 'Skip the wait?',
                         text: (
                             <>
-                                <Name max={60}>{lock.actor || 'Somebody'}</Name> locked it
-                                {lock.lockMessage !== '' && (
-                                    <>
-                                        : “<Name max={300}>{lock.lockMessage}</Name>”
-                                    </>
-                                )}
-                                . Whatever waits for the instance goes at once. A lock that somebody
-                                takes in the meantime stays.
+                                <p>
+                                    <Name max={60}>{lock.actor || 'Somebody'}</Name> holds the lock
+                                    that this node waits for
+                                    {lock.lockMessage !== '' && (
+                                        <>
+                                            : “<Name max={300}>{lock.lockMessage}</Name>”
+                                        </>
+                                    )}
+                                    .
+                                </p>
+                                <p>
+                                    Nothing is dispatched onto a locked instance, so this lock ends,
+                                    and whatever else waits for it goes, too. Be sure that nobody is
+                                    working on it any more. The audit log keeps whose lock you ended.
+                                </p>
                             </>
                         ),
-                        word: 'Unlock',
+                        word: 'End the lock and go on',
                         isGrave: true,
                     }}
-                    done={() => 'Unlocked.'}
+                    done={skippedText}
                     after={() => reread(batch.id)}
                 >
-                    Unlock
+                    Skip the wait
                 </ActButton>
             )}
         </Group>
