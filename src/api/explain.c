@@ -158,14 +158,19 @@ static bool node_named(struct call *c, struct subject *s)
                 "the batch has %u nodes of this instance: name the workflow too", found);
 }
 
+static bool see_skip(struct call *c, struct subject *s)
+{
+    return s->position < 0 || view_skip(&s->v, s->position, &s->bv, &c->err);
+}
+
 static bool see_node_named(struct call *c, struct db *db, struct subject *s)
 {
-    return see_batch(c, db, s) && node_named(c, s);
+    return see_batch(c, db, s) && node_named(c, s) && see_skip(c, s);
 }
 
 static bool see_node_at(struct call *c, struct db *db, struct subject *s)
 {
-    return see_batch(c, db, s) && node_at(c, s, c->path[1]);
+    return see_batch(c, db, s) && node_at(c, s, c->path[1]) && see_skip(c, s);
 }
 
 /* ---- a pull request -------------------------------------------------------------------------- */

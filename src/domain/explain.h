@@ -41,6 +41,7 @@
     X(PUT_BACK,           "put_back",           "Ready: its dispatch was put back for a while.") \
     X(READY,              "ready",              "Ready: it goes with the next step.") \
     X(LOCKED,             "locked",             "Somebody holds a lock on the instance.") \
+    X(WAIT_SKIPPED,       "wait_skipped",       "A person ended the lock that it waited for.") \
     X(LIVE_RUN,           "live_run",           "A run of the same instance is live elsewhere.") \
     X(WAITS_FOR_BUDGET,   "waits_for_budget",   "The batch goes in parts; its share is used up.") \
     X(RUNNER_FULL,        "runner_full",        "Its runner takes no more runs at the moment.") \

@@ -394,6 +394,27 @@ void tell_node(struct telling *t, uint32_t node)
     }
 }
 
+/* Why it did not wait, or not only, for whoever wonders that it ran while somebody had it locked. */
+static void tell_skip(struct telling *t, uint32_t node)
+{
+    const struct batch_view *b = t->b;
+    struct numbers n;
+    if (!b->skipped_by.len)
+        return;
+    str what = plain_note(t->mem, b->skipped_what);
+    struct reason *r = tell_about(
+        t, node, REASON_WAIT_SKIPPED,
+        arena_print(t->mem, "did not wait for a lock: " PRI_STR " skipped that at " PRI_STR
+                            "%s" PRI_STR,
+                    FMT_STR(text_plain(t->mem, b->skipped_by, NAME_CHARS_MAX)),
+                    FMT_STR(plain_time(t, b->skipped_ms)), what.len ? " and " : "", FMT_STR(what)),
+        &n);
+    r->since_ms = b->skipped_ms;
+    r->url = STR("");
+    number_text(&n, "by", b->skipped_by);
+    r->numbers = numbers_end(&n);
+}
+
 static bool leaves_with_the_app(enum node_state s)
 {
     return s == NODE_WAITING || s == NODE_READY || s == NODE_BLOCKED || s == NODE_DISPATCHING;
@@ -421,4 +442,5 @@ void explain_node(const struct change_view *c, const struct batch_view *b, uint3
             return;
     }
     tell_node(&t, node);
+    tell_skip(&t, node);
 }

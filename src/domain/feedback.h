@@ -76,6 +76,8 @@ struct batch_view {
     bool             app_gone;          /* the App is removed or suspended: nothing is sent */
     bool             cancelled;
     str              stopped_by; int64_t stopped_ms;    /* who cancelled it, when it was a person */
+    /* Who skipped the wait of the node that is explained (view_skip), and what the audit says of it. */
+    str              skipped_by, skipped_what; int64_t skipped_ms;
 };
 
 /* A workflow file that a batch needs before it starts. */

@@ -43,6 +43,8 @@ bool view_open(struct view *v, struct db *db, struct arena *mem, str public_url,
                int64_t repository_id, int64_t now_ms, struct err *e) MUST_CHECK;
 bool view_batch(const struct view *v, const struct change *c, const struct batch_row *row,
                 struct batch_view *out, struct err *e) MUST_CHECK;
+/* Who skipped the wait of this node last, into skipped_… of its batch; nobody: they stay empty. */
+bool view_skip(const struct view *v, int64_t node, struct batch_view *b, struct err *e) MUST_CHECK;
 /* What there is to say about a change's present head: it, and its newest batches. */
 bool view_change(const struct view *v, const struct change *c, struct change_view *out,
                  struct err *e) MUST_CHECK;

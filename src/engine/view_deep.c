@@ -119,13 +119,38 @@ static bool deep_stopped(const struct view *v, const struct batch_whole *w, stru
     if (!w->b->cancelled)
         return true;
     if (!db_query(v->db, v->mem, e, &r,
-                  "select actor, at_ms from audit where target_type = 'batch' and target = $1 and "
-                  "action = 'cancelled' order by seq desc limit 1",
+                  "select actor, at_ms from audit where target_type in ('batch', 'node') and target = "
+                  "$1 and action = 'cancelled' order by seq desc limit 1",
                   ARGS(A(w->row.id))))
         return false;
     if (r.count) {
         out->stopped_by = row_str(&r, 0, 0);
         out->stopped_ms = row_i64(&r, 0, 1);
+    }
+    return true;
+}
+
+/* "vpc in prod: ended the lock by …": whose it was is known already. */
+static str without_name(const struct view *v, const struct node_view *n, str description)
+{
+    str name = arena_print(v->mem, PRI_STR " in " PRI_STR ": ", FMT_STR(n->component),
+                           FMT_STR(n->stack));
+    return str_starts(description, name) ? str_sub(description, name.len, description.len)
+                                         : description;
+}
+
+bool view_skip(const struct view *v, int64_t node, struct batch_view *b, struct err *e)
+{
+    struct db_rows r;
+    if (!db_query(v->db, v->mem, e, &r,
+                  "select actor, at_ms, description from audit where target_type in ('batch', 'node') "
+                  "and target = $1 and action = 'node.wait_skipped' order by seq desc limit 1",
+                  ARGS(A(arena_print(v->mem, PRI_STR "/%lld", FMT_STR(b->id), (long long)node)))))
+        return false;
+    if (r.count) {
+        b->skipped_by = row_str(&r, 0, 0);
+        b->skipped_ms = row_i64(&r, 0, 1);
+        b->skipped_what = without_name(v, &b->node[node], row_str(&r, 0, 2));
     }
     return true;
 }

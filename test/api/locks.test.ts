@@ -260,6 +260,9 @@ for (const kind of databases)
             assert.equal(done.data['lockEnded'], true);
             assert.equal(await shown(name), undefined);
             await eventually(async () => assert.notEqual((await node())['state'], 'locked'));
+            const why = (await house.ok('GET', `${path}/explain`)).data['reasons'] as Value[];
+            const skipped = why.find((reason) => reason['code'] === 'wait_skipped');
+            assert.match(skipped?.['text'] as string, /ended the lock by mona until .*Z: moving$/);
             const again = await skip(seen, here.token);
             assert.equal(again.status, 409, again.text);
             assert.match(again.body['errorMessage'] as string, /^vpc in dev does not wait for a lock/);

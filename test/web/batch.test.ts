@@ -195,6 +195,9 @@ test('what waits leads to what it waits for, down to the lock that somebody hold
     await sure.getByRole('button', { name: 'End the lock and go on' }).click();
     await tab.page.getByText('The lock has ended: it goes on.').waitFor();
     await count(tab, /8 done/).waitFor();
+    await panel(tab)
+        .getByText(/did not wait for a lock: ada skipped that at .* and ended the lock by/)
+        .waitFor();
     await panel(tab).getByRole('button', { name: 'Skip the wait' }).waitFor({ state: 'detached' });
     assert.equal(await isMarked(tab), true);
     assert.deepEqual(await house.all('/api/v1/locks?prefix=acme/locked/'), []);

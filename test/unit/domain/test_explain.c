@@ -221,6 +221,16 @@ static void succeeded(struct given *g, struct arena *mem)
     g->node[1].state = NODE_READY;
 }
 
+/* Its wait was skipped, by people and with words that mean harm. */
+static void skipped_wait(struct given *g, struct arena *mem)
+{
+    queued(g, mem);
+    g->batch[0].skipped_by = STR("ana");
+    g->batch[0].skipped_ms = NOON_MS - 3 * MINUTE_MS;
+    g->batch[0].skipped_what =
+        STR("ended the lock by bo until 2026-09-21T15:13:20Z: <b>hands off</b>\n# @everyone");
+}
+
 static void failed(struct given *g, struct arena *mem)
 {
     chain(g, mem, "merged");
@@ -595,6 +605,7 @@ static const struct { const char *name; void (*make)(struct given *, struct aren
     { "being dispatched", dispatching, 0 },
     { "answer lost", call_lost, 0 },
     { "queued", queued, 0 },
+    { "queued, its wait for a lock was skipped", skipped_wait, 0 },
     { "waiting for a reviewer since yesterday", approval, 0 },
     { "behind one that waits for a reviewer", approval, 3 },
     { "being cancelled", cancelling, 0 },

@@ -25,7 +25,7 @@ static struct change_view seen(struct world *w, int64_t now_ms)
     struct err e = { 0 };
     struct view v;
     struct change c;
-    struct change_view cv;
+    struct change_view cv = { 0 };
     bool found;
     struct arena *mem = w->both->mem;
     struct db *db = engine_read(w->engine, &e);
@@ -37,15 +37,31 @@ static struct change_view seen(struct world *w, int64_t now_ms)
     return cv;
 }
 
+static struct batch_view with_skip(struct world *w, const struct batch_view *b, int64_t node, int64_t now_ms)
+{
+    struct err e = { 0 };
+    struct view v;
+    struct batch_view with = *b;
+    struct db *db = engine_read(w->engine, &e);
+    if (!db || !view_open(&v, db, w->both->mem, STR("https://box.example"), 1, now_ms, &e) ||
+        !view_skip(&v, node, &with, &e))
+        stop_test("%s\n", e.text);
+    engine_read_done(w->engine, db);
+    return with;
+}
+
 /* node -1: the whole of it. */
 static struct reasons explain_at(struct world *w, int64_t node, int64_t now_ms)
 {
     struct change_view cv = seen(w, now_ms);
+    struct batch_view b = { 0 };
+    if (node >= 0)
+        b = with_skip(w, &cv.batch[0], node, now_ms);
     struct reasons r = { .mem = w->both->mem };
     if (node < 0)
         explain_change(&cv, now_ms, &r);
     else
-        explain_node(&cv, &cv.batch[0], (uint32_t)node, now_ms, &r);
+        explain_node(&cv, &b, (uint32_t)node, now_ms, &r);
     return r;
 }
 
@@ -225,6 +241,44 @@ static void who_stopped_a_batch_is_named(void **state)
     world_stop(w);
 }
 
+static bool lock_c0(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    (void)mem;
+    int64_t *until_ms = arg;
+    return db_exec(db, e, NULL,
+                   "insert into lock (id, workspace_id, key, folded, message, actor, token, created_ms, "
+                   "updated_ms, expires_ms) values ('lock_1', 'ws_test', 'acme/infra/prod/c0', "
+                   "'acme/infra/prod/c0', 'hands off', 'bo', 7, 1, 1, $1)",
+                   ARGS(A(*until_ms)));
+}
+
+static void who_skipped_a_wait_is_named_about_that_node_alone(void **state)
+{
+    GIVEN(w);
+    bool refused;
+    struct err e = { 0 };
+    int64_t later_ms = engine_now_ms(w->engine) + 3600000;
+    assert_true(engine_write_wait(w->engine, lock_c0, &later_ms, &e));
+    opened(w);
+    uploaded(w, 2);
+    until(w, 1, "select count(*) from node where state = 'locked'");
+    int64_t at = now_is(w, "select position from node where state = 'locked'");
+    struct reasons r = explain_now(w, at);
+    has(w, &r, REASON_LOCKED, "hands off");
+    assert_null(find(&r, REASON_WAIT_SKIPPED));
+    str id = world_text(w, "select id from batch");
+    world_order(w, arena_print(w->both->mem, "{\"order\":\"skip_wait\",\"batch\":\"" PRI_STR
+                               "\",\"node\":%lld,\"token\":7}", FMT_STR(id), (long long)at).ptr, &refused);
+    assert_false(refused);
+    until(w, 2, "select count(*) from node where state = 'queued'");
+    r = explain_now(w, at);
+    has(w, &r, REASON_WAIT_SKIPPED, "c0 in prod did not wait for a lock: tester skipped that at ");
+    has(w, &r, REASON_WAIT_SKIPPED, " and ended the lock by bo until 20");
+    r = explain_now(w, 1 - at);
+    assert_null(find(&r, REASON_WAIT_SKIPPED));
+    world_stop(w);
+}
+
 static void without_the_app_nothing_is_sent_and_that_is_said_first(void **state)
 {
     GIVEN(w);
@@ -271,6 +325,7 @@ int main(int argc, char **argv)
         BOTH(one_place_and_an_answer_that_was_lost),
         BOTH(a_dispatch_that_was_put_back_says_until_when_and_why),
         BOTH(who_stopped_a_batch_is_named),
+        BOTH(who_skipped_a_wait_is_named_about_that_node_alone),
         BOTH(without_the_app_nothing_is_sent_and_that_is_said_first),
         BOTH(a_hold_has_its_figures_and_its_way_out),
     };

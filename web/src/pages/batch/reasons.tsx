@@ -13,6 +13,7 @@ const iconOf: Partial<Record<string, string>> = {
     held_threshold: 'held',
     held_rate_limit: 'held',
     locked: 'locked',
+    wait_skipped: 'applied',
     live_run: 'running',
     waits_for_budget: 'locked',
     waits_for_parent: 'waiting',
