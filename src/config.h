@@ -34,6 +34,7 @@
     X(oidc_audiences,           TEXT,   "atmos-pro.com",   0,   0,         "Accepted audiences, separated by blanks. The atmos CLI asks for atmos-pro.com.") \
     X(runner_hosts,             TEXT,   "",                0,   0,         "Hosts of runners that may have private addresses and plain http, separated by blanks; *.example.com means all below it. Every other runner must be on the public internet, with https.") \
     X(ca_file,                  TEXT,   "",                0,   0,         "More certificate authorities (PEM), for an Enterprise Server or a proxy.") \
+    X(trusted_proxies,          TEXT,   "",                0,   0,         "Reverse proxies whose X-Forwarded-For is believed: addresses and ranges (10.0.0.0/8, ::1), separated by blanks; unix: whoever comes by the socket of listen. Who guesses passwords is then known by the address that they name, and not by theirs.") \
     X(workers,                  NUMBER, "8",               1,   256,       "Threads for requests that read the database.") \
     X(readers,                  NUMBER, "3",               1,   64,        "Read connections to the database.") \
     X(upload_bytes_max,         NUMBER, "33554432",        8388608, 268435456, "Largest upload.") \

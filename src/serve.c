@@ -49,6 +49,7 @@ struct serve {
     str                 welcome;            /* code of the first account; empty: there is one */
     uint16_t            listen_port;
     int64_t             app_id;
+    struct proxies      proxies;
     str                 app_slug, private_key, webhook_secret[2], client_id, client_secret;
     size_t              webhook_secrets;
 };
@@ -327,6 +328,7 @@ static bool start_api(struct serve *s, struct err *e)
         .github_client_id = s->client_id,
         .github_client_secret = s->client_secret,
         .sign_in_installed = str_eq(s->config.github_sign_in, STR("installed")),
+        .proxies = s->proxies,
         .version = STR(SIGNALBOX_VERSION),
         .app_ready = s->app_id != 0,
         .upload_bytes_max = (size_t)config_number(s->config.upload_bytes_max),
@@ -373,8 +375,9 @@ static void choose_public_url(struct serve *s)
 
 static bool start_all(struct serve *s, struct err *e)
 {
-    if (!split_listen(s, e) || !load_key(s, e) || !derive_keys(s, e) ||
-        !configured_app(s, e) || !prepare_database(s, e))
+    if (!split_listen(s, e) || !proxies_read(s->mem, s->config.trusted_proxies, &s->proxies, e) ||
+        !load_key(s, e) || !derive_keys(s, e) || !configured_app(s, e) ||
+        !prepare_database(s, e))
         return false;
     choose_public_url(s);
     choose_setup_code(s);

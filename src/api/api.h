@@ -10,6 +10,7 @@
 #include "base/jwt.h"
 #include "engine/engine.h"
 #include "forge/forge.h"
+#include "http/forwarded.h"
 #include "http/server.h"
 
 /*
@@ -50,6 +51,7 @@ struct api_config {
     /* of the App, for signing in; empty: until the set-up page made one */
     str                   github_client_id, github_client_secret;
     bool                  sign_in_installed;    /* who has access to an installation becomes a member */
+    struct proxies        proxies;              /* who may say whom they speak for; its ranges live on */
     str                   version;
     /* /setup asks for it (?code=…): it stands in the server's log; empty: nobody is asked */
     str                   setup_code;

@@ -308,6 +308,15 @@ static str envelope(struct arena *mem, str trace, int status, const struct err *
     return buf_str(&b);
 }
 
+str call_peer(const struct call *c)
+{
+    const struct proxies *p = &c->api->config.proxies;
+    const struct http_request *r = c->request;
+    if (!p->count && !p->on_socket)
+        return r->peer;
+    return forwarded_client(c->mem, p, r->peer, r->headers, r->header_count);
+}
+
 static void log_call(struct call *c, int status, const struct err *e, int64_t took_us)
 {
     const struct http_request *r = c->request;
@@ -322,13 +331,13 @@ static void log_call(struct call *c, int status, const struct err *e, int64_t to
     if (e)
         log_at(level, "request", LS("method", r->method_text), LS("path", path),
                LI("status", status), LI("us", took_us), LI("bytes", r->body.len),
-               LS("who", c->who.name), LS("peer", r->peer), LS("trace", c->trace),
+               LS("who", c->who.name), LS("peer", call_peer(c)), LS("trace", c->trace),
                LZ("error", err_tag(e->code)), LZ("why", e->text), LZ("where", e->where),
                LS("note", c->note));
     else
         log_at(level, "request", LS("method", r->method_text), LS("path", path),
                LI("status", status), LI("us", took_us), LI("bytes", r->body.len),
-               LS("who", c->who.name), LS("peer", r->peer), LS("trace", c->trace),
+               LS("who", c->who.name), LS("peer", call_peer(c)), LS("trace", c->trace),
                LS("note", c->note));
 }
 

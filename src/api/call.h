@@ -90,6 +90,8 @@ struct call {
 
 void call_answer(struct call *c, bool ok);      /* replies and logs; c is gone afterwards */
 void call_header(struct call *c, str name, str value);
+/* Who calls, by address: behind a proxy that is trusted whom that one names. */
+str  call_peer(const struct call *c);
 /* Instead of call_answer: 200 and a long-lived answer of this type; c is gone afterwards. */
 struct http_stream *call_stream(struct call *c, str type);
 bool path_matches(const char *template, str path, str parts[PATH_PARTS_MAX]);

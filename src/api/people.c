@@ -265,7 +265,7 @@ static bool failed_body(struct db *db, struct arena *mem, void *arg, struct err 
     struct audit_entry a = {.workspace_id = n ? all[0].workspace_id : STR(""),
                             .action = STR("session.locked_out"),
                             .actor_type = STR("system"),
-                            .actor = c->request->peer,
+                            .actor = call_peer(c),
                             .target_type = STR("person"),
                             .target = x->person.id,
                             .description = x->person.login};
@@ -291,7 +291,7 @@ static bool signed_in_body(struct db *db, struct arena *mem, void *arg, struct e
                             .actor = x->person.login,
                             .target_type = STR("person"),
                             .target = x->person.id,
-                            .description = c->request->peer};
+                            .description = call_peer(c)};
     return sign_in_forgotten(db, x->account_key, e) &&
            new_session_store(db, mem, c, &x->session, e) && audit_add(db, mem, &a, c->now_ms, e);
 }
@@ -311,7 +311,7 @@ static bool guess_inside(struct call *c, struct sign_in *x)
 static bool guess(struct call *c, struct sign_in *x)
 {
     x->account_key = attempt_key(c, "account", x->login);
-    x->peer_key = attempt_key(c, "peer", c->request->peer);
+    x->peer_key = attempt_key(c, "peer", call_peer(c));
     if (!look_up(c, x) || !password_enter(c))
         return false;
     bool ok = guess_inside(c, x);

@@ -246,7 +246,7 @@ void new_session_begin(struct call *c, struct new_session *n)
     if (!str_is_utf8(n->row.agent))
         n->row.agent = STR("");
     n->row.agent = arena_copy(c->mem, n->row.agent);
-    n->row.peer = c->request->peer;
+    n->row.peer = call_peer(c);
     n->before = STR_NONE;
     if (before.len) {
         sha256(before, hash);

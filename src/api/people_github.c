@@ -303,7 +303,7 @@ static bool arrive_body(struct db *db, struct arena *mem, void *arg, struct err 
                             .actor = x->person.login,
                             .target_type = STR("person"),
                             .target = x->person.id,
-                            .description = c->request->peer};
+                            .description = call_peer(c)};
     bool ok = new_session_store(db, mem, c, &x->session, e) && audit_add(db, mem, &a, c->now_ms, e);
     x->person = told;       /* the body may run again */
     return ok;

@@ -324,3 +324,35 @@ for (const kind of databases) {
         });
     });
 }
+
+/** What a trusted proxy says about who came; what anybody may have written left of that is none of its words. */
+describe('who guesses behind a proxy that is trusted', () => {
+    let house: House;
+    before(async () => {
+        house = await House.open(databases[0]!, { settings: { trusted_proxies: '10.0.0.0/8 127.0.0.1' } });
+        await house.welcome('ada');
+    });
+    after(() => house?.close());
+    const signIn = (name: string, forwarded: string, word = 'a guess') =>
+        house.call('POST', '/api/v1/session', {
+            body: { name, password: word },
+            headers: { 'x-forwarded-for': forwarded },
+        });
+
+    it('waits alone: neither do the others behind it, nor helps it to be somebody else by a header', async () => {
+        let refusals = 0;
+        // Another account each time: what is counted is the address. Each wait is twice the one before, so one guess falls into it.
+        for (; ; refusals++) {
+            assert.ok(refusals < 32);
+            const reply = await signIn(`nobody ${refusals}`, `10.9.8.${refusals}, 203.0.113.9, 10.0.0.1`);
+            if (reply.status === 429) break;
+            refused(reply, 401, 'SignInRefused');
+        }
+        assert.ok(refusals >= 20, `${refusals}`);
+        refused(await signIn('nobody else', '203.0.113.10'), 401, 'SignInRefused');
+        const signedIn = await signIn('ada', '203.0.113.9, 2001:db8::7', 'correct horse battery');
+        assert.equal(signedIn.status, 200, signedIn.text);
+        const [row] = await house.all('/api/v1/audit?action=session.created');
+        assert.equal(row!['description'], '2001:db8::7');
+    });
+});
