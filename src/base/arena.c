@@ -33,7 +33,7 @@ struct arena {
     struct block *last_block;
 };
 
-static _Noreturn void die(const char *why, size_t n)
+__attribute__((cold)) static _Noreturn void die(const char *why, size_t n)
 {
     fprintf(stderr, "arena: %s (%zu bytes): aborting\n", why, n);
     abort();
@@ -110,11 +110,9 @@ static void count_in(struct arena *a, size_t n)
     a->used += n;
 }
 
-static struct block *room_for(struct arena *a, size_t n)
+__attribute__((noinline, cold)) static struct block *more_room(struct arena *a, size_t n)
 {
     struct block *b = a->top;
-    if (b && b->size - b->used >= n)
-        return b;
     if (ARENA_SPREAD || n > a->block_size / 2) {
         /* Stands behind the current block, so that what is free there stays usable. */
         bool big = n >= LARGEST_BLOCK / 8;
@@ -136,6 +134,12 @@ static struct block *room_for(struct arena *a, size_t n)
     return fresh;
 }
 
+static struct block *room_for(struct arena *a, size_t n)
+{
+    struct block *b = a->top;
+    return b && b->size - b->used >= n ? b : more_room(a, n);
+}
+
 static size_t rounded(size_t n)
 {
     size_t up;
@@ -144,20 +148,29 @@ static size_t rounded(size_t n)
     return up & ~((size_t)ALIGN - 1);
 }
 
-void *arena_take(struct arena *a, size_t count, size_t size)
+/* *dirty: how many of the n bytes may be non-zero. */
+static char *take(struct arena *a, size_t n, size_t *dirty)
 {
-    size_t n;
-    if (__builtin_mul_overflow(count, size, &n))
-        die("size overflows", count);
     size_t whole = ARENA_SPREAD ? n : rounded(n);
     count_in(a, whole);
     struct block *b = room_for(a, whole);
     char *p = b->bytes + b->used;
-    if (b->used < b->dirty)
-        memset(p, 0, whole < b->dirty - b->used ? whole : b->dirty - b->used);
+    size_t left = b->used < b->dirty ? b->dirty - b->used : 0;
+    *dirty = n < left ? n : left;
     b->used += whole;
     a->last = p;
     a->last_block = b;
+    return p;
+}
+
+void *arena_take(struct arena *a, size_t count, size_t size)
+{
+    size_t n, dirty;
+    if (__builtin_mul_overflow(count, size, &n))
+        die("size overflows", count);
+    char *p = take(a, n, &dirty);
+    if (dirty)
+        memset(p, 0, dirty);
     return p;
 }
 
@@ -196,9 +209,11 @@ void *arena_grow(struct arena *a, void *old, size_t old_count, size_t new_count,
 
 str arena_copy(struct arena *a, str s)
 {
-    char *p = arena_take(a, s.len + 1, 1);
+    size_t dirty;
+    char *p = take(a, s.len + 1, &dirty);
     if (s.len)
         memcpy(p, s.ptr, s.len);
+    p[s.len] = '\0';
     return (str){ p, s.len };
 }
 
@@ -207,13 +222,18 @@ const char *arena_z(struct arena *a, str s) { return arena_copy(a, s).ptr; }
 str arena_vprint(struct arena *a, const char *fmt, va_list ap)
 {
     assert(fmt);
+    char few[128];
+    size_t dirty;
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(few, sizeof few, fmt, ap);
     if (n < 0)
         die("format failed", 0);
-    char *p = arena_take(a, (size_t)n + 1, 1);
-    vsnprintf(p, (size_t)n + 1, fmt, again);
+    char *p = take(a, (size_t)n + 1, &dirty);
+    if ((size_t)n < sizeof few)
+        memcpy(p, few, (size_t)n + 1);
+    else
+        vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return (str){ p, (size_t)n };
 }

@@ -7,8 +7,7 @@ void buf_init(struct buf *b, struct arena *mem, size_t max)
     *b = (struct buf){ .mem = mem, .max = max };
 }
 
-/* Room for n more bytes and the NUL; false, and sticky, when the maximum stands against it. */
-static bool room(struct buf *b, size_t n)
+bool buf_room_(struct buf *b, size_t n)
 {
     if (b->over || n > b->max - b->len) {
         b->over = true;
@@ -29,17 +28,10 @@ static bool room(struct buf *b, size_t n)
 
 void buf_add(struct buf *b, str s)
 {
-    if (s.len == 0 || !room(b, s.len))
+    if (s.len == 0 || !buf_room(b, s.len))
         return;
     memcpy(b->ptr + b->len, s.ptr, s.len);
     b->len += s.len;
-}
-
-void buf_char(struct buf *b, char c)
-{
-    if (!room(b, 1))
-        return;
-    b->ptr[b->len++] = c;
 }
 
 void buf_i64(struct buf *b, int64_t n)
@@ -57,7 +49,7 @@ void buf_print(struct buf *b, const char *fmt, ...)
     va_end(ap);
     if (n < 0)
         b->over = true;
-    else if (n > 0 && room(b, (size_t)n)) {
+    else if (n > 0 && buf_room(b, (size_t)n)) {
         vsnprintf(b->ptr + b->len, (size_t)n + 1, fmt, again);
         b->len += (size_t)n;
     }

@@ -15,7 +15,17 @@ struct buf {
 
 void buf_init(struct buf *b, struct arena *mem, size_t max);
 void buf_add(struct buf *b, str s);
-void buf_char(struct buf *b, char c);
+/* Room for n more bytes and the NUL; false, and sticky, when the maximum stands against it. */
+bool buf_room_(struct buf *b, size_t n);
+static inline bool buf_room(struct buf *b, size_t n)
+{
+    return (n < b->cap - b->len && !b->over) || buf_room_(b, n);
+}
+static inline void buf_char(struct buf *b, char c)
+{
+    if (buf_room(b, 1))
+        b->ptr[b->len++] = c;
+}
 void buf_i64(struct buf *b, int64_t n);
 void buf_print(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool buf_ok(const struct buf *b);

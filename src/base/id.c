@@ -10,8 +10,9 @@ static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 static void put_time(char *to, int64_t now_ms)
 {
-    for (size_t i = TIME_CHARS; i-- > 0; now_ms /= 36)
-        to[i] = digits[now_ms % 36];
+    uint64_t n = (uint64_t)now_ms;
+    for (size_t i = TIME_CHARS; i-- > 0; n /= 36)
+        to[i] = digits[n % 36];
 }
 
 /*

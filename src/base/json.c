@@ -1,10 +1,8 @@
 #include "base/json.h"
 
 #include <stdlib.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
+#include "base/json_scan.h"
 #include "base/json_tape.h"
 
 enum { FEW_KEYS = 16, SOME_KEYS = 256, PROBES_MAX = 24 };
@@ -143,36 +141,13 @@ static bool escape(struct parser *s, const unsigned char **at)
     }
 }
 
-/* The first byte at or after p that needs a look: quote, backslash, control, non-ASCII; or end. */
-static inline const unsigned char *scan_plain(const unsigned char *p, const unsigned char *end)
-{
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
-                  space = _mm_set1_epi8(' ');
-    while (end - p >= 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* Signed compare: bytes from 0x80 up are negative, so "less than space" finds controls and
-         * non-ASCII at once. */
-        __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, slash)),
-                                   _mm_cmplt_epi8(x, space));
-        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
-        if (mask)
-            return p + __builtin_ctz(mask);
-        p += 16;
-    }
-#endif
-    while (p < end && *p >= ' ' && *p < 0x80 && *p != '"' && *p != '\\')
-        p++;
-    return p;
-}
-
 /* p stands on the opening quote. */
 static inline bool string(struct parser *s, const unsigned char *p)
 {
     const unsigned char *from = ++p;
     uint64_t escaped = 0;
     for (;;) {
-        p = scan_plain(p, s->end);
+        p = json_plain(p, s->end);
         if (p >= s->end)
             return bad(s, p, "the end of a string");
         if (__builtin_expect(*p == '"', 1))

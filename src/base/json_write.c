@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "base/rfc3339.h"
 
 static const int64_t JS_SAFE = (int64_t)1 << 53;
@@ -48,11 +49,6 @@ void json_end_object(struct json_out *w)   { end(w, '}'); }
 void json_begin_array(struct json_out *w)  { begin(w, '['); }
 void json_end_array(struct json_out *w)    { end(w, ']'); }
 
-static bool is_plain(unsigned char c)
-{
-    return c >= ' ' && c < 0x80 && c != '"' && c != '\\' && c != 0x7f;
-}
-
 static void put_escape(struct buf *to, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
@@ -71,15 +67,15 @@ static void put_escape(struct buf *to, unsigned char c)
 
 static void put_text(struct buf *to, str s)
 {
+    const unsigned char *text = (const unsigned char *)s.ptr;
     buf_char(to, '"');
     for (size_t i = 0; i < s.len;) {
         size_t from = i;
-        while (i < s.len && is_plain((unsigned char)s.ptr[i]))
-            i++;
+        i = (size_t)(json_plain(text + i, text + s.len) - text);
         buf_add(to, str_sub(s, from, i));
         if (i == s.len)
             break;
-        unsigned char c = (unsigned char)s.ptr[i];
+        unsigned char c = text[i];
         if (c < 0x80) {
             put_escape(to, c);
             i++;

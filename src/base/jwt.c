@@ -282,7 +282,7 @@ static bool read_header(struct arena *mem, str part, str *kid, str *alg, struct 
 
 bool jwt_peek(struct arena *mem, str token, str *kid, str *alg, struct err *e)
 {
-    struct parts p;
+    struct parts p = { 0 };
     return split(token, &p, e) && read_header(mem, p.head, kid, alg, e);
 }
 
@@ -304,7 +304,7 @@ static bool signature_fits(const struct jwt_key *k, str text, str sig)
 bool jwt_verify(struct arena *mem, const struct jwt_key *k, str token, struct json *claims,
                 struct err *e)
 {
-    struct parts p;
+    struct parts p = { 0 };
     str kid, alg, sig;
     if (!split(token, &p, e) || !read_header(mem, p.head, &kid, &alg, e))
         return false;

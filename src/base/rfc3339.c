@@ -26,10 +26,12 @@ static void date_of(int64_t days, int64_t *y, int64_t *m, int64_t *d)
 
 static const int64_t last_ms = 253402300799999; /* 9999-12-31T23:59:59.999Z */
 
+/* At most four: the parts of a time. */
 static void put_digits(char *to, int64_t n, size_t width)
 {
-    for (size_t i = width; i-- > 0; n /= 10)
-        to[i] = (char)('0' + n % 10);
+    uint32_t left = (uint32_t)n;
+    for (size_t i = width; i-- > 0; left /= 10)
+        to[i] = (char)('0' + left % 10);
 }
 
 struct rfc3339_parts rfc3339_parts(int64_t utc_ms)

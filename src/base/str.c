@@ -6,17 +6,10 @@ static unsigned char lower(char c)
     return u >= 'A' && u <= 'Z' ? (unsigned char)(u + 32) : u;
 }
 
-bool str_eq(str a, str b)
+bool str_eq_nocase_(const char *a, const char *b, size_t len)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool str_eq_nocase(str a, str b)
-{
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++)
-        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+    for (size_t i = 0; i < len; i++)
+        if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
             return false;
     return true;
 }
@@ -28,11 +21,6 @@ int str_cmp(str a, str b)
     if (c != 0)
         return c < 0 ? -1 : 1;
     return a.len < b.len ? -1 : a.len > b.len;
-}
-
-bool str_starts(str s, str prefix)
-{
-    return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
 bool str_ends(str s, str suffix)
@@ -62,15 +50,6 @@ size_t str_find(str s, char c, size_t from)
     return at ? (size_t)(at - s.ptr) : s.len;
 }
 
-str str_sub(str s, size_t from, size_t to)
-{
-    if (to > s.len)
-        to = s.len;
-    if (from > to)
-        from = to;
-    return (str){ s.ptr ? s.ptr + from : NULL, to - from };
-}
-
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -96,7 +75,7 @@ str str_cut(str s, char sep, str *rest)
 str str_after_last(str s, char sep)
 {
     const char *at = s.len ? memrchr(s.ptr, sep, s.len) : NULL;
-    return at ? str_sub(s, (size_t)(at - s.ptr) + 1, s.len) : s;
+    return at ? (str){ at + 1, (size_t)(s.ptr + s.len - at) - 1 } : s;
 }
 
 bool str_to_i64(str s, int64_t min, int64_t max, int64_t *out)
@@ -166,6 +145,10 @@ bool str_is_utf8(str s)
                 i += sizeof eight;
                 continue;
             }
+        }
+        if (p[i] < 0x80) {
+            i++;
+            continue;
         }
         size_t n = sequence(p + i, s.len - i);
         if (n == 0)

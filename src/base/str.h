@@ -25,17 +25,34 @@ typedef struct str {
 
 static inline str str_of(const char *z) { return (str){ z, z ? strlen(z) : 0 }; }
 
-bool str_eq(str a, str b);
-bool str_eq_nocase(str a, str b);           /* ASCII letters only */
+static inline bool str_eq(str a, str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+bool str_eq_nocase_(const char *a, const char *b, size_t len);
+static inline bool str_eq_nocase(str a, str b)      /* ASCII letters only */
+{
+    return a.len == b.len && str_eq_nocase_(a.ptr, b.ptr, a.len);
+}
 int  str_cmp(str a, str b);                 /* bytewise, like memcmp, shorter first */
-bool str_starts(str s, str prefix);
+static inline bool str_starts(str s, str prefix)
+{
+    return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
+}
 bool str_ends(str s, str suffix);
 bool str_has(str s, str part);
 bool str_has_nocase(str s, str part);
 /* Index of the first `c` at or after `from`; s.len when there is none. */
 size_t str_find(str s, char c, size_t from);
 /* Bytes [from, to), clamped to s. */
-str  str_sub(str s, size_t from, size_t to);
+static inline str str_sub(str s, size_t from, size_t to)
+{
+    if (to > s.len)
+        to = s.len;
+    if (from > to)
+        from = to;
+    return (str){ s.ptr ? s.ptr + from : NULL, to - from };
+}
 str  str_trim(str s);                       /* blanks, tabs, CR, LF at both ends */
 /* Cuts at the first `sep`: returns what stands before it, leaves what stands after it in *rest
  * (empty when there is no sep, and *rest is then empty with a NULL pointer). */

@@ -65,6 +65,29 @@ static void strings_are_escaped(void **state)
         assert_str(text_of(a, rows[i].in), rows[i].want);
 }
 
+/* Bytes are looked at many at a time: none may be missed, wherever it stands. */
+static void a_byte_is_escaped_wherever_it_stands(void **state)
+{
+    static const struct { char in; str want; } rows[] = {
+        { '"', STR_INIT("\\\"") },      { '\\', STR_INIT("\\\\") },
+        { '\n', STR_INIT("\\n") },      { '\x1f', STR_INIT("\\u001f") },
+        { '\x7f', STR_INIT("\\u007f") }, { '\x80', STR_INIT("\xef\xbf\xbd") },
+        { '\xff', STR_INIT("\xef\xbf\xbd") },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (size_t len = 1; len <= 40; len++)
+            for (size_t at = 0; at < len; at++) {
+                GIVEN_ARENA(a);
+                char text[40];
+                memset(text, ' ', sizeof text / 2);
+                memset(text + sizeof text / 2, '~', sizeof text / 2);
+                text[at] = rows[i].in;
+                assert_str(text_of(a, (str){ text, len }),
+                           arena_print(a, "\"" PRI_STR PRI_STR PRI_STR "\"", (int)at, text,
+                                       FMT_STR(rows[i].want), (int)(len - at - 1), text + at + 1));
+            }
+}
+
 static void whatever_is_written_can_be_read(void **state)
 {
     SCOPED(arena) struct arena *a = arena_new(GIVEN_SOFT, GIVEN_HARD);
@@ -182,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(documents_are_written),
         cmocka_unit_test(strings_are_escaped),
+        cmocka_unit_test(a_byte_is_escaped_wherever_it_stands),
         cmocka_unit_test(whatever_is_written_can_be_read),
         cmocka_unit_test(integers_javascript_would_round_are_strings),
         cmocka_unit_test(depth_has_no_limit),
