@@ -242,9 +242,10 @@ static bool authenticate_session(struct call *c, str token)
 bool authenticate(struct call *c)
 {
     str token, id, secret;
-    if (!bearer(c->request, &token) && person_cookie(c).len)
+    bool has_token = bearer(c->request, &token);
+    if (!has_token && person_cookie(c).len)
         return authenticate_person(c);
-    if (!bearer(c->request, &token))
+    if (!has_token)
         return fail(&c->err, ERR_TOKEN,
                     "this needs a token: send `Authorization: Bearer …` (a session, or an API "
                     "token of this server), or sign in with a browser");

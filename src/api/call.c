@@ -21,38 +21,25 @@ enum {
 
 /* --- matching --- */
 
-static str next_part(str *rest)
-{
-    str s = *rest;
-    if (s.len && s.ptr[0] == '/')
-        s = str_sub(s, 1, s.len);
-    size_t end = str_find(s, '/', 0);
-    *rest = str_sub(s, end, s.len);
-    return str_sub(s, 0, end);
-}
-
-/* parts: undecoded. */
+/* parts: undecoded. Most templates differ from the path in some letter: found without a call. */
 bool path_matches(const char *template, str path, str parts[PATH_PARTS_MAX])
 {
-    str want = str_of(template), have = path;
-    size_t n = 0;
-    while (want.len) {
-        if (!have.len)
-            return false;
-        str w = next_part(&want);
-        if (str_starts(w, STR("{"))) {
-            bool rest = str_ends(w, STR("*}"));
-            str h = rest ? str_sub(have, 1, have.len) : next_part(&have);
-            if (!h.len)
+    size_t n = 0, at = 0;
+    for (const char *want = template; *want;) {
+        if (*want != '{') {
+            if (at == path.len || path.ptr[at++] != *want++)
                 return false;
-            parts[n++] = h;
-            if (rest)
-                return true;
-        } else if (!str_eq(w, next_part(&have))) {
-            return false;
+            continue;
         }
+        want = strchr(want, '}') + 1;
+        bool rest = want[-2] == '*';
+        size_t end = rest ? path.len : str_find(path, '/', at);
+        if (end == at)
+            return false;
+        parts[n++] = str_sub(path, at, end);
+        at = end;
     }
-    return have.len == 0;
+    return at == path.len;
 }
 
 static enum http_method method_of(const struct http_request *r)

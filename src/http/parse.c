@@ -3,12 +3,13 @@
 enum { EXTRA_BYTES_MAX = 16384, CHUNK_DIGITS_MAX = 15, LENGTH_DIGITS_MAX = 18 };
 
 /* RFC 9110 §5.6.2: letters, digits and !#$%&'*+-.^_`|~ */
-static bool is_token_char(unsigned char c)
-{
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-        return true;
-    return c != 0 && c < 0x7f && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
+static const bool TOKEN_CHARS[256] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['!'] = true,
+    ['#' ... '\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,
+    ['^' ... '`'] = true, ['|'] = true, ['~'] = true,
+};
+
+static bool is_token_char(unsigned char c) { return TOKEN_CHARS[c]; }
 
 static bool is_value_char(unsigned char c)
 {
@@ -25,10 +26,11 @@ bool http_token_valid(str s)
 
 bool http_value_valid(str s)
 {
+    /* To the end, whatever is found: many bytes are looked at at a time. */
+    unsigned char bad = 0;
     for (size_t i = 0; i < s.len; i++)
-        if (!is_value_char((unsigned char)s.ptr[i]))
-            return false;
-    return true;
+        bad |= !is_value_char((unsigned char)s.ptr[i]);
+    return !bad;
 }
 
 static enum http_step bad(struct http_head *h, int status, const char *why)
@@ -119,12 +121,17 @@ static enum http_step length_read(struct http_head *h, str value)
     return HTTP_MORE;
 }
 
+static const bool NOT_IN_HOST[256] = {
+    [' '] = true, ['\t'] = true, ['/'] = true, ['\\'] = true, ['@'] = true, [','] = true,
+    ['?'] = true, ['#'] = true, ['<'] = true, ['>'] = true, ['"'] = true,
+};
+
 static enum http_step host_read(struct http_head *h, str value)
 {
     if (h->hosts++)
         return bad(h, 400, "more than one Host");
     for (size_t i = 0; i < value.len; i++)
-        if (strchr(" \t/\\@,?#<>\"", value.ptr[i]))
+        if (NOT_IN_HOST[(unsigned char)value.ptr[i]])
             return bad(h, 400, "Host is not a host name with an optional port");
     return HTTP_MORE;
 }
