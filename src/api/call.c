@@ -328,16 +328,16 @@ static void log_call(struct call *c, int status, const struct err *e, int64_t to
                LS("note", c->note));
 }
 
-void call_answer(struct call *c, bool ok)
+static void prepare(struct call *c, const struct err *e)
 {
-    const struct err *e = ok ? NULL : &c->err;
-    struct http_response a = { .status = ok ? c->status : err_http(c->err.code) };
+    struct http_response a = { .status = e ? err_http(e->code) : c->status };
+    size_t own_headers = c->header_count;
     if (e && (e->code == ERR_TOKEN || e->code == ERR_TOKEN_EXPIRED))
         call_header(c, STR("WWW-Authenticate"), STR("Bearer"));
     if (e && err_retry(e->code) && a.status == 503)
         call_header(c, STR("Retry-After"), STR("1"));
     call_header(c, STR("X-Request-Id"), c->trace);
-    if (ok && c->raw.ptr) {
+    if (!e && c->raw.ptr) {
         a.body = c->raw;
         a.content_type = c->raw_type;
     } else {
@@ -345,8 +345,20 @@ void call_answer(struct call *c, bool ok)
     }
     a.headers = c->headers;
     a.header_count = c->header_count;
-    log_call(c, a.status, e, clock_mono_us() - c->request->began_mono_us);
-    http_reply(c->request, &a);
+    http_reply_prepare(c->request, &a);
+    c->header_count = own_headers;
+    c->prepared = a.status;
+}
+
+void call_prepare(struct call *c) { prepare(c, NULL); }
+
+void call_answer(struct call *c, bool ok)
+{
+    const struct err *e = ok ? NULL : &c->err;
+    if (e || !c->prepared)
+        prepare(c, e);
+    log_call(c, c->prepared, e, clock_mono_us() - c->request->began_mono_us);
+    http_reply_send(c->request);
 }
 
 struct http_stream *call_stream(struct call *c, str type)

@@ -85,10 +85,13 @@ struct call {
     str                  raw, raw_type; /* instead of the envelope */
     struct http_header   headers[CALL_HEADERS_MAX];
     size_t               header_count;
+    int                  prepared;      /* the status of a prepared answer; 0: none */
     str                  note;          /* for the log line */
 };
 
 void call_answer(struct call *c, bool ok);      /* replies and logs; c is gone afterwards */
+/* The work of a call_answer that all goes well for, ahead of it. */
+void call_prepare(struct call *c);
 void call_header(struct call *c, str name, str value);
 /* Who calls, by address: behind a proxy that is trusted whom that one names. */
 str  call_peer(const struct call *c);

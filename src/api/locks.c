@@ -129,6 +129,13 @@ static void put_lock(struct call *c, const struct lock *l)
     json_end_object(w);
 }
 
+static void lock_ready(void *arg)
+{
+    struct lock_call *x = arg;
+    put_lock(x->call, &x->lock);
+    call_prepare(x->call);
+}
+
 static void lock_done(void *arg, const struct err *e)
 {
     struct lock_call *x = arg;
@@ -136,8 +143,9 @@ static void lock_done(void *arg, const struct err *e)
     if (e) {
         c->err = *e;
     } else {
+        if (!c->prepared)
+            lock_ready(x);
         engine_lock_changed(c->api->config.engine, c->who.workspace_id, x->lock.folded);
-        put_lock(c, &x->lock);
     }
     call_answer(c, e == NULL);
 }
@@ -216,7 +224,7 @@ static enum outcome lock_write(struct lock_call *x, engine_body *body)
     struct engine *en = x->call->api->config.engine;
     switch (http_round_events(x->call->request)) {
     case 0:  engine_write(en, body, lock_done, x); break;
-    case 1:  engine_write_here(en, body, lock_done, x); break;
+    case 1:  engine_write_here(en, body, lock_ready, lock_done, x); break;
     default: engine_write_soon(en, body, lock_done, x); break;
     }
     return LATER;

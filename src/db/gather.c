@@ -24,6 +24,7 @@ struct log_file {
     int           len;
     sqlite3_int64 end;          /* of what was written to the file */
     sqlite3_int64 ready;        /* up to here it is longer than the log, as far as it can be */
+    sqlite3_int64 new_from, new_to;     /* what was written since the last flush or start of one */
     int           fd;           /* of our own, to flush from another thread; -1: none */
     bool          put_off;
     bool          new_head;     /* written, not flushed */
@@ -41,6 +42,10 @@ static int put(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
     struct log_file *l = log_of(f);
     if (at + n > l->end)
         l->end = at + n;
+    if (l->new_from == l->new_to)
+        l->new_from = l->new_to = at;
+    l->new_from = at < l->new_from ? at : l->new_from;
+    l->new_to = at + n > l->new_to ? at + n : l->new_to;
     return real_of(f)->pMethods->xWrite(real_of(f), from, n, at);
 }
 
@@ -126,6 +131,16 @@ static int log_truncate(sqlite3_file *f, sqlite3_int64 size)
 }
 
 /*
+ * The disk begins with what a flush will ask for while its caller still does other things; a third
+ * of the flush is over by then. What fails here, the flush will tell.
+ */
+static void start_writing(struct log_file *l)
+{
+    (void)sync_file_range(l->fd, l->new_from, l->new_to - l->new_from, SYNC_FILE_RANGE_WRITE);
+    l->new_from = l->new_to = 0;
+}
+
+/*
  * Frames before their new head would stand behind an old one after a power cut, in place of a part
  * of what that one is the head of: never put off. Frames at the end may come in any order.
  */
@@ -136,8 +151,10 @@ static int log_sync(sqlite3_file *f, int flags)
     if (rc)
         return rc;
     fill_ahead(f);
-    if (l->put_off && !l->new_head && l->fd >= 0)
+    if (l->put_off && !l->new_head && l->fd >= 0) {
+        start_writing(l);
         return SQLITE_OK;
+    }
     rc = real_of(f)->pMethods->xSync(real_of(f), flags);
     l->new_head = l->new_head && rc;
     return rc;

@@ -34,10 +34,11 @@ void engine_write(struct engine *en, engine_body *body, engine_done *done, void 
     work_submit(en->work, body, done, arg);
 }
 
-void engine_write_here(struct engine *en, engine_body *body, engine_done *done, void *arg)
+void engine_write_here(struct engine *en, engine_body *body, engine_ready *ready, engine_done *done,
+                       void *arg)
 {
     if (en->kind == DB_SQLITE)
-        work_submit_here(en->work, body, done, arg);
+        work_submit_here(en->work, body, ready, done, arg);
     else
         work_submit(en->work, body, done, arg);
 }

@@ -32,12 +32,19 @@ typedef bool engine_body(struct db *db, struct arena *mem, void *arg, struct err
  */
 typedef void engine_done(void *arg, const struct err *e);
 
+/*
+ * What `done` will need, made while the disk is still writing what a body did. It may be left out,
+ * and the write may still fail after it: nobody is told anything.
+ */
+typedef void engine_ready(void *arg);
+
 void engine_write(struct engine *en, engine_body *body, engine_done *done, void *arg);
 /*
  * The same from a thread that has nothing else to do (the HTTP loop with one event): on SQLite, and
- * while the writer rests, body and done run on it before this returns.
+ * while the writer rests, body, ready and done run on it before this returns.
  */
-void engine_write_here(struct engine *en, engine_body *body, engine_done *done, void *arg);
+void engine_write_here(struct engine *en, engine_body *body, engine_ready *ready, engine_done *done,
+                       void *arg);
 /*
  * The same from the HTTP loop when others came with it: they go together at engine_submit_kept, and
  * done is called on another thread than the writer's, when the body's mem has ended.

@@ -340,12 +340,15 @@ static void hand_to_flusher(struct work *w, struct job *group)
     struct job **last = &group->next;
     while (*last)
         last = &(*last)->next;
-    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
+    pthread_mutex_lock(&w->mutex);
     *w->owed_last = group;
     w->owed_last = last;
-    pthread_cond_signal(&w->committed);
+    bool idle = !w->flushing;
     while (w->owed && w->flushing)
         pthread_cond_wait(&w->flushed, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+    if (idle)
+        pthread_cond_signal(&w->committed);
 }
 
 /* Until what was committed before is flushed and told. */
@@ -364,14 +367,13 @@ static void flush(struct work *w, struct job *first)
              "the disk failed, and whether this was stored is not known: look, or try again");
     else if (!db_flush(w->db, &e))
         atomic_store(&w->unsure, true);
-    if (e.code != ERR_NONE) {
-        note_health(w, false, &e);
-        for (struct job *j = first; j; j = j->next) {
-            j->e = j->ok ? e : j->e;
-            j->ok = false;
-        }
+    if (e.code == ERR_NONE)
+        return;
+    note_health(w, false, &e);
+    for (struct job *j = first; j; j = j->next) {
+        j->e = j->ok ? e : j->e;
+        j->ok = false;
     }
-    finish(w, first);
 }
 
 static void *flusher(void *arg)
@@ -387,12 +389,17 @@ static void *flusher(void *arg)
         w->owed = NULL;
         w->owed_last = &w->owed;
         w->flushing = true;
-        pthread_cond_signal(&w->flushed);
         pthread_mutex_unlock(&w->mutex);
+        pthread_cond_signal(&w->flushed);
         flush(w, first);
+        finish(w, first);
         pthread_mutex_lock(&w->mutex);
         w->flushing = false;
+        if (w->owed)
+            continue;
+        pthread_mutex_unlock(&w->mutex);
         pthread_cond_signal(&w->flushed);
+        pthread_mutex_lock(&w->mutex);
     }
     pthread_mutex_unlock(&w->mutex);
     return NULL;
@@ -424,8 +431,7 @@ static bool turn(struct work *w, bool has_flusher)
         wait_for_flusher(w);            /* who came first is told first */
         if (atomic_load(&w->unsure))
             flush(w, group);
-        else
-            finish(w, group);
+        finish(w, group);
     }
     w->soon = false;
     if (has_flusher)
@@ -501,9 +507,11 @@ static void enqueue(struct work *w, struct job *first, struct job **last)
     if (!late) {
         *w->last = first;
         w->last = last;
-        pthread_cond_signal(&w->woken);
     }
     pthread_mutex_unlock(&w->mutex);
+    /* Who is woken takes the mutex: it would fall asleep again while we hold it. */
+    if (!late)
+        pthread_cond_signal(&w->woken);
     for (struct job *j = late ? first : NULL, *next; j; j = next) {
         next = j->next;
         fail(&j->e, ERR_BUSY, "the server is stopping; try again");
@@ -577,7 +585,8 @@ static void guest_leaves(struct work *w, int64_t entered_ms)
         pthread_cond_signal(&w->woken);
 }
 
-void work_submit_here(struct work *w, engine_body *body, engine_done *done, void *arg)
+void work_submit_here(struct work *w, engine_body *body, engine_ready *ready, engine_done *done,
+                      void *arg)
 {
     struct job j = { .body = body, .arg = arg };
     if (!guest_enters(w)) {
@@ -586,10 +595,16 @@ void work_submit_here(struct work *w, engine_body *body, engine_done *done, void
     }
     int64_t entered_ms = clock_mono_ms();
     db_patience(w->db, 0);
+    w->soon = true;
     bool over = run_together(w, &j);
+    w->soon = false;
     db_patience(w->db, -1);
     if (over) {
         news_attach(w, &j);
+        if (j.ok && ready)
+            ready(arg);
+        if (j.ok)
+            flush(w, &j);
         news_told(w, &j);
         atomic_fetch_add(&w->bodies, 1);
         if (done)

@@ -39,10 +39,12 @@ void work_submit_soon(struct work *w, engine_body *body, engine_done *done, void
 void work_submit_kept(struct work *w);
 /*
  * For a caller whose thread has nothing else to do: while the writer rests the body runs at once on
- * this thread, and so does `done`, which spares two hand-overs. Else it is queued like any other.
+ * this thread, and so do `ready` (NULL: none) and `done`, which spares two hand-overs. Else it is
+ * queued like any other, and `ready` is not called.
  * It never waits for a lock of another program, and a slow disk ends such visits for a while.
  */
-void work_submit_here(struct work *w, engine_body *body, engine_done *done, void *arg);
+void work_submit_here(struct work *w, engine_body *body, engine_ready *ready, engine_done *done,
+                      void *arg);
 /*
  * The same for lanes: while others wait for their answer, this one stands back, for 100 ms at most.
  */

@@ -325,6 +325,7 @@ static bool dispatch(struct conn *c)
     }
     s->handling = c;
     s->hooks.handle(s->hooks.app, &c->request);
+    s->asked_last = c;
     bool answered = !s->handling;
     s->handling = NULL;
     /* Not answered here: it may be on its way back already, or with another thread. Hands off. */

@@ -111,6 +111,7 @@ struct http_server {
     pthread_t loop;
     int64_t   now_ms;               /* monotonic, once a round */
     int       round_events;
+    struct conn *asked_last;        /* compared, never followed */
     bool      alone;                /* the only event of the last round was answered in it */
     int64_t   listen_again_ms;      /* 0: not waiting */
     bool      draining;             /* the loop has seen `stopping` */

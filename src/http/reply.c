@@ -202,12 +202,19 @@ static void orphan_end(struct http_server *s, struct conn *c)
         server_free(s);
 }
 
-void http_reply(struct http_request *r, const struct http_response *a)
+void http_reply_prepare(struct http_request *r, const struct http_response *a)
 {
     struct conn *c = (struct conn *)r;
     assert(!c->answered);
     reply_prepare(c, a);
-    reply_send(c);
+}
+
+void http_reply_send(struct http_request *r) { reply_send((struct conn *)r); }
+
+void http_reply(struct http_request *r, const struct http_response *a)
+{
+    http_reply_prepare(r, a);
+    http_reply_send(r);
 }
 
 void reply_send(struct conn *c)

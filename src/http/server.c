@@ -395,7 +395,10 @@ void http_server_stop(struct http_server *s, int64_t grace_ms)
 int http_round_events(const struct http_request *r)
 {
     const struct http_server *s = ((const struct conn *)r)->server;
-    return server_of_this_loop != s ? 0 : s->again_first ? EVENTS_MAX : s->round_events;
+    if (server_of_this_loop != s)
+        return 0;
+    bool others = s->again_first || s->asked_last != (const struct conn *)r;
+    return others ? EVENTS_MAX : s->round_events;
 }
 
 void http_server_counts(const struct http_server *s, struct http_counts *out)

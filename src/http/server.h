@@ -100,6 +100,10 @@ void     http_server_stop(struct http_server *s, int64_t grace_ms);
  * in header values become blanks; Content-Length, Transfer-Encoding and Connection are the server's
  * own (asserted). JSON gets Cache-Control: no-store unless the response says otherwise. */
 void http_reply(struct http_request *r, const struct http_response *a);
+/* The same in two steps. What is prepared is copied, but for the body; until it is sent another may
+ * be prepared in its place. */
+void http_reply_prepare(struct http_request *r, const struct http_response *a);
+void http_reply_send(struct http_request *r);
 
 /*
  * Long-lived answers (server-sent events). The head goes out at once, then whatever is sent, from any
@@ -129,8 +133,11 @@ bool http_stream_open(struct http_stream *s);
 /* What was sent goes out, then the connection closes. The handle is gone. */
 void http_stream_end(struct http_stream *s);
 
-/* In a handler on the loop: how many events came with this one, itself included. 1: nobody waits
- * for a handler that takes a moment. 0: the handler is not on the loop. */
+/*
+ * In a handler on the loop: how many events came with this one, itself included. 1: nobody waits
+ * for a handler that takes a moment, and nobody else asked last, who might ask again in that moment.
+ * 0: the handler is not on the loop.
+ */
 int  http_round_events(const struct http_request *r);
 
 /* Helpers on requests. STR_NONE when absent; the first when repeated. */

@@ -42,7 +42,7 @@ let missed = 0;
 let measured = 0;
 for (const [name, measure] of Object.entries(parts)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
-    if (flags.short && !has('wrk') && ['webhooks', 'locks'].includes(name)) {
+    if (flags.short && !has('wrk') && name === 'webhooks') {
         console.log(`\n${name}: left out, wrk is not installed`);
         continue;
     }

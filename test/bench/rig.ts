@@ -14,6 +14,7 @@ const root = join(import.meta.dirname, '../..');
 const build = process.env['SIGNALBOX_BENCH_BUILD'] ?? join(root, 'build-bench');
 export const program = process.env['SIGNALBOX_BIN_BENCH'] ?? join(build, 'src/signalbox');
 export const store = join(build, 'test/bench/bench_store');
+export const pairsClient = join(build, 'test/bench/bench_pairs');
 export const webhookSecret = 'a secret of the benchmark';
 export const appId = 4242;
 
@@ -21,7 +22,7 @@ export const appId = 4242;
 export function buildPrograms(): void {
     const run = (command: string, ...args: string[]) => execFileSync(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
     if (!existsSync(join(build, 'build.ninja'))) run('meson', 'setup', build, '--buildtype=release', '-Ddebug=true');
-    run('ninja', '-C', build, '--quiet', 'src/signalbox', 'test/bench/bench_store', 'test/unit/db/pg-rig');
+    run('ninja', '-C', build, '--quiet', 'src/signalbox', 'test/bench/bench_store', 'test/bench/bench_pairs', 'test/unit/db/pg-rig');
     process.env['SIGNALBOX_PG_RIG'] ??= join(build, 'test/unit/db/pg-rig');
 }
 

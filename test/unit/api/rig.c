@@ -12,12 +12,11 @@
 
 struct asked { struct http_request r; struct answer a; bool answered; };
 
-void http_reply(struct http_request *r, const struct http_response *a)
+void http_reply_prepare(struct http_request *r, const struct http_response *a)
 {
     struct asked *x = (struct asked *)(void *)r;
     struct err e = { 0 };
-    assert_false(x->answered);          /* exactly once */
-    x->answered = true;
+    assert_false(x->answered);
     x->a.status = a->status;
     x->a.text = arena_copy(r->mem, a->body);
     x->a.type = a->content_type.len ? arena_copy(r->mem, a->content_type) : STR("application/json");
@@ -27,6 +26,19 @@ void http_reply(struct http_request *r, const struct http_response *a)
                                    FMT_STR(a->headers[i].name), FMT_STR(a->headers[i].value));
     if (!json_parse(r->mem, x->a.text, 0, &x->a.body, &e))
         x->a.body = (struct json){ 0 };
+}
+
+void http_reply_send(struct http_request *r)
+{
+    struct asked *x = (struct asked *)(void *)r;
+    assert_false(x->answered);          /* exactly once */
+    x->answered = true;
+}
+
+void http_reply(struct http_request *r, const struct http_response *a)
+{
+    http_reply_prepare(r, a);
+    http_reply_send(r);
 }
 
 void http_server_counts(const struct http_server *s, struct http_counts *out)
@@ -67,9 +79,18 @@ int http_round_events(const struct http_request *r)
     return turn++ % 3;
 }
 
-void engine_write_here(struct engine *en, engine_body *body, engine_done *done, void *arg)
+/* Every other write is prepared for, as by a visitor; the others are as after a writer's turn. */
+void engine_write_here(struct engine *en, engine_body *body, engine_ready *ready, engine_done *done,
+                       void *arg)
 {
-    engine_write(en, body, done, arg);
+    static int turn;
+    struct arena *mem = arena_new(64 << 20, 256 << 20);
+    struct err e = { 0 };
+    bool ok = run_body(en, body, mem, arg, &e);
+    if (ok && ready && turn++ % 2)
+        ready(arg);
+    done(arg, ok ? NULL : &e);
+    arena_free(mem);
 }
 
 void engine_write_soon(struct engine *en, engine_body *body, engine_done *done, void *arg)

@@ -134,10 +134,10 @@ static void a_visitor_runs_at_once_while_the_writer_rests(void **state)
     struct both *b = *state;
     struct work *w = begin(b);
     struct one good_one = { .id = 1 }, bad_one = { .id = 2, .kind = WRITES_AND_FAILS };
-    work_submit_here(w, body, done, &good_one);
+    work_submit_here(w, body, NULL, done, &good_one);
     assert_int_equal(good_one.over, 1);
     assert_true(pthread_equal(good_one.ran_on, pthread_self()));
-    work_submit_here(w, body, done, &bad_one);      /* here or, after a slow disk, on the writer */
+    work_submit_here(w, body, NULL, done, &bad_one);      /* here or, after a slow disk, on the writer */
     finish(b, w);
     assert_int_equal(bad_one.over, 2);
     assert_int_equal(number(b, "select count(*) from t where id = 1", NO_ARGS), 1);
@@ -154,7 +154,7 @@ static void a_visitor_queues_while_the_writer_works(void **state)
     struct one first = { .id = 100, .tell = &begun, .wait_for = &go_on }, visitor = { .id = 1 };
     work_submit(w, body, done, &first);
     sem_wait(&begun);
-    work_submit_here(w, body, done, &visitor);
+    work_submit_here(w, body, NULL, done, &visitor);
     assert_int_equal(visitor.runs, 0);
     sem_post(&go_on);
     finish(b, w);
@@ -207,7 +207,7 @@ static void a_visitor_does_not_wait_for_another_program(void **state)
     assert_int_equal(sqlite3_open(arena_print(b->mem, "%s/test.db", b->dir).ptr, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "begin immediate", NULL, NULL, NULL), SQLITE_OK);
     struct one visitor = { .id = 1 };
-    work_submit_here(w, body, done, &visitor);
+    work_submit_here(w, body, NULL, done, &visitor);
     assert_int_equal(visitor.over, 0);
     assert_int_equal(sqlite3_exec(other, "rollback", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(other), SQLITE_OK);
@@ -378,6 +378,62 @@ static void after_a_flush_that_failed_the_log_is_copied_back_first(void **state)
     assert_int_equal(number(b, "select count(*) from t where id in (3, 4)", NO_ARGS), 2);
 }
 
+struct visit { struct apart job; int ready; bool too_late; };
+
+static bool visit_body(struct db *db, struct arena *mem, void *arg, struct err *e)
+{
+    struct visit *x = arg;
+    return apart_body(db, mem, &x->job, e);
+}
+
+static void visit_ready(void *arg)
+{
+    struct visit *x = arg;
+    x->ready++;
+    x->too_late = x->job.over || atomic_load(&flushes) > x->job.flushes_before;
+}
+
+static void visit_done(void *arg, const struct err *e)
+{
+    struct visit *x = arg;
+    apart_done(&x->job, e);
+}
+
+static void a_visitor_makes_his_answer_before_the_flush_and_gives_it_afterwards(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    struct visit first = { .job.id = 1 }, again = { .job.id = 1 };
+    work_submit_here(w, visit_body, visit_ready, visit_done, &first);
+    assert_int_equal(first.job.over, 1);
+    assert_int_equal(first.ready, 1);
+    assert_false(first.too_late);
+    work_submit_here(w, visit_body, visit_ready, visit_done, &again);      /* it is refused */
+    finish(b, w);
+    assert_int_equal(again.job.over, 2);
+    assert_int_equal(again.ready, 0);
+}
+
+static void a_visitor_whose_flush_fails_is_told_so_though_his_answer_was_made(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    struct visit visit = { .job.id = 1 };
+    struct one next = { .id = 2 };
+    char why[200];
+    db_fault_flush(true);
+    work_submit_here(w, visit_body, visit_ready, visit_done, &visit);
+    assert_int_equal(visit.ready, 1);
+    assert_int_equal(visit.job.over, 2);
+    assert_false(work_healthy(w, why));
+    db_fault_flush(false);
+    healthy_at_last(w);
+    work_submit_here(w, body, NULL, done, &next);
+    finish(b, w);
+    assert_int_equal(next.over, 1);
+    assert_int_equal(number(b, "select count(*) from t where id = 2", NO_ARGS), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +447,8 @@ int main(void)
         BOTH(of_every_group_the_news_are_told_before_anybody_hears_that_it_is_done),
         BOTH(after_a_flush_that_failed_the_log_is_copied_back_first),
         ON_SQLITE(a_visitor_runs_at_once_while_the_writer_rests),
+        ON_SQLITE(a_visitor_makes_his_answer_before_the_flush_and_gives_it_afterwards),
+        ON_SQLITE(a_visitor_whose_flush_fails_is_told_so_though_his_answer_was_made),
         ON_SQLITE(a_visitor_queues_while_the_writer_works),
         ON_SQLITE(a_visitor_does_not_wait_for_another_program),
     };
