@@ -272,12 +272,15 @@ void engine_submit_soon(struct engine *en, struct arena *mem, const struct fact_
     else
         en->kept = x;
     en->kept_last = x;
+    if (++en->kept_count == WORK_KEPT_MAX)
+        engine_submit_kept(en);
 }
 
 void engine_submit_kept(struct engine *en)
 {
     struct submission *first = en->kept;
     en->kept = NULL;
+    en->kept_count = 0;
     work_submit_kept(en->work);
     if (first && first->next)
         work_submit_apart(en->work, together_body, together_done, first);

@@ -155,6 +155,7 @@ struct engine {
     atomic_int_fast64_t find_settle_ms;
     atomic_uint_fast64_t facts, duplicates, effects_done, effects_failed;
     struct submission  *kept, *kept_last;           /* of the one thread that submits soon */
+    int                 kept_count;
     struct news_desk    news;
 };
 

@@ -41,6 +41,7 @@ struct work {
     pthread_cond_t  woken;
     struct job     *first, **last;      /* guarded by mutex */
     struct job     *kept, **kept_last;  /* of the one thread that calls work_submit_soon */
+    int             kept_count;
     bool            stopping;           /* guarded by mutex */
     bool            turning, guest;     /* guarded by mutex: who has the connection */
     bool            untidy;             /* guarded by mutex: a guest left something to tidy */
@@ -71,6 +72,7 @@ static void note_health(struct work *w, bool ok, const struct err *e)
         log_info("the database is back", LI("healthy", 1));
     else
         log_error("the database cannot be written", LZ("why", w->why));
+    pthread_cond_signal(&w->woken);     /* a writer that sleeps until somebody comes shall probe */
 }
 
 /* How a body that fails is kept from what others in its transaction did. */
@@ -533,6 +535,8 @@ void work_submit_soon(struct work *w, engine_body *body, engine_done *done, void
     j->apart = true;
     *w->kept_last = j;
     w->kept_last = &j->next;
+    if (++w->kept_count == WORK_KEPT_MAX)
+        work_submit_kept(w);
 }
 
 void work_submit_kept(struct work *w)
@@ -540,6 +544,7 @@ void work_submit_kept(struct work *w)
     struct job *first = w->kept, **last = w->kept_last;
     w->kept = NULL;
     w->kept_last = &w->kept;
+    w->kept_count = 0;
     if (first)
         enqueue(w, first, last);
 }

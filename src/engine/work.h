@@ -11,6 +11,7 @@
 
 /* bodies in one commit: bounds what one failing commit takes with it */
 enum { WORK_GROUP_MAX = 512,
+       WORK_KEPT_MAX = 16,          /* the writer begins with these while more of them are read */
        WORK_TRIES_MAX = 5 };        /* of a body whose transaction met a deadlock or a busy lock */
 
 struct work;
@@ -33,7 +34,7 @@ void work_submit(struct work *w, engine_body *body, engine_done *done, void *arg
 void work_submit_apart(struct work *w, engine_body *body, engine_done *done, void *arg);
 /*
  * The same for the one thread that has many at once (the HTTP loop): they go together, and the
- * writer is woken once, when it calls work_submit_kept.
+ * writer is woken once for up to WORK_KEPT_MAX, at the latest when it calls work_submit_kept.
  */
 void work_submit_soon(struct work *w, engine_body *body, engine_done *done, void *arg);
 void work_submit_kept(struct work *w);

@@ -378,6 +378,21 @@ static void after_a_flush_that_failed_the_log_is_copied_back_first(void **state)
     assert_int_equal(number(b, "select count(*) from t where id in (3, 4)", NO_ARGS), 2);
 }
 
+static void it_is_found_out_that_the_disk_is_back_though_nobody_asks(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    struct apart job = { .id = 1 };
+    char why[200];
+    db_fault_flush(true);
+    work_submit_apart(w, apart_body, apart_done, &job);
+    assert_int_equal(over_at_last(&job), 2);
+    assert_false(work_healthy(w, why));
+    db_fault_flush(false);
+    healthy_at_last(w);
+    finish(b, w);
+}
+
 struct visit { struct apart job; int ready; bool too_late; };
 
 static bool visit_body(struct db *db, struct arena *mem, void *arg, struct err *e)
@@ -446,6 +461,7 @@ int main(void)
         BOTH(who_came_before_is_told_before),
         BOTH(of_every_group_the_news_are_told_before_anybody_hears_that_it_is_done),
         BOTH(after_a_flush_that_failed_the_log_is_copied_back_first),
+        BOTH(it_is_found_out_that_the_disk_is_back_though_nobody_asks),
         ON_SQLITE(a_visitor_runs_at_once_while_the_writer_rests),
         ON_SQLITE(a_visitor_makes_his_answer_before_the_flush_and_gives_it_afterwards),
         ON_SQLITE(a_visitor_whose_flush_fails_is_told_so_though_his_answer_was_made),
