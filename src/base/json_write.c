@@ -65,8 +65,24 @@ static void put_escape(struct buf *to, unsigned char c)
     }
 }
 
+/* Nearly every text: nothing in it has to be escaped. */
+static bool put_plain(struct buf *to, str s)
+{
+    const unsigned char *text = (const unsigned char *)s.ptr;
+    if (!s.len || json_plain(text, text + s.len) != text + s.len || !buf_room(to, s.len + 2))
+        return false;
+    char *p = to->ptr + to->len;
+    *p = '"';
+    memcpy(p + 1, s.ptr, s.len);
+    p[s.len + 1] = '"';
+    to->len += s.len + 2;
+    return true;
+}
+
 static void put_text(struct buf *to, str s)
 {
+    if (put_plain(to, s))
+        return;
     const unsigned char *text = (const unsigned char *)s.ptr;
     buf_char(to, '"');
     for (size_t i = 0; i < s.len;) {
