@@ -123,7 +123,7 @@ const struct verb verbs[] = {
     {"secrets rm", "<name>", 1, 1, verb_secrets_rm, of_repo_options, "Remove a secret (admins).",
      "secrets rm atmos-runner-token", "An action that needs it fails from then on."},
     {"runners set", "<name>", 1, 1, verb_runners_set, runners_set_options,
-     "Register a runner, for actions to name (admins).",
+     "Register a runner, for actions and settings to name (admins).",
      "runners set eu-1 --endpoint https://runner.example.com/dispatch --token-secret "
      "atmos-runner-token",
      NULL},

@@ -20,8 +20,9 @@ static void a_workflow_file_names_a_workflow(void **state)
     }
     static const char *const wrong_ones[] = {
         "", ".yaml", "help", "help.yaml", "-x.yaml", "../x.yaml", "a/../b", "a;b", "a\nb", "$(x)",
-        "caf\xc3\xa9", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.yaml",
+        "caf\xc3\xa9",
+        ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.yaml"),
     };
     for (size_t i = 0; i < sizeof wrong_ones / sizeof wrong_ones[0]; i++) {
         str name;
