@@ -163,7 +163,7 @@ static const struct column lock_record[] = {
 int verb_lock(struct cli *c)
 {
     str key;
-    int64_t ttl_s;
+    int64_t ttl_s = 0;
     struct reply r;
     if (!read_ttl(c, &ttl_s) || !read_key(c, &key))
         return failed(c);
