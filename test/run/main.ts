@@ -2,7 +2,7 @@
  * Runs every suite there is and counts test cases over all of them. Called by `./dev test [suite…]`.
  * The last line is "N passed, N failed", with ", N skipped" only when something was; exit code 1 when anything failed or nothing ran.
  */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { cpus } from 'node:os';
 import { run, type Ended } from './child.ts';
@@ -47,8 +47,10 @@ async function meson(select: string[]): Promise<Count> {
     const folder = join(root, 'build-test');
     // Limits of time are for programs that hang, and a machine may have other things to do: several times what it takes.
     const args = ['test', '-C', folder, '--no-rebuild', '--num-processes', String(jobs), '--timeout-multiplier', '5', ...select];
+    const log = join(folder, 'meson-logs', 'testlog.json');
+    rmSync(log, { force: true }); // of an earlier run, which this one must not be taken for
     const ended = await call('meson', args, 30, { CMOCKA_MESSAGE_OUTPUT: 'TAP' });
-    return mesonTests(join(folder, 'meson-logs', 'testlog.json'), ended, inHardenedBuild);
+    return mesonTests(log, ended, inHardenedBuild);
 }
 
 /** Some cases measure memory or speed and make no sense under sanitizers: their program runs in the hardened build, too. */
@@ -142,6 +144,9 @@ const suites: Suite[] = [
     nodeSuite('bench', 'the short form of the measurements: that each runs to its end', 20, 1),
 ];
 
+/** These run the programs of both builds. Named alone, they have them built first: nobody wants to test what stood there yesterday. */
+const ofPrograms = new Set(['unit', 'sim', 'run', 'api', 'e2e', 'web', 'demo', 'image']);
+
 function chosen(names: string[]): Suite[] {
     const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
     if (unknown.length > 0) {
@@ -149,7 +154,9 @@ function chosen(names: string[]): Suite[] {
         for (const suite of suites) console.error(`  ${suite.name.padEnd(12)}${suite.doc}`);
         process.exit(2);
     }
-    return names.length === 0 ? suites : suites.filter((suite) => names.includes(suite.name));
+    const wanted = new Set(names);
+    if (names.some((name) => ofPrograms.has(name))) wanted.add('release').add('sanitized');
+    return names.length === 0 ? suites : suites.filter((suite) => wanted.has(suite.name));
 }
 
 /** What failed stands at the beginning or at the end, seldom between. */
