@@ -137,7 +137,6 @@ static int log_truncate(sqlite3_file *f, sqlite3_int64 size)
 static void start_writing(struct log_file *l)
 {
     (void)sync_file_range(l->fd, l->new_from, l->new_to - l->new_from, SYNC_FILE_RANGE_WRITE);
-    l->new_from = l->new_to = 0;
 }
 
 /*
@@ -151,11 +150,11 @@ static int log_sync(sqlite3_file *f, int flags)
     if (rc)
         return rc;
     fill_ahead(f);
-    if (l->put_off && !l->new_head && l->fd >= 0) {
+    if (l->put_off && !l->new_head && l->fd >= 0)
         start_writing(l);
-        return SQLITE_OK;
-    }
-    rc = real_of(f)->pMethods->xSync(real_of(f), flags);
+    else
+        rc = real_of(f)->pMethods->xSync(real_of(f), flags);
+    l->new_from = l->new_to = 0;
     l->new_head = l->new_head && rc;
     return rc;
 }

@@ -112,16 +112,23 @@ static bool deep_files(const struct view *v, const struct batch_whole *w, struct
 
 /* ---- who stopped it -------------------------------------------------------------------------- */
 
+/* What was done last to a batch or a node, by whom; in the words of the index audit_about. */
+static bool last_act(const struct view *v, str target, const char *action, struct db_rows *out,
+                     struct err *e)
+{
+    return db_query(v->db, v->mem, e, out,
+                    "select actor, at_ms, description from audit where target_type in ('batch', "
+                    "'node') and target = $1 and action = $2 order by seq desc limit 1",
+                    ARGS(A(target), A(str_of(action))));
+}
+
 static bool deep_stopped(const struct view *v, const struct batch_whole *w, struct batch_view *out,
                          struct err *e)
 {
     struct db_rows r;
     if (!w->b->cancelled)
         return true;
-    if (!db_query(v->db, v->mem, e, &r,
-                  "select actor, at_ms from audit where target_type in ('batch', 'node') and target = "
-                  "$1 and action = 'cancelled' order by seq desc limit 1",
-                  ARGS(A(w->row.id))))
+    if (!last_act(v, w->row.id, "cancelled", &r, e))
         return false;
     if (r.count) {
         out->stopped_by = row_str(&r, 0, 0);
@@ -142,10 +149,8 @@ static str without_name(const struct view *v, const struct node_view *n, str des
 bool view_skip(const struct view *v, int64_t node, struct batch_view *b, struct err *e)
 {
     struct db_rows r;
-    if (!db_query(v->db, v->mem, e, &r,
-                  "select actor, at_ms, description from audit where target_type in ('batch', 'node') "
-                  "and target = $1 and action = 'node.wait_skipped' order by seq desc limit 1",
-                  ARGS(A(arena_print(v->mem, PRI_STR "/%lld", FMT_STR(b->id), (long long)node)))))
+    str target = arena_print(v->mem, PRI_STR "/%lld", FMT_STR(b->id), (long long)node);
+    if (!last_act(v, target, "node.wait_skipped", &r, e))
         return false;
     if (r.count) {
         b->skipped_by = row_str(&r, 0, 0);
