@@ -187,6 +187,26 @@ static void what_is_kept_goes_together(void **state)
         assert_int_equal(three[i].over, 1);
 }
 
+/* The writer has work while the loop still reads. */
+static void so_many_that_are_kept_go_unasked(void **state)
+{
+    struct both *b = *state;
+    struct work *w = begin(b);
+    struct one all[WORK_KEPT_MAX + 1] = { 0 };
+    for (int i = 0; i <= WORK_KEPT_MAX; i++) {
+        all[i].id = i + 1;
+        work_submit_soon(w, body, done, &all[i]);
+    }
+    for (int i = 0; i < WORK_KEPT_MAX; i++)
+        while (!atomic_load(&all[i].over))
+            sched_yield();
+    assert_int_equal(all[WORK_KEPT_MAX].runs, 0);
+    work_submit_kept(w);
+    finish(b, w);
+    assert_int_equal(all[WORK_KEPT_MAX].over, 1);
+    assert_int_equal(number(b, "select count(*) from t", NO_ARGS), WORK_KEPT_MAX + 1);
+}
+
 static void what_is_kept_when_the_writer_stops_is_told(void **state)
 {
     struct both *b = *state;
@@ -456,6 +476,7 @@ int main(void)
         BOTH(what_failed_without_writing_makes_nobody_run_again),
         BOTH(a_refused_statement_harms_nobody),
         BOTH(what_is_kept_goes_together),
+        BOTH(so_many_that_are_kept_go_unasked),
         BOTH(what_is_kept_when_the_writer_stops_is_told),
         BOTH(nobody_is_told_before_it_is_flushed),
         BOTH(who_came_before_is_told_before),
