@@ -106,6 +106,10 @@ static void handle(void *app, struct http_request *r)
     atomic_fetch_add(&rig->handled, 1);
     if (str_eq(r->path, STR("/hello")))
         http_reply(r, &(struct http_response){ .status = 200, .body = STR("{\"ok\":true}") });
+    else if (str_eq(r->path, STR("/company")) || str_eq(r->path, STR("/work/company")))
+        reply_text(r, http_round_events(r) == 0   ? STR("not on the loop")
+                      : http_round_events(r) == 1 ? STR("alone")
+                                                  : STR("with others"));
     else if (str_eq(r->path, STR("/later")))
         later(r);
     else if (str_eq(r->path, STR("/large")))

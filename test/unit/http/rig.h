@@ -27,6 +27,7 @@ enum { PATIENCE_MS = 30000 };
  *   /hello        {"ok":true}, on the loop
  *   /echo         method, path, query, body of what came, on the loop, bodies up to 1 MiB
  *   /work…        the same on a worker thread
+ *   /company      whether others may be waiting, as http_round_events has it
  *   /later        the same, answered by a thread of its own
  *   /large        bodies up to 26,214,400 bytes; answers with length and sum
  *   /download     8 MiB of text

@@ -623,6 +623,37 @@ static void a_unix_socket_works_and_a_dead_one_is_replaced(void **state)
     assert_true(stat(path, &st) != 0 && errno == ENOENT);
 }
 
+static str company(int fd, const char *path)
+{
+    char request[100];
+    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
+    raw_send(fd, (str){ request, (size_t)n });
+    answer.len = 0;
+    raw_read_answers(fd, 1, &answer);
+    return raw_body(&answer);
+}
+
+/* The loop's thread may take its time for somebody only while it has nobody else. */
+static void only_who_asks_and_asks_again_is_alone(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, &(struct http_server_config){ 0 });
+    int one = raw_connect(rig.port), other = raw_connect(rig.port);
+    bool alone = false;
+    assert_true(str_eq(company(one, "/company"), STR("with others")));
+    for (int i = 0; i < 100 && !alone; i++)
+        alone = str_eq(company(one, "/company"), STR("alone"));
+    assert_true(alone);
+    for (int i = 0; i < 10; i++) {
+        assert_true(str_eq(company(other, "/company"), STR("with others")));
+        assert_true(str_eq(company(one, "/company"), STR("with others")));
+    }
+    assert_true(str_eq(company(one, "/work/company"), STR("not on the loop")));
+    close(one);
+    close(other);
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -642,6 +673,7 @@ int main(void)
         cmocka_unit_test(past_the_most_connections_new_ones_wait),
         cmocka_unit_test(without_descriptors_the_server_sheds_and_recovers),
         cmocka_unit_test(idle_connections_cost_less_than_2_KB_each),
+        cmocka_unit_test(only_who_asks_and_asks_again_is_alone),
         cmocka_unit_test(stopping_lets_handled_requests_finish),
         cmocka_unit_test(an_answer_after_the_end_goes_nowhere),
         cmocka_unit_test(a_port_in_use_is_said_so),
