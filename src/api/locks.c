@@ -5,7 +5,6 @@
  */
 #include "api/call.h"
 
-#include "base/rfc3339.h"
 #include "domain/lock.h"
 #include "store/audit.h"
 #include "store/locks.h"
@@ -80,10 +79,8 @@ static bool take_body(struct db *db, struct arena *mem, void *arg, struct err *e
         return false;
     if (!taken) {
         holder_context(c, &l);
-        return fail(e, ERR_LOCKED, PRI_STR " is locked%s" PRI_STR " until " PRI_STR "%s" PRI_STR,
-                    FMT_STR(str_sub(l.key, 0, 120)), l.actor.len ? " by " : "",
-                    FMT_STR(str_sub(l.actor, 0, 60)), FMT_STR(rfc3339_write(mem, l.expires_ms)),
-                    l.message.len ? ": " : "", FMT_STR(str_sub(l.message, 0, 200)));
+        return fail(e, ERR_LOCKED, PRI_STR " is locked" PRI_STR, FMT_STR(str_clip(l.key, 120)),
+                    FMT_STR(lock_words(mem, l.actor, l.expires_ms, l.message, 200)));
     }
     x->lock = kept(c->mem, &l);
     return lock_audit(x, db, mem, e);
@@ -101,12 +98,12 @@ static bool release_body(struct db *db, struct arena *mem, void *arg, struct err
     if (!found)
         return fail(e, ERR_LOCK_UNKNOWN,
                     "there is no lock on " PRI_STR ": it was not found or has expired already",
-                    FMT_STR(str_sub(x->lock.key, 0, 200)));
+                    FMT_STR(str_clip(x->lock.key, 200)));
     if (x->token && x->token != l.token)
         return fail(e, ERR_CONFLICT,
                     PRI_STR " is held under token %lld now, not under %lld: this lock was lost, "
                             "and somebody else has it",
-                    FMT_STR(str_sub(l.key, 0, 200)), (long long)l.token, (long long)x->token);
+                    FMT_STR(str_clip(l.key, 200)), (long long)l.token, (long long)x->token);
     x->lock = kept(c->mem, &l);
     return lock_audit(x, db, mem, e);
 }

@@ -1,5 +1,9 @@
 #include "domain/lock.h"
 
+#include "base/rfc3339.h"
+
+enum { ACTOR_BYTES_MAX = 60 };
+
 static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7f; }
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
@@ -54,4 +58,13 @@ bool lock_ttl_check(int64_t ttl_s, struct err *e)
                     "a lock's time to live must be between %d and %d seconds (30 days), got %lld",
                     LOCK_TTL_MIN_S, LOCK_TTL_MAX_S, (long long)ttl_s);
     return true;
+}
+
+str lock_words(struct arena *mem, str actor, int64_t expires_ms, str message,
+               size_t message_bytes_max)
+{
+    return arena_print(mem, "%s" PRI_STR " until " PRI_STR "%s" PRI_STR, actor.len ? " by " : "",
+                       FMT_STR(str_clip(actor, ACTOR_BYTES_MAX)),
+                       FMT_STR(rfc3339_write(mem, expires_ms)), message.len ? ": " : "",
+                       FMT_STR(str_clip(message, message_bytes_max)));
 }

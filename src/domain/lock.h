@@ -18,5 +18,11 @@ bool lock_key_fold(struct arena *mem, str key, str *folded, struct err *e) MUST_
 /* owner/repo/stack/component as the CLI builds it, folded. */
 str  lock_key_of(struct arena *mem, str owner, str repo, str stack, str component);
 bool lock_ttl_check(int64_t ttl_s, struct err *e) MUST_CHECK;
+/*
+ * What follows "… is locked": " by ana until 2026-09-21T15:13:20Z: db migration". A long name and
+ * what is over the bytes of the message are cut, between characters.
+ */
+str  lock_words(struct arena *mem, str actor, int64_t expires_ms, str message,
+                size_t message_bytes_max);
 
 #endif

@@ -4,7 +4,6 @@
  * the data of the API's answer.
  */
 #include "base/id.h"
-#include "base/rfc3339.h"
 #include "domain/lock.h"
 #include "engine/inside.h"
 #include "store/audit.h"
@@ -186,7 +185,7 @@ static bool unlock(struct step *s, struct json order, const struct orderer *by, 
     if (!found)
         return fail(e, ERR_NOT_FOUND,
                     "there is no lock on " PRI_STR ": it was not found or has expired already",
-                    FMT_STR(str_sub(key, 0, 200)));
+                    FMT_STR(str_clip(key, 200)));
     s->step_recheck = true;
     *note = arena_print(s->mem, "{\"token\":%lld}", (long long)l.token);
     return audit_order(s, by, "lock", "deleted", STR("lock"), l.key, l.message, e);
@@ -194,22 +193,14 @@ static bool unlock(struct step *s, struct json order, const struct orderer *by, 
 
 /* ---- the wait for a lock --------------------------------------------------------------------- */
 
-/* " by ana until 2026-09-21T15:13:20Z: db migration" */
-static str lock_words(struct step *s, const struct lock *l, size_t chars_max)
-{
-    return arena_print(s->mem, "%s" PRI_STR " until " PRI_STR "%s" PRI_STR,
-                       l->actor.len ? " by " : "", FMT_STR(str_clip(l->actor, 60)),
-                       FMT_STR(rfc3339_write(s->mem, l->expires_ms)), l->message.len ? ": " : "",
-                       FMT_STR(str_clip(l->message, chars_max)));
-}
-
 /* It is on record about the node, with what was ended, and about the lock as of every unlock. */
 static bool audit_skip(struct step *s, const struct hot *h, int64_t position, const struct lock *l,
                        bool ended, const struct orderer *by, struct err *e)
 {
     const struct node_row *n = &h->node[position];
     str what = ended ? arena_print(s->mem, "ended the lock" PRI_STR,
-                                   FMT_STR(lock_words(s, l, LOCK_MESSAGE_BYTES_MAX)))
+                                   FMT_STR(lock_words(s->mem, l->actor, l->expires_ms, l->message,
+                                                        LOCK_MESSAGE_BYTES_MAX)))
                      : STR("the lock had ended already");
     return audit_order(s, by, "node", "node.wait_skipped", STR("node"),
                        arena_print(s->mem, PRI_STR "/%lld", FMT_STR(h->row.id),
@@ -231,7 +222,7 @@ static bool end_lock_seen(struct step *s, const struct node_row *n, int64_t toke
         return fail(e, ERR_CONFLICT,
                     PRI_STR " in " PRI_STR " is locked" PRI_STR ": this is another lock (token "
                             "%lld) than the one you saw; nothing was changed",
-                    FMT_STR(n->component), FMT_STR(n->stack), FMT_STR(lock_words(s, l, 200)),
+                    FMT_STR(n->component), FMT_STR(n->stack), FMT_STR(lock_words(s->mem, l->actor, l->expires_ms, l->message, 200)),
                     (long long)l->token);
     return *ended || lock_is_gate(n->gate) ||
            fail(e, ERR_CONFLICT,

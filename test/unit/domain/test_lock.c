@@ -78,10 +78,45 @@ static void times_to_live_are_bounded(void **state)
     }
 }
 
+static str given_repeated(const char *text, int times)
+{
+    struct buf b;
+    buf_init(&b, mem, SIZE_MAX);
+    for (int i = 0; i < times; i++)
+        buf_add(&b, str_of(text));
+    return buf_str(&b);
+}
+
+/* What names people give: one letter of two bytes, or of four, across the limit goes as a whole. */
+static void its_words_are_cut_between_characters(void **state)
+{
+    const int64_t until_ms = 1790003600000;
+    const struct { str actor, message; size_t max; str want; } row[] = {
+        { STR_INIT("ana"), STR_INIT("db migration"), 200, STR_INIT(" by ana until 2026-09-21T15:13:20Z: db migration") },
+        { STR_INIT(""), STR_INIT(""), 200, STR_INIT(" until 2026-09-21T15:13:20Z") },
+        { STR_INIT("ana"), STR_INIT("größer"), 4, STR_INIT(" by ana until 2026-09-21T15:13:20Z: grö") },
+        { STR_INIT("ana"), STR_INIT("größer"), 3, STR_INIT(" by ana until 2026-09-21T15:13:20Z: gr") },
+        { STR_INIT("ana"), STR_INIT("🔒🔒"), 7, STR_INIT(" by ana until 2026-09-21T15:13:20Z: 🔒") },
+        { given_repeated("ü", 30), STR_INIT(""), 200,
+          arena_print(mem, " by " PRI_STR " until 2026-09-21T15:13:20Z", FMT_STR(given_repeated("ü", 30))) },
+        { arena_print(mem, "a" PRI_STR, FMT_STR(given_repeated("ü", 30))), STR_INIT(""), 200,
+          arena_print(mem, " by a" PRI_STR " until 2026-09-21T15:13:20Z", FMT_STR(given_repeated("ü", 29))) },
+        { given_repeated("x", 61), given_repeated("y", 201), 200,
+          arena_print(mem, " by " PRI_STR " until 2026-09-21T15:13:20Z: " PRI_STR,
+                      FMT_STR(given_repeated("x", 60)), FMT_STR(given_repeated("y", 200))) },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        str got = lock_words(mem, row[i].actor, until_ms, row[i].message, row[i].max);
+        then_text(got, row[i].want.ptr);
+        assert_true(str_is_utf8(got));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(keys_are_folded), TEST(bad_keys_are_refused), TEST(built_keys_equal_sent_ones), TEST(times_to_live_are_bounded),
+        TEST(its_words_are_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
