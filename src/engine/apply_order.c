@@ -224,7 +224,7 @@ static bool end_lock_seen(struct step *s, const struct node_row *n, int64_t toke
                             "%lld) than the one you saw; nothing was changed",
                     FMT_STR(n->component), FMT_STR(n->stack), FMT_STR(lock_words(s->mem, l->actor, l->expires_ms, l->message, 200)),
                     (long long)l->token);
-    return *ended || lock_is_gate(n->gate) ||
+    return *ended || gate_kind(n->gate) == GATE_LOCK ||
            fail(e, ERR_CONFLICT,
                 PRI_STR " in " PRI_STR " does not wait for a lock, but for something else: "
                         "signalbox explain says what",

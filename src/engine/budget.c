@@ -341,19 +341,13 @@ bool budget_limited(struct step *s, struct hot *h, struct err *e)
 static str gate_text(struct step *s, const struct hot *h, const struct budget *b)
 {
     struct buf buf;
-    struct json_out w;
-    buf_init(&buf, s->mem, 1 << 16);
-    json_out_init(&w, &buf);
-    json_begin_object(&w);
-    json_field_str(&w, STR("kind"), STR("budget"));
+    struct json_out w = gate_begin(s->mem, &buf, GATE_BUDGET);
     json_field_i64(&w, STR("waiting"), h->claim.wanted);
     json_field_i64(&w, STR("safe"), budget_safe(b, s->now_ms));
     json_field_i64(&w, STR("untilMs"), budget_wake_ms(b, s->now_ms));
     json_end_object(&w);
     return buf_str(&buf);
 }
-
-bool budget_is_gate(str gate) { return str_starts(gate, STR("{\"kind\":\"budget\"")); }
 
 /*
  * Whoever stands in line waits for the scheduler. One that goes by parts gets in line where anybody
@@ -436,7 +430,7 @@ static bool forgotten(const struct hot *h)
         room(h) > 0)
         return false;
     for (uint32_t i = 0; i < h->count; i++)
-        if (h->b->node[i].state == NODE_BLOCKED && budget_is_gate(h->node[i].gate))
+        if (h->b->node[i].state == NODE_BLOCKED && gate_kind(h->node[i].gate) == GATE_BUDGET)
             return true;
     return false;
 }

@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "domain/batch.h"
+#include "domain/gate.h"
 #include "domain/hold.h"
 #include "domain/settings.h"
 #include "domain/workflow.h"
@@ -248,7 +249,6 @@ bool batch_reopen(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 bool lane_let_go(struct step *s, struct err *e) MUST_CHECK;
 /* Blocked nodes are looked at again then: a lock runs out, or another server may have released one. */
 void lane_look_at(struct step *s, int64_t at_ms);
-bool lock_is_gate(str gate);
 
 /* Whoever orders something, and from where: "api", "checkbox", "comment"; "signalbox": by itself. */
 struct orderer { str actor, type /* "token", "user", "system" … */, from; };
@@ -315,7 +315,6 @@ void budget_spent(struct hot *h);
 bool budget_limited(struct step *s, struct hot *h, struct err *e) MUST_CHECK;
 /* Why a node may not be sent for want of budget; empty when it may. Asks once a step. */
 bool budget_gate(struct step *s, struct hot *h, str *gate, struct err *e) MUST_CHECK;
-bool budget_is_gate(str gate);
 /* Nodes that its claim lets go now. */
 bool budget_room(struct step *s, struct hot *h, int64_t *room, struct err *e) MUST_CHECK;
 /* False: the installation was told to wait. */

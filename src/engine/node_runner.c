@@ -149,7 +149,11 @@ void node_runner_gate(struct step *s, const struct hot *h, uint32_t node, str *g
     if (s->now_ms < l->full.until_ms)
         lane_look_at(s, l->full.until_ms);
     /* without a time: the text of a gate is shown, and a runner is tried often */
-    *gate = arena_print(s->mem, "{\"kind\":\"runner\",\"runner\":\"%s\"}", l->full.name);
+    struct buf b;
+    struct json_out w = gate_begin(s->mem, &b, GATE_RUNNER);
+    json_field_str(&w, STR("runner"), str_of(l->full.name));
+    json_end_object(&w);
+    *gate = buf_str(&b);
 }
 
 static void note_full(struct step *s, str runner, int64_t wait_ms)

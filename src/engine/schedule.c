@@ -335,11 +335,7 @@ bool batch_reopen(struct step *s, struct hot *h, struct err *e)
 static str gate_lock(struct step *s, str message, str actor, int64_t expires_ms)
 {
     struct buf b;
-    struct json_out w;
-    buf_init(&b, s->mem, 1 << 16);
-    json_out_init(&w, &b);
-    json_begin_object(&w);
-    json_field_str(&w, STR("kind"), STR("lock"));
+    struct json_out w = gate_begin(s->mem, &b, GATE_LOCK);
     json_field_str(&w, STR("message"), message);
     json_field_str(&w, STR("actor"), actor);
     json_field_i64(&w, STR("expiresMs"), expires_ms);
@@ -347,16 +343,10 @@ static str gate_lock(struct step *s, str message, str actor, int64_t expires_ms)
     return buf_str(&b);
 }
 
-bool lock_is_gate(str gate) { return str_starts(gate, STR("{\"kind\":\"lock\"")); }
-
 static str gate_run(struct step *s, const struct run_row *r)
 {
     struct buf b;
-    struct json_out w;
-    buf_init(&b, s->mem, 1 << 16);
-    json_out_init(&w, &b);
-    json_begin_object(&w);
-    json_field_str(&w, STR("kind"), STR("run"));
+    struct json_out w = gate_begin(s->mem, &b, GATE_RUN);
     json_field_str(&w, STR("run"), r->id);
     json_field_str(&w, STR("workflow"), r->workflow);
     json_field_str(&w, STR("url"), r->url);
@@ -412,7 +402,7 @@ static bool recheck_blocked(struct step *s, struct hot *h, struct err *e)
         enum node_verdict verdict;
         if (h->b->node[i].state != NODE_BLOCKED)
             continue;
-        if (budget_is_gate(h->node[i].gate) && room-- <= 0)
+        if (gate_kind(h->node[i].gate) == GATE_BUDGET && room-- <= 0)
             continue;
         if (!lock_gate(s, h, i, &gate, e))
             return false;

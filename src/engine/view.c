@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/pack.h"
+#include "domain/gate.h"
 #include "store/budget.h"
 #include "store/holds.h"
 
@@ -102,24 +103,26 @@ bool view_open(struct view *v, struct db *db, struct arena *mem, str public_url,
 static void view_gate(struct arena *mem, const struct node_row *n, struct node_view *v)
 {
     struct json gate;
-    struct err ignored = { 0 };
-    if (!n->gate.len || !json_parse(mem, n->gate, 0, &gate, &ignored))
-        return;
-    str kind = json_str(json_get(gate, STR("kind")), mem);
-    if (str_eq(kind, STR("lock"))) {
+    switch (gate_read(mem, n->gate, &gate)) {
+    case GATE_NONE: break;
+    case GATE_LOCK:
         v->lock_message = json_str(json_get(gate, STR("message")), mem);
         v->lock_actor = json_str(json_get(gate, STR("actor")), mem);
         v->lock_expires_ms = json_i64_or(json_get(gate, STR("expiresMs")), 0);
         if (!v->lock_message.ptr)
             v->lock_message = STR("");
-    } else if (str_eq(kind, STR("budget"))) {
+        break;
+    case GATE_BUDGET:
         v->waits_for_budget = true;
         v->budget_until_ms = json_i64_or(json_get(gate, STR("untilMs")), 0);
-    } else if (str_eq(kind, STR("runner"))) {
+        break;
+    case GATE_RUNNER:
         v->waits_for_runner = json_str(json_get(gate, STR("runner")), mem);
-    } else {
+        break;
+    case GATE_RUN:
         v->blocked_by = json_str(json_get(gate, STR("workflow")), mem);
         v->blocked_url = json_str(json_get(gate, STR("url")), mem);
+        break;
     }
 }
 
