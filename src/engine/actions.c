@@ -318,7 +318,7 @@ static bool passing(enum runner_outcome o)
 static bool came_too_late(struct step *s, const struct effect *f, const struct runner_news *n,
                           struct err *e)
 {
-    return runner_effect_end(s, f, false, STR("the run had ended"), e) &&
+    return effect_end(s, f, false, STR("the run had ended"), e) &&
            ((n->outcome != RUNNER_OK && n->outcome != RUNNER_LOST) || want_stop(s, f->key, e));
 }
 
@@ -334,13 +334,13 @@ static bool dispatch_answered(struct step *s, const struct effect *f, struct act
     if (n->outcome == RUNNER_OK && !r->taken_ms)
         r->deadline_ms = s->now_ms + a.timeout_ms;          /* §8.4: measured from the dispatch */
     if (n->outcome == RUNNER_OK)
-        return runner_effect_end(s, f, false, STR("taken"), e) &&
+        return effect_end(s, f, false, STR("taken"), e) &&
                move(s, r, a.wait ? ACTION_ACCEPTED : ACTION_DONE, STR(""), &moved, e);
     if (passing(n->outcome) && f->attempts + 1 < a.retry.attempts)
         return again(s, f, &a.retry, n, e);
     str error = delivery(s->mem, passing(n->outcome) ? "no runner took it" : "the runner refused it",
                          n->message);
-    if (!runner_effect_end(s, f, true, n->message, e) ||
+    if (!effect_end(s, f, true, n->message, e) ||
         !move(s, r, ACTION_UNDELIVERED, error, &moved, e))
         return false;
     /* It may have arrived all the same. */
@@ -356,7 +356,7 @@ static bool stop_answered(struct step *s, const struct effect *f, struct action_
         return again(s, f, &patient, n, e);
     bool fine = n->outcome == RUNNER_OK || n->outcome == RUNNER_CONFLICT ||
                 n->outcome == RUNNER_NOT_FOUND;
-    if (!runner_effect_end(s, f, !fine, n->message, e))
+    if (!effect_end(s, f, !fine, n->message, e))
         return false;
     /* It knows of no such run: nobody else will say how it ended. */
     return n->outcome != RUNNER_NOT_FOUND || !r->stop_ms ||
@@ -371,7 +371,7 @@ bool action_answered(struct step *s, const struct effect *f, const struct runner
     if (!run_of(s, f->key, &r, &found, e))
         return false;
     if (!found)
-        return runner_effect_end(s, f, false, STR("the run is gone"), e);
+        return effect_end(s, f, false, STR("the run is gone"), e);
     return str_eq(f->kind, STR("action_dispatch")) ? dispatch_answered(s, f, &r, n, e)
                                                    : stop_answered(s, f, &r, n, e);
 }

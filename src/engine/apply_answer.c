@@ -14,21 +14,12 @@ struct answer {
     enum forge_outcome outcome;
     struct json        result;
     str                call, message, memo;
-    int64_t            status, not_before_ms;
+    int64_t            not_before_ms;
 };
 
 static bool passing(enum forge_outcome o)
 {
     return o == FORGE_NOT_SENT || o == FORGE_LOST || o == FORGE_LIMITED;
-}
-
-static bool end(struct step *s, const struct answer *a, bool given_up, str note, struct err *e)
-{
-    if (given_up)
-        log_warn("an effect was refused", LS("kind", a->effect.kind), LS("key", a->effect.key),
-                 LI("status", a->status), LS("why", note));
-    atomic_fetch_add(given_up ? &s->en->effects_failed : &s->en->effects_done, 1);
-    return effects_done(s->db, a->effect.id, given_up, note, s->now_ms, e);
 }
 
 static struct run_news news_of(struct step *s, struct json run)
@@ -68,8 +59,8 @@ static bool put_back(struct step *s, const struct answer *a, struct err *e)
     if (!runs_get(s->db, s->mem, a->effect.key, &r, &found, e))
         return false;
     if (!found)
-        return end(s, a, false, STR("the run is gone"), e);
-    return end(s, a, false, a->message, e) &&
+        return effect_end(s, &a->effect, false, STR("the run is gone"), e);
+    return effect_end(s, &a->effect, false, a->message, e) &&
            run_put_back(s, &r, a->not_before_ms,
                         searched ? STR("") : limited ? STR("rate_limited") : STR("forge_unreachable"),
                         searched ? STR("") : a->message, &h, e) &&
@@ -85,8 +76,8 @@ static bool refuse(struct step *s, const struct answer *a, enum dispatch_error c
     if (!node_of_run(s, a->effect.key, &r, &h, &found, e))
         return false;
     if (found && (r.forge_run_id || r.ended_ms))
-        return end(s, a, false, STR("the run is known by now"), e);
-    if (!end(s, a, true, why, e))
+        return effect_end(s, &a->effect, false, STR("the run is known by now"), e);
+    if (!effect_end(s, &a->effect, true, why, e))
         return false;
     return !found || node_refuse(s, h, (uint32_t)r.position, code, why, e);
 }
@@ -95,7 +86,7 @@ static bool dispatch_answered(struct step *s, const struct answer *a, struct err
 {
     switch (a->outcome) {
     case FORGE_OK:
-        return end(s, a, false, STR("dispatched"), e) &&
+        return effect_end(s, &a->effect, false, STR("dispatched"), e) &&
                run_accepted(s, a->effect.key, json_i64_or(json_get(a->result, STR("run_id")), 0),
                             json_str(json_get(a->result, STR("url")), s->mem), e) &&
                step_audit(s, "workflow", "dispatched", "system", STR("signalbox"), STR("run"),
@@ -200,13 +191,13 @@ static bool dispatch_looked_for(struct step *s, const struct answer *a, struct e
     if (!node_of_run(s, a->effect.key, &r, &h, &found, e))
         return false;
     if (!found || r.forge_run_id || r.ended_ms)
-        return end(s, a, false, STR("the run is known by now"), e) &&
+        return effect_end(s, &a->effect, false, STR("the run is known by now"), e) &&
                (!found || run_accepted(s, r.id, 0, STR(""), e));
     while (json_next(&it, s->mem, &key, &v)) {
         struct run_news n = news_of(s, v);
         str note;
         if (str_has(n.title, r.id))
-            return end(s, a, false, STR("found by its title"), e) &&
+            return effect_end(s, &a->effect, false, STR("found by its title"), e) &&
                    run_accepted(s, r.id, n.run_id, n.url, e) && run_heard(s, &n, &note, e);
     }
     /*
@@ -225,7 +216,7 @@ static bool dispatch_looked_for(struct step *s, const struct answer *a, struct e
     if (count == 0)
         return gone(s, a, h, &r, e);
     if (count == 1 && waiting_count == 1)
-        return end(s, a, false, STR("the only run it can be"), e) &&
+        return effect_end(s, &a->effect, false, STR("the only run it can be"), e) &&
                run_accepted(s, r.id, only, STR(""), e);
     return refuse(s, a, DISPATCH_OUTCOME_UNKNOWN,
                   STR("the answer to the dispatch was lost and several runs could be it; look at "
@@ -252,7 +243,8 @@ static bool workflow_answered(struct step *s, const struct answer *a, struct err
                                    .body = json_str(json_get(a->result, STR("text")), s->mem),
                                    .etag = json_str(json_get(a->result, STR("etag")), s->mem) };
     w.read_ms = s->now_ms;
-    if (!workflows_put(s->db, s->lane->id, ref, file, &w, e) || !end(s, a, false, STR("read"), e))
+    if (!workflows_put(s->db, s->lane->id, ref, file, &w, e) ||
+        !effect_end(s, &a->effect, false, STR("read"), e))
         return false;
     for (struct hot *h = s->lane->hot; h; h = h->next)
         if (h->b->state == BATCH_PREPARING && str_eq(h->row.ref, ref) && !batch_try_start(s, h, e))
@@ -262,7 +254,7 @@ static bool workflow_answered(struct step *s, const struct answer *a, struct err
 
 static bool settings_answered(struct step *s, const struct answer *a, struct err *e)
 {
-    return end(s, a, false, STR("read"), e) &&
+    return effect_end(s, &a->effect, false, STR("read"), e) &&
            settings_file_answered(s, a->outcome, a->result, a->message, e);
 }
 
@@ -278,7 +270,8 @@ static bool cancel_answered(struct step *s, const struct answer *a, struct err *
     struct run_row r;
     bool found;
     str note;
-    if (!end(s, a, a->outcome != FORGE_OK && a->outcome != FORGE_NOT_FOUND, a->message, e) ||
+    bool failed = a->outcome != FORGE_OK && a->outcome != FORGE_NOT_FOUND;
+    if (!effect_end(s, &a->effect, failed, a->message, e) ||
         a->outcome != FORGE_NOT_FOUND)
         return e->code == ERR_NONE;
     if (!runs_get(s->db, s->mem, a->effect.key, &r, &found, e) || !found)
@@ -302,7 +295,7 @@ static bool poll_answered(struct step *s, const struct answer *a, struct err *e)
     if (a->outcome == FORGE_OK)
         n = news_of(s, a->result);
     else if (a->outcome != FORGE_NOT_FOUND || !str_to_i64(a->effect.key, 1, INT64_MAX, &n.run_id))
-        return end(s, a, true, a->message, e);
+        return effect_end(s, &a->effect, true, a->message, e);
     if (a->outcome == FORGE_NOT_FOUND) {
         struct run_row r;
         bool found;
@@ -310,7 +303,7 @@ static bool poll_answered(struct step *s, const struct answer *a, struct err *e)
             return false;
         n.attempt = found ? r.forge_attempt : 1;
     }
-    return end(s, a, false, STR("read"), e) && run_heard(s, &n, &note, e);
+    return effect_end(s, &a->effect, false, STR("read"), e) && run_heard(s, &n, &note, e);
 }
 
 static bool found_runs(struct step *s, const struct answer *a, struct err *e)
@@ -323,7 +316,7 @@ static bool found_runs(struct step *s, const struct answer *a, struct err *e)
         if (!run_heard(s, &n, &note, e))
             return false;
     }
-    return end(s, a, a->outcome != FORGE_OK, a->message, e);
+    return effect_end(s, &a->effect, a->outcome != FORGE_OK, a->message, e);
 }
 
 static bool pull_read(struct step *s, struct json pull, struct err *e)
@@ -356,8 +349,8 @@ static bool pull_read(struct step *s, struct json pull, struct err *e)
 static bool pulls_answered(struct step *s, const struct answer *a, struct err *e)
 {
     if (a->outcome != FORGE_OK)
-        return end(s, a, a->outcome != FORGE_NOT_FOUND, a->message, e);
-    if (!end(s, a, false, STR("read"), e))
+        return effect_end(s, &a->effect, a->outcome != FORGE_NOT_FOUND, a->message, e);
+    if (!effect_end(s, &a->effect, false, STR("read"), e))
         return false;
     if (str_eq(a->effect.kind, STR("read_pull")))
         return pull_read(s, a->result, e);
@@ -383,20 +376,20 @@ static bool deliveries_answered(struct step *s, const struct answer *a, struct e
                          e))
             return false;
     }
-    return end(s, a, a->outcome != FORGE_OK, a->message, e);
+    return effect_end(s, &a->effect, a->outcome != FORGE_OK, a->message, e);
 }
 
 static bool commit_read(struct step *s, const struct answer *a, struct err *e)
 {
     bool ok = a->outcome == FORGE_OK;
-    return end(s, a, !ok && a->outcome != FORGE_NOT_FOUND, a->message, e) &&
+    return effect_end(s, &a->effect, !ok && a->outcome != FORGE_NOT_FOUND, a->message, e) &&
            trees_answered(s, &a->effect,
                           ok ? json_str(json_get(a->result, STR("tree")), s->mem) : STR(""), e);
 }
 
 static bool just_ended(struct step *s, const struct answer *a, struct err *e)
 {
-    return end(s, a, a->outcome != FORGE_OK, a->message, e);
+    return effect_end(s, &a->effect, a->outcome != FORGE_OK, a->message, e);
 }
 
 static bool report_done(struct step *s, const struct answer *a, struct err *e)
@@ -405,7 +398,8 @@ static bool report_done(struct step *s, const struct answer *a, struct err *e)
     if (!json_parse(s->mem, a->memo, 0, &memo, e))
         return false;
     if (a->outcome != FORGE_OK && a->outcome != FORGE_NOT_FOUND)
-        return report_refused(s, &a->effect, memo, e) && end(s, a, true, a->message, e);
+        return report_refused(s, &a->effect, memo, e) &&
+               effect_end(s, &a->effect, true, a->message, e);
     return report_answered(s, &a->effect, memo, a->outcome == FORGE_OK,
                            json_i64_or(json_get(a->result, STR("id")), 0), e);
 }
@@ -415,12 +409,12 @@ static bool repos_answered(struct step *s, const struct answer *a, struct err *e
     if (a->outcome == FORGE_OK &&
         !house_import(s, a->effect.key, json_get(a->result, STR("repos")), e))
         return false;
-    return end(s, a, a->outcome != FORGE_OK, a->message, e);
+    return effect_end(s, &a->effect, a->outcome != FORGE_OK, a->message, e);
 }
 
 static bool quota_answered(struct step *s, const struct answer *a, struct err *e)
 {
-    return end(s, a, a->outcome != FORGE_OK, a->message, e) &&
+    return effect_end(s, &a->effect, a->outcome != FORGE_OK, a->message, e) &&
            budget_quota_read(s, a->outcome, a->result, e);
 }
 
@@ -459,7 +453,6 @@ bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
                        .call = json_str(json_get(body, STR("call")), s->mem),
                        .message = json_str(json_get(body, STR("message")), s->mem),
                        .memo = json_str(json_get(body, STR("memo")), s->mem),
-                       .status = json_i64_or(json_get(body, STR("status")), 0),
                        .not_before_ms = json_i64_or(json_get(body, STR("notBefore")), 0)};
     int64_t id = json_i64_or(json_get(body, STR("effect")), 0);
     bool open;
@@ -468,6 +461,7 @@ bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
     push_i64(s->mem, &s->gone, &s->gone_count, &s->gone_cap, id);
     if (!effects_get(s->db, s->mem, id, &a.effect, &open, e))
         return false;
+    a.effect.status = json_i64_or(json_get(body, STR("status")), 0);
     budget_heard(s, body);
     *note =
         arena_print(s->mem, PRI_STR " of " PRI_STR " " PRI_STR ": %s", FMT_STR(a.call),
@@ -495,7 +489,7 @@ bool apply_answer(struct step *s, struct json body, str *note, struct err *e)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (str_eq(a.effect.kind, str_of(kinds[i].kind)))
             return kinds[i].apply(s, &a, e);
-    return end(s, &a, true, STR("no handler for this answer"), e);
+    return effect_end(s, &a.effect, true, STR("no handler for this answer"), e);
 }
 
 bool answer_set_aside(struct step *s, const struct fact *f, struct err *e)

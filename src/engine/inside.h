@@ -491,9 +491,9 @@ void outbox_add(struct step *s, int64_t effect_id, const struct forge_call *call
  * comes back with the answer.
  */
 void outbox_add_runner(struct step *s, int64_t effect_id, const struct runner_call *call, str memo);
-/* A call to a runner is over, one way or the other. */
-bool runner_effect_end(struct step *s, const struct effect *f, bool given_up, str note,
-                       struct err *e) MUST_CHECK;
+/* An effect is over, one way or the other: counted, and in the log when it came to nothing. */
+bool effect_end(struct step *s, const struct effect *f, bool given_up, str note,
+                struct err *e) MUST_CHECK;
 /*
  * The forge did not do it: another try later, with back-off and jitter; given up after
  * EFFECT_TRIES_MAX.

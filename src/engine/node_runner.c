@@ -233,7 +233,7 @@ static bool refuse(struct step *s, const struct effect *f, const struct run_row 
 {
     struct hot *h;
     why = arena_copy(s->mem, why);
-    return runner_effect_end(s, f, true, why, e) && hot_get(s, r->batch_seq, &h, e) &&
+    return effect_end(s, f, true, why, e) && hot_get(s, r->batch_seq, &h, e) &&
            node_refuse(s, h, (uint32_t)r->position, code, why, e) &&
            (!maybe_there || node_runner_stop(s, r->id, e));
 }
@@ -273,7 +273,7 @@ static bool prepare_dispatch(struct step *s, const struct effect *f, const struc
         return false;
     const struct batch_node *n = &h->b->node[r->position];
     if (r->ended_ms || n->state != NODE_DISPATCHING || n->attempt != (uint32_t)r->attempt)
-        return runner_effect_end(s, f, false, STR("the run is known by now"), e);
+        return effect_end(s, f, false, STR("the run is known by now"), e);
     if (!open_door(s, r->runner, &d, &why)) {
         if (why.code != ERR_BUSY && why.code != ERR_STORAGE)
             return refuse(s, f, r, DISPATCH_NO_RUNNER, str_of(why.text), again, e);
@@ -299,10 +299,10 @@ static bool prepare_beside(struct step *s, const struct effect *f, const struct 
     struct err why = { 0 };
     struct door d = { 0 };
     if (stop ? needs_no_stop(r) : r->ended_ms != 0)
-        return runner_effect_end(s, f, false, STR("the run had ended"), e);
+        return effect_end(s, f, false, STR("the run had ended"), e);
     if (!open_door(s, r->runner, &d, &why)) {
         if (why.code != ERR_BUSY && why.code != ERR_STORAGE)
-            return runner_effect_end(s, f, true, arena_copy(s->mem, str_of(why.text)), e);
+            return effect_end(s, f, true, arena_copy(s->mem, str_of(why.text)), e);
         *e = why;
         return false;
     }
@@ -326,7 +326,7 @@ bool node_runner_prepare(struct step *s, const struct effect *f, struct json bod
     if (!run_of(s, f->key, &r, &found, e))
         return false;
     if (!found || !s->lane->has_repo)
-        return runner_effect_end(s, f, false, STR("the run is gone"), e);
+        return effect_end(s, f, false, STR("the run is gone"), e);
     if (str_eq(f->kind, STR("runner_dispatch")))
         return prepare_dispatch(s, f, &r, body, maybe_sent, e);
     return prepare_beside(s, f, &r, str_eq(f->kind, STR("runner_cancel")), e);
@@ -415,7 +415,7 @@ static bool accepted(struct step *s, const struct effect *f, const struct run_ro
                      struct err *e)
 {
     note_room(s);
-    return runner_effect_end(s, f, false, note, e) && run_accepted(s, r->id, 0, STR(""), e) &&
+    return effect_end(s, f, false, note, e) && run_accepted(s, r->id, 0, STR(""), e) &&
            step_audit(s, "workflow", "dispatched", "system", STR("signalbox"), STR("run"), r->id,
                       arena_print(s->mem, "to runner " PRI_STR, FMT_STR(r->runner)), e);
 }
@@ -428,7 +428,7 @@ static bool put_back(struct step *s, const struct effect *f, const struct run_ro
     bool full = n->outcome == RUNNER_BUSY, away = n->outcome == RUNNER_NOT_SENT;
     if (full)
         note_full(s, r->runner, n->wait_ms);
-    return runner_effect_end(s, f, false, n->message, e) &&
+    return effect_end(s, f, false, n->message, e) &&
            run_put_back(s, r, full ? s->now_ms : 0, away ? STR("runner_away") : STR(""),
                         away ? n->message : STR(""), &h, e);
 }
@@ -479,7 +479,7 @@ static bool dispatch_answered(struct step *s, const struct effect *f, const stru
     if (!hot_get(s, r->batch_seq, &h, e))
         return false;
     if (r->ended_ms || h->b->node[r->position].state != NODE_DISPATCHING)
-        return runner_effect_end(s, f, false, STR("the run is known by now"), e);
+        return effect_end(s, f, false, STR("the run is known by now"), e);
     if (str_eq(n->memo, STR(FOR_STOP)))
         return stop_instead(s, f, r, n, e);
     switch (n->outcome) {
@@ -511,7 +511,7 @@ static bool cancel_answered(struct step *s, const struct effect *f, struct run_r
         return later(s, f, n, e);
     bool fine = n->outcome == RUNNER_OK || n->outcome == RUNNER_CONFLICT ||
                 n->outcome == RUNNER_NOT_FOUND;
-    if (!runner_effect_end(s, f, !fine, n->message, e) || r->ended_ms)
+    if (!effect_end(s, f, !fine, n->message, e) || r->ended_ms)
         return e->code == ERR_NONE;
     if (n->outcome == RUNNER_CONFLICT)              /* it has ended: how, is to be asked */
         return want(s, "runner_poll", r->id, e);
@@ -530,7 +530,7 @@ static bool poll_answered(struct step *s, const struct effect *f, struct run_row
     str state = json_str(json_get(n->result, STR("state")), s->mem), ignored;
     bool lost = n->outcome == RUNNER_NOT_FOUND && str_eq(n->code, STR("unknown_run"));
     bool over = str_eq(state, STR("succeeded")) || str_eq(state, STR("failed"));
-    if (!runner_effect_end(s, f, n->outcome != RUNNER_OK && !lost && !passing(n->outcome), n->message, e) ||
+    if (!effect_end(s, f, n->outcome != RUNNER_OK && !lost && !passing(n->outcome), n->message, e) ||
         r->ended_ms)
         return e->code == ERR_NONE;
     if (lost)
@@ -554,7 +554,7 @@ bool node_runner_answered(struct step *s, const struct effect *f, const struct r
     if (!run_of(s, f->key, &r, &found, e))
         return false;
     if (!found)
-        return runner_effect_end(s, f, false, STR("the run is gone"), e);
+        return effect_end(s, f, false, STR("the run is gone"), e);
     if (str_eq(f->kind, STR("runner_dispatch")))
         return dispatch_answered(s, f, &r, n, e);
     return str_eq(f->kind, STR("runner_cancel")) ? cancel_answered(s, f, &r, n, e)

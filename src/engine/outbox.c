@@ -284,12 +284,11 @@ bool outbox_prepare(struct step *s, const struct effect *f, bool maybe_sent, str
                         s->now_ms, e);
 }
 
-bool runner_effect_end(struct step *s, const struct effect *f, bool given_up, str note,
-                       struct err *e)
+bool effect_end(struct step *s, const struct effect *f, bool given_up, str note, struct err *e)
 {
     if (given_up)
-        log_warn("a call to a runner came to nothing", LS("kind", f->kind), LS("run", f->key),
-                 LS("why", note));
+        log_warn("an effect came to nothing", LS("kind", f->kind), LS("key", f->key),
+                 LI("lane", f->lane), LI("status", f->status), LS("why", note));
     atomic_fetch_add(given_up ? &s->en->effects_failed : &s->en->effects_done, 1);
     return effects_done(s->db, f->id, given_up, note, s->now_ms, e);
 }
@@ -305,12 +304,8 @@ bool outbox_later(struct step *s, const struct effect *f, int64_t not_before_ms,
     /* jitter: a thousand of them do not come back at once */
     wait_ms += (int64_t)(random_u64() % (uint64_t)(wait_ms / 2 + 1));
     int64_t at_ms = not_before_ms > s->now_ms ? not_before_ms : s->now_ms + wait_ms;
-    if (f->attempts >= EFFECT_TRIES_MAX) {
-        atomic_fetch_add(&s->en->effects_failed, 1);
-        log_warn("an effect was given up", LS("kind", f->kind), LS("key", f->key),
-                 LI("lane", f->lane), LS("why", note));
-        return effects_done(s->db, f->id, true, note, s->now_ms, e);
-    }
+    if (f->attempts >= EFFECT_TRIES_MAX)
+        return effect_end(s, f, true, note, e);
     step_due_at(s, at_ms);
     return effects_later(s->db, f->id, at_ms, note, e);
 }

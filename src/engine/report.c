@@ -236,9 +236,7 @@ bool report_answered(struct step *s, const struct effect *f, struct json memo, b
         row.sent_hash = STR("");
     if (!feedback_sent(s->db, s->lane->id, f->kind, key, &row, STR_NONE, e))
         return false;
-    atomic_fetch_add(&s->en->effects_done, 1);
-    if (!effects_done(s->db, f->id, false, ok ? STR("written") : STR("gone over there: made anew"),
-                      s->now_ms, e))
+    if (!effect_end(s, f, false, ok ? STR("written") : STR("gone over there: made anew"), e))
         return false;
     if (ok && !again)
         return true;

@@ -9,6 +9,7 @@
 struct effect {
     int64_t id, lane, attempts, wanted, not_before_ms, created_ms;
     str     kind, key, body;
+    int64_t status;             /* of the answer that just came, for the log; never stored */
 };
 
 /*
