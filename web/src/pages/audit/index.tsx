@@ -6,14 +6,13 @@ import { withQuery, type Schemas } from '../../api/client.ts';
 import { useFeed } from '../../api/feed.ts';
 import { useIsAdmin } from '../../api/queries.ts';
 import { paths } from '../../app/paths.ts';
-import { Problem } from '../../app/problem.tsx';
 import { byDay } from '../../logic/days.ts';
 import { readFilters, type FilterField } from '../../logic/list-filters.ts';
 import { useAsked } from '../../parts/asked.ts';
 import { FeedRows } from '../../parts/feed-rows.tsx';
 import { Filter, useFilters } from '../../parts/filters.tsx';
 import { Go } from '../../parts/go.tsx';
-import { Empty, Page, Waiting } from '../../parts/page.tsx';
+import { Empty, Page } from '../../parts/page.tsx';
 import { ClearFilters, PickAge, PickOne } from '../../parts/picks.tsx';
 import { fullName, useRepositories, type KnownRepositories } from '../../parts/repository.tsx';
 import type { Column } from '../../parts/rows.tsx';
@@ -98,26 +97,21 @@ function Log() {
                 <PickAge value={filters['since'] ?? ''} onChange={set('since')} />
                 <ClearFilters isOn={isFiltered} clear={clear} />
             </div>
-            {feed.error ? (
-                <Problem error={feed.error} again={feed.again} />
-            ) : feed.isPending ? (
-                <Waiting />
-            ) : feed.items.length === 0 && !feed.hasMore ? (
-                <Empty
-                    title={isFiltered ? 'Nothing is like this' : 'Nothing was changed yet'}
-                    acts={isFiltered && <ClearFilters isOn clear={clear} />}
-                />
-            ) : (
-                <FeedRows
-                    feed={feed}
-                    label="Audit log"
-                    items={rows}
-                    columns={columns}
-                    keyOf={(entry) => entry.id}
-                    open={setShown}
-                    {...(shown ? { chosenKey: shown.id } : {})}
-                />
-            )}
+            <FeedRows
+                feed={feed}
+                label="Audit log"
+                items={rows}
+                columns={columns}
+                keyOf={(entry) => entry.id}
+                open={setShown}
+                {...(shown ? { chosenKey: shown.id } : {})}
+                none={
+                    <Empty
+                        title={isFiltered ? 'Nothing is like this' : 'Nothing was changed yet'}
+                        acts={isFiltered && <ClearFilters isOn clear={clear} />}
+                    />
+                }
+            />
             <Drawer
                 opened={shown !== null}
                 onClose={() => setShown(null)}

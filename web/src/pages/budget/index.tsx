@@ -8,7 +8,8 @@ import { Problem } from '../../app/problem.tsx';
 import { quotaParts } from '../../logic/quota.ts';
 import { Countdown } from '../../parts/countdown.tsx';
 import { Go } from '../../parts/go.tsx';
-import { Empty, Page, Waiting } from '../../parts/page.tsx';
+import { Listed } from '../../parts/listed.tsx';
+import { Empty, Page } from '../../parts/page.tsx';
 import { Status } from '../../parts/status.tsx';
 import { Name } from '../../parts/text.tsx';
 import { Ago, msOf } from '../../parts/time.tsx';
@@ -29,18 +30,19 @@ export default function BudgetPage() {
             title="Budget"
             sub="GitHub counts the calls of each installation by the hour. Batches claim theirs before they start; some calls are kept back for checks and comments."
         >
-            {installations.error ? (
-                <Problem error={installations.error} again={installations.again} />
-            ) : installations.isPending ? (
-                <Waiting />
-            ) : installations.items.length === 0 ? (
-                <Empty title="No installation of the App yet">
-                    The quota appears with the first repository that has the App.{' '}
-                    <Go to={paths.start()}>The set-up leads there</Go>.
-                </Empty>
-            ) : (
-                installations.items.map((one) => <Card key={String(one.id)} installation={one} />)
-            )}
+            <Listed
+                list={installations}
+                none={
+                    <Empty title="No installation of the App yet">
+                        The quota appears with the first repository that has the App.{' '}
+                        <Go to={paths.start()}>The set-up leads there</Go>.
+                    </Empty>
+                }
+            >
+                {installations.items.map((one) => (
+                    <Card key={String(one.id)} installation={one} />
+                ))}
+            </Listed>
         </Page>
     );
 }

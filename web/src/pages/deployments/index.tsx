@@ -2,14 +2,13 @@
 import { useMemo } from 'react';
 import { useFeed } from '../../api/feed.ts';
 import { paths } from '../../app/paths.ts';
-import { Problem } from '../../app/problem.tsx';
 import { byDay } from '../../logic/days.ts';
 import { readFilters, type FilterField } from '../../logic/list-filters.ts';
 import { useAsked } from '../../parts/asked.ts';
 import { FeedRows } from '../../parts/feed-rows.tsx';
 import { Filter, useFilters } from '../../parts/filters.tsx';
 import { Go, useGo } from '../../parts/go.tsx';
-import { Empty, Page, Waiting } from '../../parts/page.tsx';
+import { Empty, Page } from '../../parts/page.tsx';
 import { ClearFilters, PickAge, PickMany, PickOne } from '../../parts/picks.tsx';
 import { fullName, useRepositories } from '../../parts/repository.tsx';
 import { runColumns, type Run } from '../../parts/runs.tsx';
@@ -115,24 +114,16 @@ export default function Deployments() {
                 <PickAge value={filters['since'] ?? ''} onChange={set('since')} />
                 <ClearFilters isOn={isFiltered} clear={clear} />
             </div>
-            {feed.error ? (
-                <Problem error={feed.error} again={feed.again} />
-            ) : feed.isPending ? (
-                <Waiting />
-            ) : feed.items.length === 0 && !feed.hasMore ? (
-                <Nothing isFiltered={isFiltered} clear={clear} />
-            ) : (
-                <FeedRows
-                    feed={feed}
-                    label="Deployments"
-                    items={rows}
-                    columns={columns}
-                    keyOf={(run) => run.id}
-                    open={(run) => go(paths.batch(run.batchId, run.position))}
-
-                    isDim={(run) => feed.gone.has(run.id)}
-                />
-            )}
+            <FeedRows
+                feed={feed}
+                label="Deployments"
+                items={rows}
+                columns={columns}
+                keyOf={(run) => run.id}
+                open={(run) => go(paths.batch(run.batchId, run.position))}
+                isDim={(run) => feed.gone.has(run.id)}
+                none={<Nothing isFiltered={isFiltered} clear={clear} />}
+            />
         </Page>
     );
 }

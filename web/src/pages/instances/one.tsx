@@ -260,17 +260,12 @@ function Runs({ instance }: { instance: InstanceWhole }) {
         on: ['runs'],
         repository: instance.repositoryId,
     });
-    if (feed.error) return <Problem error={feed.error} again={feed.again} />;
-    if (feed.isPending) return <Waiting />;
-    if (feed.items.length === 0 && !feed.hasMore)
-        return <p className="quiet">Nothing was dispatched for it yet.</p>;
     return (
         <>
             <Took runs={feed.items} />
             <FeedRows
                 feed={feed}
                 label="Runs of this instance"
-
                 columns={runColumns([
                     'state',
                     'command',
@@ -283,6 +278,7 @@ function Runs({ instance }: { instance: InstanceWhole }) {
                 ])}
                 keyOf={(run) => run.id}
                 open={(run) => go(paths.batch(run.batchId, run.position))}
+                none={<p className="quiet">Nothing was dispatched for it yet.</p>}
             />
         </>
     );

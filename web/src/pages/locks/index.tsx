@@ -4,10 +4,10 @@ import { IconLock } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import type { Schemas } from '../../api/client.ts';
 import { queries, usePages, useSession } from '../../api/queries.ts';
-import { Problem } from '../../app/problem.tsx';
 import { Countdown } from '../../parts/countdown.tsx';
 import { Filter, useFilters } from '../../parts/filters.tsx';
-import { Empty, Page, Waiting } from '../../parts/page.tsx';
+import { Listed } from '../../parts/listed.tsx';
+import { Empty, Page } from '../../parts/page.tsx';
 import { Rows, type Column } from '../../parts/rows.tsx';
 import { Name } from '../../parts/text.tsx';
 import { Ago, msOf } from '../../parts/time.tsx';
@@ -105,16 +105,15 @@ export default function LocksPage() {
                 onChange={(prefix) => setFilters({ prefix })}
                 width={300}
             />
-            {locks.error ? (
-                <Problem error={locks.error} again={locks.again} />
-            ) : locks.isPending ? (
-                <Waiting />
-            ) : locks.items.length === 0 ? (
-                <NoLocks
-                    isFiltered={filters.prefix !== ''}
-                    clear={() => setFilters({ prefix: '' })}
-                />
-            ) : (
+            <Listed
+                list={locks}
+                none={
+                    <NoLocks
+                        isFiltered={filters.prefix !== ''}
+                        clear={() => setFilters({ prefix: '' })}
+                    />
+                }
+            >
                 <Rows
                     label="Locks"
                     items={locks.items}
@@ -124,7 +123,7 @@ export default function LocksPage() {
                     isMoreComing={locks.isMoreComing}
                     more={locks.more}
                 />
-            )}
+            </Listed>
             <TakeLock isOpen={isTaking} close={() => setTaking(false)} taken={again} />
         </Page>
     );

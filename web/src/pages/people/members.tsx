@@ -1,6 +1,5 @@
 import {
     Button,
-    CopyButton,
     Group,
     Modal,
     Radio,
@@ -10,7 +9,7 @@ import {
     Text,
     TextInput,
 } from '@mantine/core';
-import { IconCheck, IconCopy, IconUserPlus } from '@tabler/icons-react';
+import { IconUserPlus } from '@tabler/icons-react';
 import { useState, type FormEvent } from 'react';
 import type { Page as Listed, Schemas } from '../../api/client.ts';
 import { queries, useIsAdmin, useOrder, useRead, useSession } from '../../api/queries.ts';
@@ -20,6 +19,7 @@ import { Problem } from '../../app/problem.tsx';
 import { Initials } from '../../app/shell.tsx';
 import { mayChange, rolesFor, type Role } from '../../logic/roles.ts';
 import { ActButton } from '../../parts/confirm.tsx';
+import { CopyBox } from '../../parts/copy.tsx';
 import { Empty, Page, Waiting } from '../../parts/page.tsx';
 import { Name } from '../../parts/text.tsx';
 import { Ago } from '../../parts/time.tsx';
@@ -259,24 +259,7 @@ function Invite(props: { close: () => void }) {
                             ? `${made.login} gets in by signing in with GitHub, or with this link:`
                             : 'Send this link to one person. It works once, and it is not shown again:'}
                     </Text>
-                    <code className="copy">{made.url}</code>
-                    <Group justify="flex-end" gap={8}>
-                        <CopyButton value={made.url ?? ''}>
-                            {({ copied, copy }) => (
-                                <Button
-                                    onClick={copy}
-                                    leftSection={
-                                        copied ? <IconCheck size={14} /> : <IconCopy size={14} />
-                                    }
-                                >
-                                    {copied ? 'Copied' : 'Copy the link'}
-                                </Button>
-                            )}
-                        </CopyButton>
-                        <Button variant="default" onClick={props.close}>
-                            Done
-                        </Button>
-                    </Group>
+                    <CopyBox text={made.url ?? ''} word="Copy the link" done={props.close} />
                 </Stack>
             ) : (
                 <form onSubmit={send}>

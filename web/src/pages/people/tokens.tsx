@@ -1,21 +1,12 @@
-import {
-    Button,
-    CopyButton,
-    Group,
-    Modal,
-    Radio,
-    Select,
-    Stack,
-    Text,
-    TextInput,
-} from '@mantine/core';
-import { IconCheck, IconCopy, IconPlus } from '@tabler/icons-react';
+import { Button, Group, Modal, Radio, Select, Stack, Text, TextInput } from '@mantine/core';
+import { IconPlus } from '@tabler/icons-react';
 import { useState, type FormEvent } from 'react';
 import type { Page as Listed, Schemas } from '../../api/client.ts';
 import { queries, useOrder, usePages, useRead } from '../../api/queries.ts';
 import { useActs } from '../../app/acts.ts';
 import { Problem } from '../../app/problem.tsx';
 import { ActButton } from '../../parts/confirm.tsx';
+import { CopyBox } from '../../parts/copy.tsx';
 import { Empty, Page, Waiting } from '../../parts/page.tsx';
 import { Name } from '../../parts/text.tsx';
 import { Ago } from '../../parts/time.tsx';
@@ -169,24 +160,7 @@ function NewToken(props: { close: () => void }) {
                     <Text size="sm">
                         Copy it now: it is stored hashed, and nobody can show it again.
                     </Text>
-                    <code className="copy">{make.data.token}</code>
-                    <Group justify="flex-end" gap={8}>
-                        <CopyButton value={make.data.token ?? ''}>
-                            {({ copied, copy }) => (
-                                <Button
-                                    onClick={copy}
-                                    leftSection={
-                                        copied ? <IconCheck size={14} /> : <IconCopy size={14} />
-                                    }
-                                >
-                                    {copied ? 'Copied' : 'Copy'}
-                                </Button>
-                            )}
-                        </CopyButton>
-                        <Button variant="default" onClick={props.close}>
-                            Done
-                        </Button>
-                    </Group>
+                    <CopyBox text={make.data.token ?? ''} done={props.close} />
                 </Stack>
             </Modal>
         );

@@ -284,16 +284,13 @@ function Runs({ repository, may }: { repository: Repository; may: boolean }) {
         on: ['actions'],
         repository: repository.id,
     });
-    if (feed.error) return <Problem error={feed.error} again={feed.again} />;
-    if (feed.isPending) return <Waiting />;
-    if (feed.items.length === 0) return <p className="quiet">None of them was set off yet.</p>;
     return (
         <FeedRows
             feed={feed}
             label="Runs of actions"
-
             columns={may ? [...runColumns, cancelColumn] : runColumns}
             keyOf={(run) => run.id}
+            none={<p className="quiet">None of them was set off yet.</p>}
         />
     );
 }

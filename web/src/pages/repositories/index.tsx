@@ -2,10 +2,10 @@
 import { useMemo } from 'react';
 import { useIsAdmin, usePages } from '../../api/queries.ts';
 import { paths } from '../../app/paths.ts';
-import { Problem } from '../../app/problem.tsx';
 import { Filter, useFilters } from '../../parts/filters.tsx';
 import { Go, useGo } from '../../parts/go.tsx';
-import { Empty, Page, Waiting } from '../../parts/page.tsx';
+import { Listed } from '../../parts/listed.tsx';
+import { Empty, Page } from '../../parts/page.tsx';
 import { fullName, type Repository } from '../../parts/repository.tsx';
 import { Rows, type Column } from '../../parts/rows.tsx';
 import { Name } from '../../parts/text.tsx';
@@ -40,29 +40,30 @@ export default function Repositories() {
                 onChange={(q) => setFilters({ q })}
                 width={300}
             />
-            {repositories.error ? (
-                <Problem error={repositories.error} again={repositories.again} />
-            ) : repositories.isPending ? (
-                <Waiting />
-            ) : repositories.items.length === 0 ? (
-                <Empty title="No repository yet">
-                    Install the GitHub App in one, and it appears here by itself.{' '}
-                    {isAdmin && <Go to={paths.start()}>The set-up leads you there</Go>}
-                </Empty>
-            ) : shown.length === 0 ? (
-                <Empty title={`No repository has “${filters.q.slice(0, 60)}” in its name`} />
-            ) : (
-                <Rows
-                    label="Repositories"
-                    items={shown}
-                    columns={columns}
-                    keyOf={(one) => String(one.id)}
-                    open={(one) => go(paths.repository(one.id))}
-                    hasMore={repositories.hasMore}
-                    isMoreComing={repositories.isMoreComing}
-                    more={repositories.more}
-                />
-            )}
+            <Listed
+                list={repositories}
+                none={
+                    <Empty title="No repository yet">
+                        Install the GitHub App in one, and it appears here by itself.{' '}
+                        {isAdmin && <Go to={paths.start()}>The set-up leads you there</Go>}
+                    </Empty>
+                }
+            >
+                {shown.length === 0 ? (
+                    <Empty title={`No repository has “${filters.q.slice(0, 60)}” in its name`} />
+                ) : (
+                    <Rows
+                        label="Repositories"
+                        items={shown}
+                        columns={columns}
+                        keyOf={(one) => String(one.id)}
+                        open={(one) => go(paths.repository(one.id))}
+                        hasMore={repositories.hasMore}
+                        isMoreComing={repositories.isMoreComing}
+                        more={repositories.more}
+                    />
+                )}
+            </Listed>
         </Page>
     );
 }

@@ -4,9 +4,8 @@ import { useFeed } from '../../api/feed.ts';
 import { FeedRows } from '../../parts/feed-rows.tsx';
 import { useGo } from '../../parts/go.tsx';
 import { paths } from '../../app/paths.ts';
-import { Problem } from '../../app/problem.tsx';
 import { batchColumns } from '../../parts/batches.tsx';
-import { Empty, Waiting } from '../../parts/page.tsx';
+import { Empty } from '../../parts/page.tsx';
 import { fullName, type Repository } from '../../parts/repository.tsx';
 
 type Batch = Schemas['Batch'];
@@ -19,25 +18,20 @@ export function Overview({ repository }: { repository: Repository }) {
         on: ['batches'],
         repository: repository.id,
     });
-    if (feed.error) return <Problem error={feed.error} again={feed.again} />;
-    if (feed.isPending) return <Waiting />;
-    if (feed.items.length === 0)
-        return (
-            <Empty title="No batch yet">
-                A pull request, a merge or a release becomes a batch when its list of affected
-                stacks has been uploaded.
-            </Empty>
-        );
     return (
         <FeedRows
             feed={feed}
             label="Batches"
-
             columns={batchColumns}
             keyOf={(batch) => batch.id}
             open={(batch) => go(paths.batch(batch.id))}
-
             isDim={(batch) => feed.gone.has(batch.id)}
+            none={
+                <Empty title="No batch yet">
+                    A pull request, a merge or a release becomes a batch when its list of affected
+                    stacks has been uploaded.
+                </Empty>
+            }
         />
     );
 }

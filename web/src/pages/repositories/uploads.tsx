@@ -2,10 +2,9 @@
 import type { Schemas } from '../../api/client.ts';
 import { useFeed } from '../../api/feed.ts';
 import { paths } from '../../app/paths.ts';
-import { Problem } from '../../app/problem.tsx';
 import { FeedRows } from '../../parts/feed-rows.tsx';
 import { Go } from '../../parts/go.tsx';
-import { Empty, Waiting } from '../../parts/page.tsx';
+import { Empty } from '../../parts/page.tsx';
 import { fullName, type Repository } from '../../parts/repository.tsx';
 import type { Column } from '../../parts/rows.tsx';
 import { Status } from '../../parts/status.tsx';
@@ -21,26 +20,22 @@ export function UploadsTab({ repository }: { repository: Repository }) {
         on: ['uploads'],
         repository: repository.id,
     });
-    if (feed.error) return <Problem error={feed.error} again={feed.again} />;
-    if (feed.isPending) return <Waiting />;
-    if (feed.items.length === 0)
-        return (
-            <Empty
-                title="Nothing was uploaded yet"
-                acts={<Go to={paths.start()}>The two workflow files to copy</Go>}
-            >
-                <code>atmos describe affected --upload</code> in a workflow of this repository sends
-                what a change touches.
-            </Empty>
-        );
     return (
         <FeedRows
             feed={feed}
             label="Uploads"
-
             columns={columns}
             keyOf={(upload) => upload.id}
             rowHeight={40}
+            none={
+                <Empty
+                    title="Nothing was uploaded yet"
+                    acts={<Go to={paths.start()}>The two workflow files to copy</Go>}
+                >
+                    <code>atmos describe affected --upload</code> in a workflow of this repository
+                    sends what a change touches.
+                </Empty>
+            }
         />
     );
 }

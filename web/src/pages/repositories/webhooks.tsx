@@ -77,34 +77,27 @@ export function WebhooksTab({ repository }: { repository: Repository }) {
                 />
                 <ClearFilters isOn={isFiltered} clear={clear} />
             </div>
-            {feed.error ? (
-                <Problem error={feed.error} again={feed.again} />
-            ) : feed.isPending ? (
-                <Waiting />
-            ) : feed.items.length === 0 && !feed.hasMore ? (
-                <Empty
-                    title={
-                        isFiltered
-                            ? 'Nothing is like this'
-                            : 'GitHub has sent nothing about this repository'
-                    }
-                >
-                    {!isFiltered &&
-                        'Deliveries arrive when the App is installed here and its webhook address reaches this server.'}
-                </Empty>
-            ) : (
-                <FeedRows
-                    feed={feed}
-                    label="What came in"
-
-                    columns={columns}
-                    keyOf={(fact) => String(fact.id)}
-                    open={(fact) => setFilters({ open: String(fact.id) })}
-                    chosenKey={raw.open}
-
-                    isDim={(fact) => feed.gone.has(fact.id)}
-                />
-            )}
+            <FeedRows
+                feed={feed}
+                label="What came in"
+                columns={columns}
+                keyOf={(fact) => String(fact.id)}
+                open={(fact) => setFilters({ open: String(fact.id) })}
+                chosenKey={raw.open}
+                isDim={(fact) => feed.gone.has(fact.id)}
+                none={
+                    <Empty
+                        title={
+                            isFiltered
+                                ? 'Nothing is like this'
+                                : 'GitHub has sent nothing about this repository'
+                        }
+                    >
+                        {!isFiltered &&
+                            'Deliveries arrive when the App is installed here and its webhook address reaches this server.'}
+                    </Empty>
+                }
+            />
             <Drawer
                 opened={/^\d{1,15}$/.test(raw.open)}
                 onClose={() => setFilters({ open: '' })}

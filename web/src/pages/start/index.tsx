@@ -1,17 +1,12 @@
 /* An empty installation, led by the hand. Each step says by itself when it is done, and what is wrong while it is not. */
-import { Button, CopyButton, Group, Tabs, Text } from '@mantine/core';
-import {
-    IconAlertTriangle,
-    IconCircleCheckFilled,
-    IconCircleDashed,
-    IconCheck,
-    IconCopy,
-} from '@tabler/icons-react';
+import { Button, Group, Tabs, Text } from '@mantine/core';
+import { IconAlertTriangle, IconCircleCheckFilled, IconCircleDashed } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import type { Data } from '../../api/client.ts';
 import { useRead } from '../../api/queries.ts';
 import { Problem } from '../../app/problem.tsx';
 import { paths } from '../../app/paths.ts';
+import { Copy } from '../../parts/copy.tsx';
 import { Go, Out } from '../../parts/go.tsx';
 import { Page, Waiting } from '../../parts/page.tsx';
 import { Ago } from '../../parts/time.tsx';
@@ -176,19 +171,7 @@ function Files(props: { files: Onboarding['workflowFiles'] }) {
                 <Tabs.Panel key={file.path} value={file.path} pt={8}>
                     <Group justify="space-between" mb={6}>
                         <span className="mono">{file.path}</span>
-                        <CopyButton value={file.text}>
-                            {({ copied, copy }) => (
-                                <Button
-                                    variant="default"
-                                    onClick={copy}
-                                    leftSection={
-                                        copied ? <IconCheck size={14} /> : <IconCopy size={14} />
-                                    }
-                                >
-                                    {copied ? 'Copied' : 'Copy'}
-                                </Button>
-                            )}
-                        </CopyButton>
+                        <Copy text={file.text} variant="default" />
                     </Group>
                     <pre
                         className="copy"
