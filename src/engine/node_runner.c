@@ -487,7 +487,9 @@ static bool dispatch_answered(struct step *s, const struct effect *f, const stru
     case RUNNER_CONFLICT:               /* it is there; our address has changed meanwhile */
         return accepted(s, f, r, STR("taken"), e);
     case RUNNER_BUSY:
-        return put_back(s, f, r, n, e);
+        if (!again)
+            return put_back(s, f, r, n, e);
+        break;                          /* says nothing of the earlier one: it may not have been looked for */
     case RUNNER_NOT_SENT:
         if (!again)
             return h->node[r->position].tries >= AWAY_TRIES_MAX ? away(s, f, r, n, false, e)

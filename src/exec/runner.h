@@ -12,7 +12,7 @@ enum runner_outcome {
     RUNNER_OK,              /* 2xx */
     RUNNER_NOT_SENT,        /* nothing reached it: repeat */
     RUNNER_LOST,            /* cut, timed out, or 5xx: it may have taken effect; repeat, it knows its runs */
-    RUNNER_BUSY,            /* 429: surely no effect; repeat after wait_ms */
+    RUNNER_BUSY,            /* 429: this call surely had no effect, nor was a run looked for; repeat after wait_ms */
     RUNNER_NOT_FOUND,       /* 404 */
     RUNNER_NO_ACCESS,       /* 401, 403 */
     RUNNER_CONFLICT,        /* 409 */

@@ -187,6 +187,28 @@ static void an_answer_that_is_lost_makes_no_second_run(void **state)
     world_stop(w);
 }
 
+/* Too many calls: a proxy says so, or the guard against guessed tokens, and looks for no run. */
+static void too_many_calls_after_a_lost_answer_is_no_word_of_the_run(void **state)
+{
+    GIVEN(w);
+    world_settings(w, ON_RUNNER ",\"dispatch_concurrency\":1}", NULL);
+    runner.nexts = 2;
+    runner.next[0] = RUNNER_LOST;
+    runner.next[1] = RUNNER_BUSY;
+    runner.wait_ms = 1000;
+    planned(w);
+    until(w, 1, "select count(*) from effect where kind = 'runner_dispatch' and state = 0 and attempts = 1");
+    later(2);
+    until(w, 1, "select count(*) from effect where kind = 'runner_dispatch' and state = 0 and attempts = 2");
+    later(6);
+    until_called(w, "/dispatch", 4);                    /* the same a third time, then the second root */
+    assert_string_equal(runner.heard[0].body, runner.heard[1].body);
+    assert_string_equal(runner.heard[0].body, runner.heard[2].body);
+    until(w, 2, NODES("queued"));
+    until(w, 2, "select count(*) from run");
+    world_stop(w);
+}
+
 static void a_crash_before_the_answer_sends_the_same_again(void **state)
 {
     GIVEN(w);
@@ -445,6 +467,7 @@ int main(int argc, char **argv)
         BOTH(what_fails_skips_what_waits_for_it),
         BOTH(a_cancel_reaches_the_runner),
         BOTH(an_answer_that_is_lost_makes_no_second_run),
+        BOTH(too_many_calls_after_a_lost_answer_is_no_word_of_the_run),
         BOTH(a_crash_before_the_answer_sends_the_same_again),
         BOTH(a_callback_may_overtake_the_answer),
         BOTH(what_is_not_wanted_any_more_is_not_sent_again),
