@@ -225,16 +225,17 @@ static str callback_fact(struct call *c, struct callback *x)
     struct buf b;
     struct json_out w;
     x->mask[x->mask_count++] = str_after_last(header, ':');     /* room: secrets_values left one */
+    SCOPED(mask_set) struct mask_set set = mask_of(x->mask, x->mask_count);
     buf_init(&b, c->mem, (size_t)CALLBACK_BYTES_MAX * 8);
     json_out_init(&w, &b);
     json_begin_object(&w);
     json_field_str(&w, STR("run"), x->id);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         json_field_str(&w, str_of(texts[i]),
-                       mask_out(c->mem, json_str(json_get(c->body, str_of(texts[i])), c->mem),
-                                 x->mask, x->mask_count));
+                       mask_text(c->mem, &set,
+                                 json_str(json_get(c->body, str_of(texts[i])), c->mem)));
     if (json_kind(metadata) == JSON_OBJECT)
-        json_field_raw(&w, STR("metadata"), mask_out_json(c->mem, metadata, x->mask, x->mask_count));
+        json_field_raw(&w, STR("metadata"), mask_json(c->mem, &set, metadata));
     json_end_object(&w);
     return buf_str(&b);
 }

@@ -2,36 +2,8 @@
 
 #include "base/secret.h"
 
-static str blot(struct arena *mem, str text, str value)
-{
-    struct buf b;
-    if (value.len < MASK_BYTES_MIN || !str_has(text, value))
-        return text;
-    buf_init(&b, mem, SIZE_MAX);
-    for (size_t at = 0; at < text.len;) {
-        if (str_starts(str_sub(text, at, text.len), value)) {
-            buf_add(&b, STR(MASKED));
-            at += value.len;
-        } else {
-            buf_char(&b, text.ptr[at++]);
-        }
-    }
-    return buf_str(&b);
-}
-
-str mask_out(struct arena *mem, str text, const str *values, size_t count)
-{
-    for (size_t i = 0; i < count && text.len; i++) {
-        text = blot(mem, text, values[i]);
-        for (str rest = values[i]; rest.len;)
-            text = blot(mem, text, str_trim(str_cut(rest, '\n', &rest)));
-        if (values[i].len >= MASK_BYTES_MIN)
-            text = blot(mem, text, base64_write(mem, values[i]));
-    }
-    return text;
-}
-
-struct masker { struct arena *mem; const str *values; size_t count; bool by_name; };
+enum fields { AS_ANY, BY_NAME, WITH_LOGS };
+struct masker { struct arena *mem; const struct mask_set *set; enum fields fields; };
 
 static bool is_secret_name(str name)
 {
@@ -45,31 +17,48 @@ static bool is_secret_name(str name)
     return false;
 }
 
-static void put(const struct masker *m, struct json v, struct json_out *w)
+/* Masked as it was written: in its coded form the rest of it could not be read any more. */
+static str masked_log(const struct masker *m, str log)
+{
+    str plain;
+    if (!base64_read(m->mem, log, &plain))
+        return mask_text(m->mem, m->set, log);
+    str masked = mask_text(m->mem, m->set, plain);
+    return str_eq(masked, plain) ? log : base64_write(m->mem, masked);
+}
+
+/* The text of a field; `key` is empty in a list. */
+static str masked_text(const struct masker *m, str key, str text)
+{
+    if (m->fields == BY_NAME && is_secret_name(key))
+        return STR(MASK_TEXT);
+    if (m->fields == WITH_LOGS && str_eq(key, STR("logs")))
+        return masked_log(m, text);
+    return mask_text(m->mem, m->set, text);
+}
+
+static void put(const struct masker *m, str name, struct json v, struct json_out *w)
 {
     struct json_iter it = json_iter(v);
     struct json member;
     str key;
     enum json_kind kind = json_kind(v);
     if (kind == JSON_STRING) {
-        json_put_str(w, mask_out(m->mem, json_str(v, m->mem), m->values, m->count));
+        json_put_str(w, masked_text(m, name, json_str(v, m->mem)));
     } else if (kind == JSON_OBJECT) {
         json_begin_object(w);
         while (json_next(&it, m->mem, &key, &member)) {
             /* a name that holds one is left out: two of them would be the same name */
-            if (!str_eq(mask_out(m->mem, key, m->values, m->count), key))
+            if (!str_eq(mask_text(m->mem, m->set, key), key))
                 continue;
             json_key(w, key);
-            if (m->by_name && json_kind(member) == JSON_STRING && is_secret_name(key))
-                json_put_str(w, STR(MASKED));
-            else
-                put(m, member, w);
+            put(m, key, member, w);
         }
         json_end_object(w);
     } else if (kind == JSON_ARRAY) {
         json_begin_array(w);
         while (json_next(&it, m->mem, &key, &member))
-            put(m, member, w);
+            put(m, STR(""), member, w);
         json_end_array(w);
     } else if (kind == JSON_ABSENT) {
         json_put_null(w);
@@ -78,23 +67,28 @@ static void put(const struct masker *m, struct json v, struct json_out *w)
     }
 }
 
-static str masked(const struct masker *m, struct json v)
+static str masked(struct arena *mem, const struct mask_set *set, enum fields fields, struct json v)
 {
+    struct masker m = { .mem = mem, .set = set, .fields = fields };
     struct buf b;
     struct json_out w;
-    buf_init(&b, m->mem, SIZE_MAX);
+    buf_init(&b, mem, SIZE_MAX);
     json_out_init(&w, &b);
-    put(m, v, &w);
+    put(&m, STR(""), v, &w);
     return buf_str(&b);
 }
 
-str mask_out_json(struct arena *mem, struct json v, const str *values, size_t count)
+str mask_json(struct arena *mem, const struct mask_set *set, struct json v)
 {
-    return masked(&(struct masker){ .mem = mem, .values = values, .count = count }, v);
+    return masked(mem, set, AS_ANY, v);
 }
 
-str mask_out_named(struct arena *mem, struct json v, const str *values, size_t count)
+str mask_json_named(struct arena *mem, const struct mask_set *set, struct json v)
 {
-    return masked(
-        &(struct masker){ .mem = mem, .values = values, .count = count, .by_name = true }, v);
+    return masked(mem, set, BY_NAME, v);
+}
+
+str mask_json_logs(struct arena *mem, const struct mask_set *set, struct json v)
+{
+    return masked(mem, set, WITH_LOGS, v);
 }

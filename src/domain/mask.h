@@ -1,23 +1,20 @@
 /*
- * mask: values that must not be kept, taken out of text that comes from outside. Each value is
- * looked for as it is, line by line when it has several, and in base64.
+ * mask: values that must not be kept, taken out of JSON that comes from outside (base/mask.h says in
+ * which forms they are known). A field whose name holds a value is left out.
  */
 #ifndef SIGNALBOX_DOMAIN_MASK_H
 #define SIGNALBOX_DOMAIN_MASK_H
 #include "base/json.h"
+#include "base/mask.h"
 
-/* Shorter values would blot out text that has nothing to do with them. */
-enum { MASK_BYTES_MIN = 6 };
-#define MASKED "***"
-
-str mask_out(struct arena *mem, str text, const str *values, size_t count);
-/* Every text of v, as JSON; a field whose name holds a value is left out. */
-str mask_out_json(struct arena *mem, struct json v, const str *values, size_t count);
-
+/* Every text of v, as JSON. */
+str mask_json(struct arena *mem, const struct mask_set *set, struct json v);
 /*
  * The same for showing it: texts whose field is named like a secret (token, password, private_key …)
  * are masked, too.
  */
-str mask_out_named(struct arena *mem, struct json v, const str *values, size_t count);
+str mask_json_named(struct arena *mem, const struct mask_set *set, struct json v);
+/* The same for what the CLI reports: its fields "logs" are base64, and are masked inside of it. */
+str mask_json_logs(struct arena *mem, const struct mask_set *set, struct json v);
 
 #endif

@@ -23,8 +23,7 @@ struct flight {
     runner_done *done;
     void *ctx;
     struct arena *mem;
-    str *mask;
-    size_t mask_count;
+    struct mask_set mask;
     bool read;
     str code, result;
 };
@@ -33,18 +32,14 @@ static struct flight *flight_new(const struct runner_call *c, runner_done *done,
 {
     struct arena *mem = arena_new((size_t)4 << 20, (size_t)64 << 20);
     struct flight *f = arena_make(mem, struct flight, 1);
-    *f = (struct flight){ .done = done, .ctx = ctx, .mem = mem, .mask_count = c->mask_count,
-                          .read = c->read };
-    f->mask = arena_make(mem, str, c->mask_count + 1);
-    for (size_t i = 0; i < c->mask_count; i++)
-        f->mask[i] = arena_copy(mem, c->mask[i]);
+    *f = (struct flight){ .done = done, .ctx = ctx, .mem = mem, .read = c->read,
+                          .mask = mask_of(c->mask, c->mask_count) };
     return f;
 }
 
 static void flight_free(struct flight *f)
 {
-    for (size_t i = 0; i < f->mask_count; i++)
-        secret_wipe((void *)(uintptr_t)f->mask[i].ptr, f->mask[i].len);
+    mask_free(&f->mask);
     arena_free(f->mem);
 }
 
@@ -54,8 +49,7 @@ static void finish(struct flight *f, enum runner_outcome outcome, int64_t status
     struct runner_answer a = {
         .outcome = outcome,
         .status = status,
-        .message = text_plain(f->mem, mask_out(f->mem, message, f->mask, f->mask_count),
-                              MESSAGE_CHARS),
+        .message = text_plain(f->mem, mask_text(f->mem, &f->mask, message), MESSAGE_CHARS),
         .code = f->code.ptr ? f->code : STR(""),
         .result = f->result.ptr ? f->result : STR(""),
         .wait_ms = wait_ms,
@@ -90,7 +84,7 @@ static str words_of(struct flight *f, str body)
     if (!json_parse(f->mem, body, 8, &v, &ignored) || json_kind(v) != JSON_OBJECT)
         return str_clip(str_trim(body), 200);
     error = json_str(json_get(v, STR("error")), f->mem);
-    f->code = text_plain(f->mem, mask_out(f->mem, error, f->mask, f->mask_count), CODE_CHARS);
+    f->code = text_plain(f->mem, mask_text(f->mem, &f->mask, error), CODE_CHARS);
     message = json_str(json_get(v, STR("message")), f->mem);
     str text = error.len && message.len ? arena_print(f->mem, PRI_STR ": " PRI_STR, FMT_STR(error),
                                                       FMT_STR(message))
@@ -110,7 +104,7 @@ static enum runner_outcome read_result(struct flight *f, str body)
     struct json v;
     if (!json_parse(f->mem, body, 8, &v, &ignored) || json_kind(v) != JSON_OBJECT)
         return RUNNER_REFUSED;
-    f->result = mask_out_json(f->mem, v, f->mask, f->mask_count);
+    f->result = mask_json(f->mem, &f->mask, v);
     return RUNNER_OK;
 }
 

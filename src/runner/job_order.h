@@ -20,7 +20,7 @@
 #define SIGNALBOX_RUNNER_JOB_ORDER_H
 #include "base/arena.h"
 #include "base/err.h"
-#include "runner/job_mask.h"
+#include "base/mask.h"
 
 struct job_var { const char *name, *value; };
 struct job_vars { struct job_var *items; size_t count; };

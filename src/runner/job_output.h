@@ -5,7 +5,7 @@
 #ifndef SIGNALBOX_RUNNER_JOB_OUTPUT_H
 #define SIGNALBOX_RUNNER_JOB_OUTPUT_H
 #include "base/err.h"
-#include "runner/job_mask.h"
+#include "base/mask.h"
 #include "runner/runner.h"
 
 struct job_output {

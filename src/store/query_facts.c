@@ -96,12 +96,13 @@ static bool put_payload(struct db *db, struct arena *mem, const struct query *q,
         (lane > 0 && q->seal_key &&
          !secrets_values(db, mem, q->seal_key, lane, &values, &count, e)))
         return false;
+    SCOPED(mask_set) struct mask_set set = mask_of(values, count);
     json_field_i64(w, STR("bytes"), (int64_t)plain.len);
     json_key(w, STR("payload"));
     if (plain.len > SHOWN_BYTES_MAX || !json_parse(mem, plain, 0, &v, &ignored))
         json_put_null(w);
     else
-        json_put_raw(w, mask_out_named(mem, v, values, count));
+        json_put_raw(w, mask_json_named(mem, &set, v));
     return true;
 }
 

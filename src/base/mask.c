@@ -1,4 +1,4 @@
-#include "runner/job_mask.h"
+#include "base/mask.h"
 
 #include <stdlib.h>
 
@@ -19,9 +19,6 @@ static void keep(struct mask_set *set, str bytes, size_t least)
 {
     if (bytes.len < least)
         return;
-    for (size_t i = 0; i < set->count; i++)
-        if (str_eq((str){set->items[i].bytes, set->items[i].len}, bytes))
-            return;
     if (set->count == set->cap) {
         set->cap = set->cap ? set->cap * 2 : 32;
         set->items = must_grow(set->items, set->cap * sizeof *set->items);
@@ -107,13 +104,31 @@ static int mask_cmp(const void *a, const void *b)
     unsigned char cx = (unsigned char)x->bytes[0], cy = (unsigned char)y->bytes[0];
     if (cx != cy)
         return cx < cy ? -1 : 1;
-    return x->len > y->len ? -1 : x->len < y->len;
+    if (x->len != y->len)
+        return x->len > y->len ? -1 : 1;
+    return memcmp(x->bytes, y->bytes, x->len);
+}
+
+/* Many forms of a secret are the same bytes: they lie side by side. */
+static void drop_doubles(struct mask_set *set)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        if (n > 0 && mask_cmp(&set->items[n - 1], &set->items[i]) == 0) {
+            secret_wipe(set->items[i].bytes, set->items[i].len);
+            free(set->items[i].bytes);
+            continue;
+        }
+        set->items[n++] = set->items[i];
+    }
+    set->count = n;
 }
 
 void mask_ready(struct mask_set *set)
 {
     if (set->count > 0)
         qsort(set->items, set->count, sizeof *set->items, mask_cmp);
+    drop_doubles(set);
     size_t at = 0;
     for (size_t b = 0; b < 256; b++) {
         set->start[b] = at;
@@ -140,6 +155,15 @@ void mask_free(struct mask_set *set)
         free(set->items[i].bytes);
     free(set->items);
     *set = (struct mask_set){0};
+}
+
+struct mask_set mask_of(const str *values, size_t count)
+{
+    struct mask_set set = { 0 };
+    for (size_t i = 0; i < count; i++)
+        mask_add(&set, values[i]);
+    mask_ready(&set);
+    return set;
 }
 
 /*
@@ -242,6 +266,8 @@ static void add_to_buf(void *to, str text) { buf_add(to, text); }
 str mask_text(struct arena *mem, const struct mask_set *set, str text)
 {
     struct buf out;
+    if (set->count == 0)
+        return text;
     /* A mask is never longer than what it stands for. */
     buf_init(&out, mem, text.len + 64);
     struct mask_stream m = {.set = set, .sink = add_to_buf, .to = &out};

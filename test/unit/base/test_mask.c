@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
-#include "runner/job_mask.h"
+#include "base/mask.h"
 
 static void to_buf(void *to, str text) { buf_add(to, text); }
 
@@ -44,6 +44,10 @@ static const struct { const char *secrets[4], *in, *out; } cases[] = {
     {{"p@ss word/1"}, "https://u:p%40ss%20word%2F1@h/", "https://u:***@h/"},
     {{"  padded-secret\n"}, "padded-secret", "***"},
     {{""}, "nothing is masked", "nothing is masked"},
+    {{"-----BEGIN KEY-----\nbGluZS1vbmU\nbGluZS10d28=\n-----END KEY-----\n"},
+     "-----BEGIN KEY-----\r\nbGluZS1vbmU\r\nbGluZS10d28=\r\n-----END KEY-----",
+     "***\r\n***\r\n***\r\n***"},
+    {{"-----BEGIN KEY-----\nbGluZS1vbmU\nbGluZS10d28=\n-----END KEY-----\n"}, "key: bGluZS1vbmU", "key: ***"},
 };
 
 static void each_secret_is_masked_whatever_the_chunks(void **state)
