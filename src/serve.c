@@ -327,6 +327,7 @@ static bool start_api(struct serve *s, struct err *e)
         .forge_web = s->config.github_web,
         .github_client_id = s->client_id,
         .github_client_secret = s->client_secret,
+        .github_private_key = s->private_key,
         .sign_in_installed = str_eq(s->config.github_sign_in, STR("installed")),
         .proxies = s->proxies,
         .version = STR(SIGNALBOX_VERSION),

@@ -174,9 +174,9 @@ static bool check_body(struct call *c)
 }
 
 struct callback {
-    str id, workspace_id, *mask;
-    size_t mask_count;
+    str id, workspace_id;
     int64_t repository_id;
+    struct mask_set *mask;
 };
 
 /* The run of an action, or of a node: their ids are of one kind, and of no run twice. */
@@ -209,40 +209,37 @@ static bool read_callback(struct call *c, struct db *db, str id, struct callback
     x->id = id;
     if (!find_reported(c, db, id, &x->repository_id) ||
         !lanes_repo(db, c->mem, x->repository_id, &repo, &found, &c->err) ||
-        !secrets_values(db, c->mem, c->api->config.seal_key, x->repository_id, &x->mask,
-                        &x->mask_count, &c->err))
+        !call_masks(c, db, x->repository_id, x->mask))
         return false;
     x->workspace_id = repo.workspace_id;
     return true;
 }
 
 /* What the runner says, without what must not be kept, whether or not it took care itself. */
-static str callback_fact(struct call *c, struct callback *x)
+static str callback_fact(struct call *c, const struct callback *x)
 {
     static const char *const texts[] = { "status", "error" };
     struct json metadata = json_get(c->body, STR("metadata"));
-    str header = http_header_get(c->request, STR("Authorization"));
     struct buf b;
     struct json_out w;
-    x->mask[x->mask_count++] = str_after_last(header, ':');     /* room: secrets_values left one */
-    SCOPED(mask_set) struct mask_set set = mask_of(x->mask, x->mask_count);
     buf_init(&b, c->mem, (size_t)CALLBACK_BYTES_MAX * 8);
     json_out_init(&w, &b);
     json_begin_object(&w);
     json_field_str(&w, STR("run"), x->id);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         json_field_str(&w, str_of(texts[i]),
-                       mask_text(c->mem, &set,
+                       mask_text(c->mem, x->mask,
                                  json_str(json_get(c->body, str_of(texts[i])), c->mem)));
     if (json_kind(metadata) == JSON_OBJECT)
-        json_field_raw(&w, STR("metadata"), mask_json(c->mem, &set, metadata));
+        json_field_raw(&w, STR("metadata"), mask_json(c->mem, x->mask, metadata));
     json_end_object(&w);
     return buf_str(&b);
 }
 
 enum outcome api_callback(struct call *c)
 {
-    struct callback x = { 0 };
+    SCOPED(mask_set) struct mask_set masks = { 0 };
+    struct callback x = { .mask = &masks };
     str note, id = c->path[3].ptr ? c->path[3] : c->path[0];
     if (!check_token(c, id) || !check_body(c))
         return FAILED;

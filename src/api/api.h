@@ -50,6 +50,7 @@ struct api_config {
     str                   forge_web;            /* default "https://github.com" */
     /* of the App, for signing in; empty: until the set-up page made one */
     str                   github_client_id, github_client_secret;
+    str                   github_private_key;   /* only to be masked, should a run say it */
     bool                  sign_in_installed;    /* who has access to an installation becomes a member */
     struct proxies        proxies;              /* who may say whom they speak for; its ranges live on */
     str                   version;
@@ -84,7 +85,7 @@ void api_attach(struct api *a, struct http_server *s);      /* for /metrics */
 void api_set_public_url(struct api *a, str url);
 
 /* Rotation, from any thread: at most two are accepted from now on. */
-void api_set_github_client(struct api *a, str id, str secret);
+void api_set_github_app(struct api *a, str client_id, str client_secret, str private_key);
 void api_set_webhook_secrets(struct api *a, const str *secrets, size_t count);
 /* A token was revoked elsewhere in this process, or repositories changed: forget what is cached. */
 void api_forget_cached(struct api *a);

@@ -424,6 +424,7 @@ bool api_new(const struct api_config *config, struct api **out, struct err *e)
     c->setup_code = arena_copy(a->mem, config->setup_code);
     c->github_client_id = arena_copy(a->mem, config->github_client_id);
     c->github_client_secret = arena_copy(a->mem, config->github_client_secret);
+    c->github_private_key = arena_copy(a->mem, config->github_private_key);
     c->version = arena_copy(a->mem, config->version);
     c->app_slug = arena_copy(a->mem, config->app_slug);
     if (!c->upload_bytes_max)
@@ -450,11 +451,12 @@ bool api_new(const struct api_config *config, struct api **out, struct err *e)
     return true;
 }
 
-void api_set_github_client(struct api *a, str id, str secret)
+void api_set_github_app(struct api *a, str client_id, str client_secret, str private_key)
 {
     pthread_mutex_lock(&a->lock);
-    a->config.github_client_id = arena_copy(a->mem, id);
-    a->config.github_client_secret = arena_copy(a->mem, secret);
+    a->config.github_client_id = arena_copy(a->mem, client_id);
+    a->config.github_client_secret = arena_copy(a->mem, client_secret);
+    a->config.github_private_key = arena_copy(a->mem, private_key);
     pthread_mutex_unlock(&a->lock);
 }
 

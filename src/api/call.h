@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "api/api.h"
+#include "base/mask.h"
 #include "base/secret.h"
 #include "store/audit.h"
 #include "store/people.h"
@@ -127,6 +128,14 @@ void new_session_give(struct call *c, const struct new_session *n);
 void session_cookie_clear(struct call *c);
 /* What a role comes to; a forge's members operate where they may write (people_rights.c). */
 enum right person_right(enum role role, int64_t forge_id);
+/* secrets.c */
+/*
+ * What must not be kept of what a run says: the secrets of its repository, those of this server, and
+ * what is secret of the token that the caller has. The caller frees the set.
+ */
+bool call_masks(struct call *c, struct db *db, int64_t repository_id,
+                struct mask_set *set) MUST_CHECK;
+
 /* people.c */
 /* argon2 costs 64 MiB: few at once, and few that wait; ERR_BUSY past that. */
 bool password_enter(struct call *c) MUST_CHECK;

@@ -5,14 +5,16 @@
 #include "api/call.h"
 
 #include "base/pack.h"
+#include "domain/mask.h"
 #include "store/exec.h"
 
-enum { EXEC_BYTES_MAX = 64 << 20 };
+enum { EXEC_BYTES_MAX = 64 << 20, MASK_BYTES_FOR_ONE = 16 };
 
 struct exec_call {
     struct call *call;
     struct repository repo;
     struct exec_new row;
+    struct mask_set *mask;
     str data_id, packed;
 };
 
@@ -26,9 +28,18 @@ static bool exec_repository(struct exec_call *x)
     struct db *db = call_read(c);
     if (!db)
         return false;
-    bool ok = call_repository(c, db, owner, name, &x->repo);
+    bool ok = call_repository(c, db, owner, name, &x->repo) &&
+              call_masks(c, db, x->repo.id, x->mask);
     engine_read_done(c->api->config.engine, db);
     return ok;
+}
+
+/* Packed, without what must not be kept: a run says more than its workflow meant to. */
+static str masked(struct exec_call *x, struct json v)
+{
+    size_t room = json_raw(v).len * MASK_BYTES_FOR_ONE + ((size_t)16 << 20);
+    SCOPED(arena) struct arena *mem = arena_new(room, 2 * room);
+    return pack(x->call->mem, mask_json_logs(mem, x->mask, v));
 }
 
 /* The first shape had no execution id: the bytes (or the chunk) are the identity. */
@@ -94,8 +105,10 @@ static bool exec_body(struct db *db, struct arena *mem, void *arg, struct err *e
 
 enum outcome api_exec(struct call *c)
 {
+    SCOPED(mask_set) struct mask_set masks = { 0 };
     struct exec_call *x = arena_make(c->mem, struct exec_call, 1);
     x->call = c;
+    x->mask = &masks;
     if (!read_text(c, "command", true, 4096, &x->row.command) ||
         !read_int(c, "exit_code", INT32_MIN, INT32_MAX, true, &x->row.exit_code) ||
         !read_text(c, "atmos_pro_run_id", false, 100, &x->row.run_id) || !exec_identity(x) ||
@@ -104,7 +117,8 @@ enum outcome api_exec(struct call *c)
     x->row.repository_id = x->repo.id;
     x->row.received_ms = c->now_ms;
     x->row.forge_run_id = call_forge_run(c);
-    x->row.body = pack(c->mem, c->request->body);
+    x->row.command = mask_text(c->mem, x->mask, x->row.command);
+    x->row.body = masked(x, c->body);
     if (!engine_write_wait(c->api->config.engine, exec_body, x, &c->err))
         return FAILED;
     engine_poke(c->api->config.engine, x->repo.id);
@@ -129,14 +143,16 @@ enum outcome api_exec_data(struct call *c)
 {
     struct exec_call *x = arena_make(c->mem, struct exec_call, 1);
     struct json data = json_get(c->body, STR("data"));
+    SCOPED(mask_set) struct mask_set masks = { 0 };
     x->call = c;
+    x->mask = &masks;
     if (!json_present(data)) {
         (void)fail(&c->err, ERR_INVALID, "data is missing");
         return FAILED;
     }
     if (!read_text(c, "execution_id", false, 100, &x->row.execution_id) || !exec_repository(x))
         return FAILED;
-    x->packed = pack(c->mem, json_raw(data));
+    x->packed = masked(x, data);
     if (!engine_write_wait(c->api->config.engine, data_body, x, &c->err))
         return FAILED;
     struct buf b;

@@ -111,3 +111,34 @@ enum outcome api_secret_remove(struct call *c)
     }
     return ANSWERED;
 }
+
+/* ---- what must not be kept ------------------------------------------------------------------- */
+
+/* The last part of a token is what nobody can guess: a signature, or all of it. */
+static str bearer_secret(struct call *c)
+{
+    str header = http_header_get(c->request, STR("Authorization"));
+    return str_after_last(str_after_last(str_after_last(header, ' '), ':'), '.');
+}
+
+bool call_masks(struct call *c, struct db *db, int64_t repository_id, struct mask_set *set)
+{
+    struct api *a = c->api;
+    const struct secrets *webhook = atomic_load(&a->secrets);
+    str *values = NULL;
+    size_t count = 0;
+    if (a->config.seal_key && !secrets_values(db, c->mem, a->config.seal_key, repository_id,
+                                              &values, &count, &c->err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        mask_add(set, values[i]);
+    for (size_t i = 0; webhook && i < webhook->count; i++)
+        mask_add(set, webhook->at[i]);
+    pthread_mutex_lock(&a->lock);
+    mask_add(set, a->config.github_client_secret);
+    mask_add(set, a->config.github_private_key);
+    pthread_mutex_unlock(&a->lock);
+    mask_add(set, bearer_secret(c));
+    mask_ready(set);
+    return true;
+}

@@ -243,7 +243,7 @@ static bool create(struct call *c, struct exchange *x, str code)
                             &c->err))
         return false;
     api_set_webhook_secrets(a, &x->app.webhook_secret, 1);
-    api_set_github_client(a, x->client_id, x->client_secret);
+    api_set_github_app(a, x->client_id, x->client_secret, x->app.private_key_pem);
     atomic_store(&a->app_ready, true);
     if (a->config.app_created)
         a->config.app_created(a->config.app_created_self, &x->app);

@@ -493,6 +493,9 @@ static int begin(void **state)
                            .version = STR("test"),
                            .github_client_id = STR("Iv1"),
                            .github_client_secret = STR("cs"),
+                           .github_private_key = STR("-----BEGIN RSA PRIVATE KEY-----\n"
+                                                     "MIIEpAIBAAKCAQEAbrEad\n"
+                                                     "-----END RSA PRIVATE KEY-----\n"),
                            .setup_code = STR("c0de")};
     good(g->b, api_new(&c, &g->api, &g->b->e));
     g->hooks = api_hooks(g->api);

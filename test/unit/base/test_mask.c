@@ -57,6 +57,7 @@ static void each_secret_is_masked_whatever_the_chunks(void **state)
             GIVEN_ARENA(mem);
             struct mask_set set = set_of(cases[i].secrets);
             assert_str(fed(mem, &set, str_of(cases[i].in), chunk), str_of(cases[i].out));
+            assert_str(mask_text(mem, &set, str_of(cases[i].in)), str_of(cases[i].out));
             mask_free(&set);
         }
 }
@@ -86,6 +87,9 @@ static void the_beginning_of_a_secret_at_the_end_is_masked(void **state)
     struct mask_set set = SECRETS("0123456789abcdef");
     assert_str(fed(mem, &set, STR("cut off: 0123456789"), 5), STR("cut off: ***"));
     assert_str(fed(mem, &set, STR("only a few: 012"), 5), STR("only a few: 012"));
+    assert_str(mask_text(mem, &set, STR("cut off: 0123456789")), STR("cut off: ***"));
+    str few = STR("only a few: 012");
+    assert_ptr_equal(mask_text(mem, &set, few).ptr, few.ptr);       /* nothing is copied for nothing */
     mask_free(&set);
 }
 
