@@ -210,6 +210,11 @@ for (const kind of databases)
             ['component=net*', ['network']],
             ['component=*t*r*', ['cluster', 'network', hostile].filter((name) => /t.*r/.test(name))],
             [`component=${encoded('*100%_*')}`, [hostile]],
+            // capitals matter in a name and in a pattern of names, on both databases; not in what is searched for
+            ['component=Network', []],
+            ['component=NET*', []],
+            ['component=*Work', []],
+            ['stack=D*', []],
             ['component=%25', []],
             ['component=n_twork', []],
             ['stack=dev', all],
