@@ -246,22 +246,61 @@ static void a_callback_may_overtake_the_answer(void **state)
     world_stop(w);
 }
 
-static void what_is_not_wanted_any_more_is_not_sent_again(void **state)
+static void cancel_all(struct world *w)
 {
-    GIVEN(w);
     bool refused;
+    str batch = world_text(w, "select id from batch");
+    world_order(w, arena_print(w->both->mem, "{\"order\":\"cancel\",\"batch\":\"" PRI_STR "\"}", FMT_STR(batch)).ptr,
+                &refused);
+    assert_false(refused);
+}
+
+/* Its answer was lost, and then somebody cancelled: the call that may have arrived is told to stop. */
+static void cancelled_while_it_may_be_there(struct world *w, const char *code)
+{
     world_settings(w, ON_RUNNER ",\"dispatch_concurrency\":1}", NULL);
+    runner.code = code;
     runner.nexts = 2;
     runner.next[0] = RUNNER_LOST;
     runner.next[1] = RUNNER_NOT_FOUND;
     planned(w);
     until(w, 1, "select count(*) from effect where kind = 'runner_dispatch' and state = 0 and attempts = 1");
-    str batch = world_text(w, "select id from batch");
-    world_order(w, arena_print(w->both->mem, "{\"order\":\"cancel\",\"batch\":\"" PRI_STR "\"}", FMT_STR(batch)).ptr,
-                &refused);
-    assert_false(refused);
+    cancel_all(w);
     later(2);
-    until_called(w, "/cancel", 1);                      /* had it arrived, it would stop; it had not */
+    until_called(w, "/cancel", 1);
+}
+
+/* A 404 without the runner's words: of a proxy, or of a runner that has no such route. */
+static void a_page_that_is_not_there_does_not_say_that_a_run_is_not(void **state)
+{
+    GIVEN(w);
+    cancelled_while_it_may_be_there(w, NULL);
+    until(w, 1, "select count(*) from run where state = 'error' and error_code = 'refused_by_runner'");
+    until(w, 1, "select count(*) from batch where state = 'ended'");
+    world_stop(w);
+}
+
+static void a_stop_that_finds_no_page_has_stopped_nothing(void **state)
+{
+    GIVEN(w);
+    planned(w);
+    until(w, 2, NODES("queued"));
+    runner.nexts = 2;
+    runner.next[0] = runner.next[1] = RUNNER_NOT_FOUND;
+    cancel_all(w);
+    until(w, 2, "select count(*) from effect where kind = 'runner_cancel' and state <> 0");
+    until(w, 2, NODES("cancelling"));
+    says(w, "vpc", SUCCEEDED, false);
+    says(w, "dns", STOPPED, false);
+    until(w, 1, ENDED("cancelled"));
+    until(w, 1, NODES("success"));
+    world_stop(w);
+}
+
+static void what_is_not_wanted_any_more_is_not_sent_again(void **state)
+{
+    GIVEN(w);
+    cancelled_while_it_may_be_there(w, "unknown_run");  /* had it arrived, it would stop; it had not */
     until(w, 1, ENDED("cancelled"));
     assert_int_equal(calls("/dispatch"), 1);
     world_stop(w);
@@ -471,6 +510,8 @@ int main(int argc, char **argv)
         BOTH(a_crash_before_the_answer_sends_the_same_again),
         BOTH(a_callback_may_overtake_the_answer),
         BOTH(what_is_not_wanted_any_more_is_not_sent_again),
+        BOTH(a_page_that_is_not_there_does_not_say_that_a_run_is_not),
+        BOTH(a_stop_that_finds_no_page_has_stopped_nothing),
         BOTH(a_full_runner_is_waited_for),
         BOTH(a_runner_that_is_away_is_tried_for_a_while),
         BOTH(a_runner_that_is_gone_is_named),
