@@ -29,7 +29,8 @@ const struct option resume_options[] = {
      "Repository of #<number> (SIGNALBOX_REPO, GITHUB_REPOSITORY, this clone, or the only one).",
      false},
     OPTIONS_END};
-const struct option rerun_options[] = {
+/* A node of a batch is said by its position, or by its instance. */
+const struct option node_options[] = {
     {"component", 'c', "NAME", "With --stack, instead of a position.", false},
     {"stack", 's', "NAME", "With --component.", false},
     {"workflow", 'f', "FILE", "When the batch has several nodes of the instance.", false},
@@ -276,13 +277,6 @@ int verb_resume(struct cli *c)
     return 0;
 }
 
-static bool read_position(struct cli *c, int64_t *position)
-{
-    return str_to_i64(c->argument[1], 0, INT32_MAX, position) ||
-           fail(&c->err, ERR_INVALID, "a node's position is a whole number from 0, got " PRI_STR,
-                FMT_STR(safe(c, str_sub(c->argument[1], 0, 60))));
-}
-
 static str node_path(struct cli *c, int64_t position, const char *rest)
 {
     return batch_path(c, c->argument[0],
@@ -304,20 +298,27 @@ static str rerun_body(struct cli *c)
     return buf_str(&b);
 }
 
+/* Which node is meant; *position -1: the one of the instance that the options name. */
+static bool read_which(struct cli *c, int64_t *position)
+{
+    bool by_name;
+    *position = -1;
+    if (!instance_named(c, &by_name))
+        return false;
+    if (by_name == (c->argument_count == 2))
+        return fail(&c->err, ERR_INVALID,
+                    "which node? Give its position (signalbox batch <id> --nodes), or --component "
+                    "and --stack");
+    return by_name || position_read(c, c->argument[1], position);
+}
+
 int verb_rerun(struct cli *c)
 {
     int64_t position;
-    bool by_name = opt_given(c, "stack") || opt_given(c, "component");
-    if (by_name == (c->argument_count == 2))
-        return usage(c, "which node? Give its position (signalbox batch <id> --nodes), or "
-                        "--component and --stack");
-    if (by_name && (!opt_text(c, "stack").len || !opt_text(c, "component").len))
-        return usage(c, "%s is missing: an instance is a component in a stack",
-                     opt_text(c, "stack").len ? "--component" : "--stack");
-    if (by_name)
-        return order(c, batch_path(c, c->argument[0], "/rerun"), rerun_body(c), "It goes again");
-    if (!read_position(c, &position))
+    if (!read_which(c, &position))
         return failed(c);
+    if (position < 0)
+        return order(c, batch_path(c, c->argument[0], "/rerun"), rerun_body(c), "It goes again");
     return order(c, node_path(c, position, "/rerun"), STR_NONE, "It goes again");
 }
 
@@ -333,13 +334,52 @@ static str skip_body(struct cli *c, int64_t token)
     return buf_str(&b);
 }
 
+struct locked { struct cli *c; int64_t position; size_t count; };
+
+static bool see_locked(void *ctx, struct json item)
+{
+    struct locked *l = ctx;
+    static const char *const names[] = {"stack", "component", "workflow"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        str name = json_str(json_get(item, str_of(names[i])), l->c->mem);
+        if (opt_given(l->c, names[i]) && !str_eq(opt_text(l->c, names[i]), name))
+            return true;
+    }
+    l->position = json_i64_or(json_get(item, STR("position")), -1);
+    l->count++;
+    return true;
+}
+
+/* Of the nodes that are locked, the one of the instance that the options name. */
+static bool find_locked(struct cli *c, int64_t *position)
+{
+    struct locked l = {.c = c};
+    struct page p;
+    str component = safe(c, opt_text(c, "component")), stack = safe(c, opt_text(c, "stack"));
+    if (!list_walk(c, batch_path(c, c->argument[0], "/nodes?state=locked"), 0, see_locked, &l, &p))
+        return false;
+    *position = l.position;
+    if (l.count == 0)
+        return fail(&c->err, ERR_CONFLICT,
+                    PRI_STR " in " PRI_STR " does not wait for a lock in this batch. What it waits "
+                            "for: signalbox explain " PRI_STR " --component " PRI_STR
+                            " --stack " PRI_STR,
+                    FMT_STR(component), FMT_STR(stack), FMT_STR(safe(c, c->argument[0])),
+                    FMT_STR(component), FMT_STR(stack));
+    return l.count == 1 ||
+           fail(&c->err, ERR_CONFLICT,
+                "%zu nodes of this instance wait for a lock: give the workflow, too", l.count);
+}
+
 /* Shows the lock that it ends; one that somebody takes after that stays. */
 int verb_skip_wait(struct cli *c)
 {
     int64_t position, token;
     struct reply r;
-    if (!read_position(c, &position))
+    if (!read_which(c, &position))
         return failed(c);
+    if (position < 0 && !find_locked(c, &position))
+        return report(c);
     if (!get_data(c, node_path(c, position, ""), &r))
         return report(c);
     struct json lock = json_get(r.data, STR("lock"));

@@ -48,11 +48,12 @@ const struct verb verbs[] = {
      NULL},
     {"retry", "<batch>", 1, 1, verb_retry, watch_options, "Send what failed in a batch again.",
      "retry batch_0123 --watch", NULL},
-    {"rerun", "<batch> [<position>]", 1, 2, verb_rerun, rerun_options,
+    {"rerun", "<batch> [<position>]", 1, 2, verb_rerun, node_options,
      "Run one node of a batch again.",
      "rerun batch_0123 7\nrerun batch_0123 --component vpc --stack prod", NULL},
-    {"skip-wait", "<batch> <position>", 2, 2, verb_skip_wait, watch_options,
-     "End the lock that a node waits for, so that it goes.", "skip-wait batch_0123 7",
+    {"skip-wait", "<batch> [<position>]", 1, 2, verb_skip_wait, node_options,
+     "End the lock that a node waits for, so that it goes.",
+     "skip-wait batch_0123 7\nskip-wait batch_0123 --component vpc --stack prod",
      "Nothing is dispatched onto a locked instance, so the lock ends: the one that is shown, and no "
      "other that somebody takes meanwhile.\n"
      "The node goes on through whatever else it waits for. The audit says who ended whose lock. What "

@@ -27,28 +27,18 @@ static bool pull_path(struct cli *c, str what, str *path)
     return true;
 }
 
-static bool node_options(struct cli *c, bool *given)
-{
-    *given = opt_given(c, "component") || opt_given(c, "stack") || opt_given(c, "workflow");
-    return !*given || (opt_text(c, "component").len && opt_text(c, "stack").len) ||
-           fail(&c->err, ERR_INVALID, "%s is missing: an instance is a component in a stack",
-                opt_text(c, "stack").len ? "--component" : "--stack");
-}
-
 static bool batch_path(struct cli *c, str what, str *path)
 {
     str position, id = str_cut(what, '/', &position);
     int64_t at;
     bool by_name;
     struct buf b;
-    if (!node_options(c, &by_name))
+    if (!instance_named(c, &by_name))
         return false;
     if (by_name && position.len)
         return fail(&c->err, ERR_INVALID, "give a position, or --component and --stack, not both");
-    if (position.ptr && !str_to_i64(position, 0, INT32_MAX, &at))
-        return fail(&c->err, ERR_INVALID,
-                    "a node's position is a whole number from 0, got " PRI_STR,
-                    FMT_STR(safe(c, str_sub(position, 0, 60))));
+    if (position.ptr && !position_read(c, position, &at))
+        return false;
     buf_init(&b, c->mem, PATH_BYTES_MAX);
     buf_print(&b, "/api/v1/batches/" PRI_STR, FMT_STR(path_part(c->mem, id)));
     if (position.len)

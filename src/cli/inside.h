@@ -47,7 +47,7 @@ bool verb_is_alone(const struct verb *v); /* needs no server */
 extern const struct verb verbs[];         /* ends with an empty one */
 extern const struct option common_options[];
 extern const struct option lock_options[], unlock_options[], locks_options[], batches_options[],
-    batch_options[], watch_options[], rerun_options[], dispatch_options[], runs_options[],
+    batch_options[], watch_options[], node_options[], dispatch_options[], runs_options[],
     instances_options[], uploads_options[], page_options[], permissions_options[], add_options[],
     token_options[], explain_options[], release_options[], resume_options[], secrets_set_options[],
     of_repo_options[], of_repo_list_options[], runners_set_options[], actions_set_options[],
@@ -148,7 +148,7 @@ int report(struct cli *c);
 int failed(struct cli *c);
 int usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* names.c: which repository is meant */
+/* names.c: which repository is meant, and which node */
 bool repo_read(struct cli *c, str *owner,
                str *name); /* --repo, environment, the only one there is */
 bool repo_id(struct cli *c, str text, int64_t *id);
@@ -157,6 +157,9 @@ bool pull_read(struct cli *c, str text, int64_t *repository_id, str *number);
 bool name_ok(str s);
 /* The address of a thing of this kind below the repository that is meant; STR_NONE: of the list. */
 bool below_repo(struct cli *c, const char *kind, str name, str *path);
+/* --component and --stack; ERR_INVALID when there is but one of them. */
+bool instance_named(struct cli *c, bool *named);
+bool position_read(struct cli *c, str text, int64_t *position);
 
 /* show.c */
 enum cell {

@@ -167,3 +167,20 @@ bool pull_read(struct cli *c, str text, int64_t *repository_id, str *number)
     }
     return repo_id(c, repo, repository_id);
 }
+
+/* ---- a node of a batch ---- */
+
+bool instance_named(struct cli *c, bool *named)
+{
+    *named = opt_given(c, "component") || opt_given(c, "stack") || opt_given(c, "workflow");
+    return !*named || (opt_text(c, "component").len && opt_text(c, "stack").len) ||
+           fail(&c->err, ERR_INVALID, "%s is missing: an instance is a component in a stack",
+                opt_text(c, "stack").len ? "--component" : "--stack");
+}
+
+bool position_read(struct cli *c, str text, int64_t *position)
+{
+    return str_to_i64(text, 0, INT32_MAX, position) ||
+           fail(&c->err, ERR_INVALID, "a node's position is a whole number from 0, got " PRI_STR,
+                FMT_STR(safe(c, str_sub(text, 0, 60))));
+}

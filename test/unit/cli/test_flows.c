@@ -143,6 +143,20 @@ static const struct flow {
       {"POST /api/v1/batches/b1/nodes/4/skip-wait {\"token\":7}",
        "{\"batch\":\"b1\",\"node\":4,\"lockEnded\":true}", 0, NULL}},
      ""},
+    {{"skip-wait", "b1", "-c", "vpc", "-s", "prod", "-f", "p.yaml"},
+     {{"GET /api/v1/batches/b1/nodes?state=locked&limit=500",
+       "{\"items\":["
+       "{\"position\":2,\"stack\":\"dev\",\"component\":\"vpc\",\"workflow\":\"p.yaml\"},"
+       "{\"position\":3,\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"a.yaml\"},"
+       "{\"position\":4,\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"p.yaml\"},"
+       "{\"position\":5,\"stack\":\"prod\",\"component\":\"vpc/a\",\"workflow\":\"p.yaml\"}],"
+       "\"nextCursor\":null}",
+       0, NULL},
+      {"GET /api/v1/batches/b1/nodes/4",
+       "{\"position\":4,\"state\":\"locked\",\"lock\":{\"token\":7}}", 0, NULL},
+      {"POST /api/v1/batches/b1/nodes/4/skip-wait {\"token\":7}",
+       "{\"batch\":\"b1\",\"node\":4,\"lockEnded\":true}", 0, NULL}},
+     ""},
     {{"dispatch", "-r", "acme/infra", "-s", "prod", "-c", "vpc", "-f", "p.yaml", "--input", "a=b=c",
       "--input=d=", "--sha=01"},
      {{"POST /api/v1/dispatch "
@@ -587,6 +601,21 @@ static void a_lock_that_is_held_shows_its_holder(void **state)
     assert_string_equal(rig.out, "");
 }
 
+static void an_instance_that_waits_for_no_lock_or_twice_ends_none(void **state)
+{
+    static const char twice[] =
+        "{\"items\":[{\"position\":3,\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"a.yaml\"},"
+        "{\"position\":4,\"stack\":\"prod\",\"component\":\"vpc\",\"workflow\":\"p.yaml\"}],"
+        "\"nextCursor\":null}";
+    SCRIPT({.data = twice}, {.data = twice});
+    assert_int_equal(run("skip-wait", "b1", "-c", "eks", "-s", "prod", NULL), 5);
+    assert_has(rig.err, "eks in prod does not wait for a lock in this batch");
+    assert_has(rig.err, "signalbox explain b1 --component eks --stack prod");
+    assert_int_equal(run("skip-wait", "b1", "-c", "vpc", "-s", "prod", NULL), 5);
+    assert_has(rig.err, "2 nodes of this instance wait for a lock: give the workflow, too");
+    assert_string_equal(rig.asked, "GET /api/v1/batches/b1/nodes?state=locked&limit=500\n");
+}
+
 static void a_holder_that_cannot_be_read_is_shown_from_the_refusal(void **state)
 {
     static const char refusal[] =
@@ -786,6 +815,7 @@ int main(void)
         T(two_calls_are_two_commands),
         T(a_command_that_is_still_worked_on_is_said),
         T(a_lock_that_is_held_shows_its_holder),
+        T(an_instance_that_waits_for_no_lock_or_twice_ends_none),
         T(a_holder_that_cannot_be_read_is_shown_from_the_refusal),
         T(pages_are_put_together_up_to_the_limit),
         T(a_list_that_is_cut_short_says_so),
