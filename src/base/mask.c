@@ -43,6 +43,8 @@ static void keep_base64(struct mask_set *set, str secret)
         size_t end = whole.len * 8 / 6;
         for (size_t i = 0; i < 2; i++) {
             keep(set, str_sub(forms[i], lead[offset], end), CODED_LEAST_BYTES);
+            if (offset == 0)        /* by itself: to the last character, with its padding */
+                keep(set, forms[i], CODED_LEAST_BYTES);
             secret_wipe((char *)(uintptr_t)forms[i].ptr, forms[i].len);
         }
         secret_wipe(shifted, whole.len);
