@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../demo/serve.ts';
-import { Child, has, median, openBox, pairsClient } from './rig.ts';
+import { Child, has, median, openBox, pairsClient, withBare } from './rig.ts';
 import { rate, show, times, type Figure } from './table.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -26,7 +26,7 @@ export async function showLocks(isShort: boolean): Promise<Figure[]> {
     try {
         await sleep(500);
         for (const clients of [1, 50]) {
-            const mine: number[] = [], theirs: number[] = [];
+            const mine: number[] = [], theirs: number[] = [], least: number[] = [];
             let bad = 0;
             for (let round = 0; round < rounds; round++) {
                 const box = await openBox({ log_level: 'warn' });
@@ -39,14 +39,16 @@ export async function showLocks(isShort: boolean): Promise<Figure[]> {
                 } finally {
                     await box.close();
                 }
+                least.push(await withBare('locks', async (at) => pairs('http', at, clients, seconds, 'none').perSecond));
                 if (redis) {
                     const load = pairs('redis', port, clients, seconds);
                     theirs.push(load.perSecond);
                     bad += load.bad;
                 }
             }
-            const ours = median(mine), redisRate = median(theirs);
+            const ours = median(mine), redisRate = median(theirs), ceiling = median(least);
             figures.push({ what: `pairs a second, ${clients} client${clients > 1 ? 's' : ''}`, ours: rate(ours), beside: `Redis ${rate(redisRate)}`, ratio: times(ours / redisRate), target: '>= 1x', reached: ours >= redisRate });
+            figures.push({ what: '  beside a server that only appends and flushes', ours: rate(ours), beside: `${rate(ceiling)}${redis ? `, ${times(ceiling / redisRate)} Redis` : ''}`, ratio: times(ours / ceiling) });
             figures.push({ what: '  answers that were not as they should', ours: String(bad), target: '0', reached: bad === 0 });
         }
     } finally {

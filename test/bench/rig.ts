@@ -15,6 +15,7 @@ const build = process.env['SIGNALBOX_BENCH_BUILD'] ?? join(root, 'build-bench');
 export const program = process.env['SIGNALBOX_BIN_BENCH'] ?? join(build, 'src/signalbox');
 export const store = join(build, 'test/bench/bench_store');
 export const pairsClient = join(build, 'test/bench/bench_pairs');
+export const bareServer = join(build, 'test/bench/bench_bare');
 export const webhookSecret = 'a secret of the benchmark';
 export const appId = 4242;
 
@@ -22,7 +23,7 @@ export const appId = 4242;
 export function buildPrograms(): void {
     const run = (command: string, ...args: string[]) => execFileSync(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
     if (!existsSync(join(build, 'build.ninja'))) run('meson', 'setup', build, '--buildtype=release', '-Ddebug=true');
-    run('ninja', '-C', build, '--quiet', 'src/signalbox', 'test/bench/bench_store', 'test/bench/bench_pairs', 'test/unit/db/pg-rig');
+    run('ninja', '-C', build, '--quiet', 'src/signalbox', 'test/bench/bench_store', 'test/bench/bench_pairs', 'test/bench/bench_bare', 'test/unit/db/pg-rig');
     process.env['SIGNALBOX_PG_RIG'] ??= join(build, 'test/unit/db/pg-rig');
 }
 
@@ -74,6 +75,20 @@ export class Child {
     }
     line(): Promise<string> {
         return new Promise((done) => createInterface({ input: this.process.stdout! }).once('line', done));
+    }
+}
+
+/** The least that must be done, by a server that does nothing else (bench_bare.c). */
+export async function withBare<T>(kind: 'webhooks' | 'locks', load: (port: number, pid: number) => Promise<T>): Promise<T> {
+    const dir = mkdtempSync(join(tmpdir(), 'signalbox-bare-'));
+    const port = await freePort(0);
+    const child = new Child(bareServer, [kind, String(port), join(dir, 'file'), ...(kind === 'webhooks' ? [webhookSecret] : [])], 'pipe');
+    try {
+        await child.line();
+        return await load(port, child.pid);
+    } finally {
+        await child.stop();
+        rmSync(dir, { recursive: true, force: true });
     }
 }
 
