@@ -1,15 +1,11 @@
-#include "engine/work.h"
+#include "engine/work_inside.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/scope.h"
 
 /*
@@ -18,210 +14,8 @@
  */
 enum { STAND_BACK_FIRST_MS = 10, STAND_BACK_LAST_MS = 100, PROBE_EVERY_S = 1 };
 
-/* A guest that was held up this long by the disk: others give their work away for a while. */
-enum { GUEST_SLOW_MS = 20, GUESTS_PAUSE_MS = 1000 };
-
-struct job {
-    struct job  *next;
-    bool         patient;               /* a lane's: stands back while callers wait */
-    bool         apart;                 /* `done` may be called while others are at work */
-    int64_t      queued_ms;             /* of patient ones */
-    engine_body *body;
-    engine_done *done;
-    void        *arg;
-    bool         ok;
-    struct db_news *news;               /* of the whole group; its first job has them */
-    struct err   e;
-};
-
-struct work {
-    struct db      *db;
-    pthread_t       thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t  woken;
-    struct job     *first, **last;      /* guarded by mutex */
-    struct job     *kept, **kept_last;  /* of the one thread that calls work_submit_soon */
-    int             kept_count;
-    bool            stopping;           /* guarded by mutex */
-    bool            turning, guest;     /* guarded by mutex: who has the connection */
-    bool            untidy;             /* guarded by mutex: a guest left something to tidy */
-    int64_t         no_guests_ms;       /* guarded by mutex: until then (monotonic) */
-    int64_t         stand_back_ms;      /* guarded by mutex */
-    struct arena   *mem;                /* of the group under way */
-    struct work_news news;
-    pthread_t       flusher;
-    pthread_cond_t  committed, flushed;
-    struct job     *owed, **owed_last;  /* guarded by mutex: committed, to be flushed */
-    bool            flushing;           /* guarded by mutex */
-    bool            flusher_ends;       /* guarded by mutex */
-    bool            soon;               /* of the group under way: another thread flushes it */
-    atomic_bool     unsure;             /* a flush failed: nothing counts as stored before all is */
-    atomic_bool     healthy;
-    char            why[200];           /* guarded by mutex */
-    atomic_uint_fast64_t commits, bodies;
-};
-
-static void note_health(struct work *w, bool ok, const struct err *e)
-{
-    if (ok == atomic_load(&w->healthy))
-        return;
-    SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
-    snprintf(w->why, sizeof w->why, "%.199s", ok ? "" : e->text);
-    atomic_store(&w->healthy, ok);
-    if (ok)
-        log_info("the database is back", LI("healthy", 1));
-    else
-        log_error("the database cannot be written", LZ("why", w->why));
-    pthread_cond_signal(&w->woken);     /* a writer that sleeps until somebody comes shall probe */
-}
-
-/* How a body that fails is kept from what others in its transaction did. */
-enum fence { FENCE_NONE /* it is alone */, FENCE_MARK, FENCE_SAVEPOINT };
-
-/*
- * One body inside the open transaction. With company it has a mark, which tells that a failed body
- * wrote nothing, as most do that fail. *spoiled: it did write; the group begins again, each body in
- * a savepoint of its own.
- */
-static void run_body(struct work *w, struct job *j, enum fence fence, bool *spoiled)
-{
-    struct err ignored = { 0 };
-    int64_t mark = 0;
-    err_clear(&j->e);
-    if (fence == FENCE_MARK && !db_mark(w->db, &mark))
-        fence = FENCE_SAVEPOINT;
-    j->ok = fence != FENCE_SAVEPOINT || db_savepoint(w->db, &j->e);
-    j->ok = j->ok && j->body(w->db, w->mem, j->arg, &j->e);
-    assert(j->ok || j->e.code != ERR_NONE);
-    if (fence == FENCE_MARK && !j->ok)
-        *spoiled = !db_back_to(w->db, mark);
-    if (fence != FENCE_SAVEPOINT)
-        return;
-    if (j->ok)
-        j->ok = db_release(w->db, &j->e);
-    else if (!db_rollback_to(w->db, &ignored) && j->e.code != ERR_BUSY)
-        j->e.code = ERR_STORAGE;
-}
-
-static bool must_repeat(const struct job *j) { return !j->ok && j->e.code == ERR_BUSY; }
-
-static void fail_all(struct job *first, const struct err *e)
-{
-    for (struct job *j = first; j; j = j->next) {
-        j->ok = false;
-        j->e = *e;
-    }
-}
-
-/* After a flush that failed: what is in the log goes into the database before anything else does. */
-static bool made_sure(struct work *w, struct err *e)
-{
-    if (!atomic_load(&w->unsure))
-        return true;
-    if (!db_copy_back(w->db, e))
-        return false;
-    atomic_store(&w->unsure, false);
-    return true;
-}
-
-static bool news_before(struct work *w, struct err *e)
-{
-    return !w->news.before || w->news.before(w->news.arg, w->db, w->mem, e);
-}
-
-/* Told when the group is on disk; a flush may end several groups. */
-static void news_attach(struct work *w, struct job *first)
-{
-    struct db_news news;
-    if (!db_news_take(w->db, &news))
-        return;
-    first->news = malloc(sizeof news);
-    if (!first->news)
-        abort();
-    *first->news = news;
-}
-
-static void news_told(struct work *w, struct job *first)
-{
-    for (struct job *j = first; j; j = j->next) {
-        if (j->news && w->news.told)
-            w->news.told(w->news.arg, j->news);
-        free(j->news);
-        j->news = NULL;
-    }
-}
-
-/*
- * Every job of the list in one transaction. False: nothing was stored, and the reason asks for
- * another try.
- */
-static bool run_fenced(struct work *w, struct job *first, enum fence fence)
-{
-    struct err e = { 0 };
-    bool alone = fence == FENCE_NONE, repeat = false, spoiled = false;
-
-    if (!made_sure(w, &e) || !db_begin(w->db, &e)) {
-        fail_all(first, &e);
-        note_health(w, e.code != ERR_STORAGE, &e);
-        return e.code != ERR_BUSY;
-    }
-    for (struct job *j = first; j && !repeat && !spoiled; j = j->next) {
-        run_body(w, j, fence, &spoiled);
-        repeat = must_repeat(j);
-    }
-    if (spoiled && !repeat) {
-        db_rollback(w->db);
-        return run_fenced(w, first, FENCE_SAVEPOINT);
-    }
-    if (repeat || (alone && !first->ok)) {
-        db_rollback(w->db);
-        note_health(w, first->ok || first->e.code != ERR_STORAGE, &first->e);
-        return !repeat;
-    }
-    if (!news_before(w, &e) ||
-        !(w->soon ? db_commit_soon(w->db, &e) : db_commit(w->db, &e))) {
-        db_rollback(w->db);
-        fail_all(first, &e);
-        note_health(w, e.code != ERR_STORAGE, &e);
-        return e.code != ERR_BUSY;
-    }
-    atomic_fetch_add(&w->commits, 1);
-    if (!atomic_load(&w->unsure))
-        note_health(w, true, NULL);
-    return true;
-}
-
-static bool run_together(struct work *w, struct job *first)
-{
-    return run_fenced(w, first, first->next ? FENCE_MARK : FENCE_NONE);
-}
-
-/*
- * A group that met a deadlock or a lock is taken apart: each body alone, a few times, with a
- * growing pause.
- */
-static void run_apart(struct work *w, struct job *first)
-{
-    for (struct job *j = first, *next; j; j = next) {
-        next = j->next;
-        j->next = NULL;
-        for (int try = 0; try < WORK_TRIES_MAX && !run_together(w, j); try++)
-            nanosleep(&(struct timespec){ .tv_nsec = (long)(1 + try * try) * 2000000L }, NULL);
-        j->next = next;
-    }
-}
-
-static void finish(struct work *w, struct job *first)
-{
-    news_told(w, first);
-    for (struct job *j = first, *next; j; j = next) {
-        next = j->next;
-        atomic_fetch_add(&w->bodies, 1);
-        if (j->done)
-            j->done(j->arg, j->ok ? NULL : &j->e);
-        free(j);
-    }
-}
+/* A visitor that was held up this long by the disk: others give their work away for a while. */
+enum { VISITOR_SLOW_MS = 20, VISITORS_PAUSE_MS = 1000 };
 
 /* Called with the mutex held. */
 static bool lanes_stand_back(struct work *w)
@@ -290,10 +84,10 @@ static struct job *take_group(struct work *w)
 {
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
     w->turning = false;
-    while (w->guest || (!w->first && !w->stopping && !w->untidy))
-        if (w->guest || atomic_load(&w->healthy))
+    while (w->visitor || (!w->first && !w->stopping && !w->untidy))
+        if (w->visitor || atomic_load(&w->healthy))
             pthread_cond_wait(&w->woken, &w->mutex);
-        else if (!wait_a_moment(w) && !w->guest) {
+        else if (!wait_a_moment(w) && !w->visitor) {
             /* Who is not ready is sent nothing, so that nothing would ever show that the database
              * can be written again. */
             w->turning = true;
@@ -361,23 +155,6 @@ static void wait_for_flusher(struct work *w)
         pthread_cond_wait(&w->flushed, &w->mutex);
 }
 
-static void flush(struct work *w, struct job *first)
-{
-    struct err e = { 0 };
-    if (atomic_load(&w->unsure))
-        fail(&e, ERR_STORAGE,
-             "the disk failed, and whether this was stored is not known: look, or try again");
-    else if (!db_flush(w->db, &e))
-        atomic_store(&w->unsure, true);
-    if (e.code == ERR_NONE)
-        return;
-    note_health(w, false, &e);
-    for (struct job *j = first; j; j = j->next) {
-        j->e = j->ok ? e : j->e;
-        j->ok = false;
-    }
-}
-
 static void *flusher(void *arg)
 {
     struct work *w = arg;
@@ -393,8 +170,8 @@ static void *flusher(void *arg)
         w->flushing = true;
         pthread_mutex_unlock(&w->mutex);
         pthread_cond_signal(&w->flushed);
-        flush(w, first);
-        finish(w, first);
+        group_flush(w, first);
+        group_finish(w, first);
         pthread_mutex_lock(&w->mutex);
         w->flushing = false;
         if (w->owed)
@@ -424,16 +201,16 @@ static bool turn(struct work *w, bool has_flusher)
     if (!group)
         return false;
     w->soon = has_flusher && all_apart(group);
-    if (!run_together(w, group))
-        run_apart(w, group);
+    if (!group_run(w, group))
+        group_run_apart(w, group);
     news_attach(w, group);
     if (w->soon) {
         hand_to_flusher(w, group);
     } else {
         wait_for_flusher(w);            /* who came first is told first */
         if (atomic_load(&w->unsure))
-            flush(w, group);
-        finish(w, group);
+            group_flush(w, group);
+        group_finish(w, group);
     }
     w->soon = false;
     if (has_flusher)
@@ -567,24 +344,24 @@ void work_submit_patient(struct work *w, engine_body *body, engine_done *done, v
 }
 
 /* Nobody has the connection, and nobody waits for it. */
-static bool guest_enters(struct work *w)
+static bool visitor_enters(struct work *w)
 {
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
-    if (w->turning || w->guest || w->first || w->owed || w->flushing || w->stopping || !atomic_load(&w->healthy) ||
-        clock_mono_ms() < w->no_guests_ms)
+    if (w->turning || w->visitor || w->first || w->owed || w->flushing || w->stopping ||
+        !atomic_load(&w->healthy) || clock_mono_ms() < w->no_visitors_ms)
         return false;
-    w->guest = true;
+    w->visitor = true;
     return true;
 }
 
-static void guest_leaves(struct work *w, int64_t entered_ms)
+static void visitor_leaves(struct work *w, int64_t entered_ms)
 {
     bool untidy = db_untidy(w->db);
     SCOPED(unlock) pthread_mutex_t *held = lock_mutex(&w->mutex);
     int64_t now_ms = clock_mono_ms();
-    if (now_ms - entered_ms >= GUEST_SLOW_MS)
-        w->no_guests_ms = now_ms + GUESTS_PAUSE_MS;
-    w->guest = false;
+    if (now_ms - entered_ms >= VISITOR_SLOW_MS)
+        w->no_visitors_ms = now_ms + VISITORS_PAUSE_MS;
+    w->visitor = false;
     w->untidy = untidy;
     if (w->first || w->stopping || w->untidy)
         pthread_cond_signal(&w->woken);
@@ -594,14 +371,14 @@ void work_submit_here(struct work *w, engine_body *body, engine_ready *ready, en
                       void *arg)
 {
     struct job j = { .body = body, .arg = arg };
-    if (!guest_enters(w)) {
+    if (!visitor_enters(w)) {
         submit(w, body, done, arg, false);
         return;
     }
     int64_t entered_ms = clock_mono_ms();
     db_patience(w->db, 0);
     w->soon = true;
-    bool over = run_together(w, &j);
+    bool over = group_run(w, &j);
     w->soon = false;
     db_patience(w->db, -1);
     if (over) {
@@ -609,14 +386,14 @@ void work_submit_here(struct work *w, engine_body *body, engine_ready *ready, en
         if (j.ok && ready)
             ready(arg);
         if (j.ok)
-            flush(w, &j);
+            group_flush(w, &j);
         news_told(w, &j);
         atomic_fetch_add(&w->bodies, 1);
         if (done)
             done(arg, j.ok ? NULL : &j.e);
     }
     arena_reset(w->mem);
-    guest_leaves(w, entered_ms);
+    visitor_leaves(w, entered_ms);
     if (!over)
         submit(w, body, done, arg, false);
 }

@@ -2,8 +2,8 @@
  * work: the one writer thread. Bodies queue up; whatever waits goes into one transaction (group
  * commit), a body that fails is kept from the others (the group may run again with a savepoint for
  * each), and `done` of each is called after the commit.
- * Every change to the database happens inside work.c's run_group, so "what was committed" and "who
- * gets told" are decided in one place.
+ * Every change to the database happens inside group_run (work_group.c), so "what was committed" and
+ * "who gets told" are decided in one place.
  */
 #ifndef SIGNALBOX_ENGINE_WORK_H
 #define SIGNALBOX_ENGINE_WORK_H
