@@ -315,6 +315,8 @@ static void something_happens(void)
         machine.now_ms += roll(20000);
     if (now->people && roll(12) == 0)
         some_comment();
+    if (roll(10) == 0)
+        some_skip();
     machine.now_ms += roll(now->slow ? 3000 : 700);
     machine_tick();
     if (roll(4))

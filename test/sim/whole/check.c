@@ -179,11 +179,12 @@ static void check_facts(void)
 static uint32_t read_locks(struct lock *out)
 {
     struct db_rows r;
-    LOOK(&r, "select folded, expires_ms from lock where deleted_ms is null", NO_ARGS);
+    LOOK(&r, "select folded, expires_ms, message from lock where deleted_ms is null", NO_ARGS);
     uint32_t n = 0;
     for (size_t i = 0; i < r.count && n < LOCKS; i++, n++) {
         snprintf(out[n].folded, sizeof out[n].folded, PRI_STR, FMT_STR(db_at(&r, i, 0)->s));
         out[n].expires_ms = db_at(&r, i, 1)->i;
+        out[n].serial = grant_in(db_at(&r, i, 2)->s);
     }
     return n;
 }
@@ -199,6 +200,7 @@ void check_commit(void)
     check_budget();
     check_holds();
     check_orders();
+    check_locks(was, was_count);
     check_fresh_runs(was, was_count);
     check_facts();
     /* Invariant 7. */

@@ -15,6 +15,10 @@ void check_budget_end(void);
 void check_orders(void);                /* after each commit */
 void check_orders_end(void);
 
+/* check_locks.c */
+void check_lock_audited(str actor, str category, str action, str target, str description);
+void check_locks(const struct lock *was, uint32_t was_count); /* after each commit */
+
 /* check_holds.c */
 void check_holds(void); /* after each commit */
 void check_call_of_held(str run_id);

@@ -28,6 +28,8 @@ static str order_behind(str category, str action)
 
 static void check_audit_row(const struct db_rows *r, size_t i)
 {
+    check_lock_audited(db_at(r, i, 1)->s, db_at(r, i, 2)->s, db_at(r, i, 3)->s, db_at(r, i, 6)->s,
+                       db_at(r, i, 7)->s);
     str actor = db_at(r, i, 1)->s, action = db_at(r, i, 3)->s, from = db_at(r, i, 4)->s;
     str order = order_behind(db_at(r, i, 2)->s, action);
     int64_t number = db_at(r, i, 5)->null ? 0 : db_at(r, i, 5)->i;
@@ -57,7 +59,8 @@ void check_orders(void)
         "when a.target_type = 'batch' then (select c.number from batch b join change c on c.id = "
         "b.change_id where b.id = a.target) when a.action = 'explained' then (select c.number from "
         "change c where c.id = cast(a.target as int)) when a.target_type = 'change' then "
-        "cast(substr(a.target, instr(a.target, '#') + 1) as int) else 0 end from audit a where "
+        "cast(substr(a.target, instr(a.target, '#') + 1) as int) else 0 end, a.target, a.description "
+        "from audit a where "
         "a.seq > $1 order by a.seq",
         ARGS(A(now->audited)));
     for (size_t i = 0; i < r.count; i++)

@@ -16,7 +16,7 @@
 #include "whole.h"
 
 struct sums {
-    unsigned long long worlds, runs, commits, crashes, lost, requests, held, obeyed, digest;
+    unsigned long long worlds, runs, commits, crashes, lost, requests, held, obeyed, skipped, digest;
 };
 
 static void run_seed(uint64_t seed, bool trace, struct sums *sums)
@@ -31,6 +31,7 @@ static void run_seed(uint64_t seed, bool trace, struct sums *sums)
     sums->requests += now->requests;
     sums->held += now->held;
     sums->obeyed += now->obeyed;
+    sums->skipped += now->skipped;
     sums->digest ^= now->digest;
     world_close();
 }
@@ -108,8 +109,8 @@ int main(int argc, char **argv)
         if (!(twice ? same_again(seed, sums) : play(seed, trace, sums)))
             return 1;
     printf("%llu worlds: %llu runs, %llu commits, %llu crashes, %llu lost answers, %llu orders, "
-           "%llu of them carried out, %llu reasons to hold looked at\n",
+           "%llu of them carried out, %llu waits for a lock skipped, %llu reasons to hold looked at\n",
            sums->worlds, sums->runs, sums->commits, sums->crashes, sums->lost, sums->requests,
-           sums->obeyed, sums->held);
+           sums->obeyed, sums->skipped, sums->held);
     return 0;
 }

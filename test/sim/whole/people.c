@@ -68,13 +68,18 @@ static void command_stored(void *arg, enum fact_fate fate, int64_t id, const str
         now->accepted[now->accepted_count++] = id;
 }
 
-void command(const char *json)
+void command_by(const char *who, const char *json)
 {
-    narrate("order %s", json);
+    narrate("order %s by %s", json, who);
     engine_submit(
         machine.engine,
-        &(struct fact_new){.lane = 1, .kind = "order", .body = str_of(json), .actor = STR("bo")},
+        &(struct fact_new){.lane = 1, .kind = "order", .body = str_of(json), .actor = str_of(who)},
         command_stored, NULL);
+}
+
+void command(const char *json)
+{
+    command_by("bo", json);
 }
 
 void many_orders(uint32_t count)
@@ -145,9 +150,20 @@ void some_command(void)
 /* ---- locks ----------------------------------------------------------------------------------- */
 
 struct lock_job {
-    char folded[64];
+    char folded[64], message[32];
     int64_t until_ms;
 };
+
+#define HANDS_OFF "hands off "
+
+int64_t grant_in(str message)
+{
+    int64_t serial;
+    return str_has(message, STR(HANDS_OFF)) &&
+                   str_to_i64(str_after_last(message, ' '), 1, GRANTS - 1, &serial)
+               ? serial
+               : 0;
+}
 
 static bool lock_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
@@ -155,19 +171,26 @@ static bool lock_body(struct db *db, struct arena *mem, void *arg, struct err *e
     (void)mem;
     return db_exec(db, e, NULL,
                    "insert into lock (id, workspace_id, key, folded, message, actor, token, "
-                   "created_ms, updated_ms, expires_ms) values ($1, 'ws_sim', $1, $1, 'hands off', "
+                   "created_ms, updated_ms, expires_ms) values ($1, 'ws_sim', $1, $1, $4, "
                    "'bo', 1, $2, $2, $3) on conflict (workspace_id, folded) do update set "
-                   "deleted_ms = null, expires_ms = excluded.expires_ms, token = lock.token + 1",
-                   ARGS(A(str_of(x->folded)), A(machine.now_ms), A(x->until_ms)));
+                   "deleted_ms = null, expires_ms = excluded.expires_ms, message = "
+                   "excluded.message, token = lock.token + 1",
+                   ARGS(A(str_of(x->folded)), A(machine.now_ms), A(x->until_ms),
+                        A(str_of(x->message))));
 }
 
 static bool unlock_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     const struct lock_job *x = arg;
-    (void)mem;
-    return db_exec(db, e, NULL,
-                   "update lock set deleted_ms = $2 where folded = $1 and deleted_ms is null",
-                   ARGS(A(str_of(x->folded)), A(machine.now_ms)));
+    struct db_rows r;
+    if (!db_query(db, mem, e, &r,
+                  "update lock set deleted_ms = $2 where folded = $1 and deleted_ms is null "
+                  "returning message",
+                  ARGS(A(str_of(x->folded)), A(machine.now_ms))))
+        return false;
+    if (r.count)
+        now->given_back[grant_in(db_at(&r, 0, 0)->s)] = true;
+    return true;
 }
 
 static void lock_done(void *arg, const struct err *e)
@@ -185,6 +208,9 @@ static void lock_or_not(bool take, const char *component, int64_t ms)
         abort();
     snprintf(x->folded, sizeof x->folded, "acme/infra/prod/%s", component);
     x->until_ms = machine.now_ms + ms;
+    MUST(now->grants + 1 < GRANTS, "the history fits the world", now->grants, GRANTS);
+    now->grants += take;
+    snprintf(x->message, sizeof x->message, HANDS_OFF "%lld", (long long)now->grants);
     narrate("%s %s", take ? "lock" : "unlock", component);
     engine_write(machine.engine, take ? lock_body : unlock_body, lock_done, x);
 }
@@ -199,6 +225,66 @@ void some_lock(bool take, uint32_t i)
 void some_lock_of(const char *component)
 {
     lock_or_not(true, component, 600000);
+}
+
+bool some_wait(struct wait *w)
+{
+    struct db_rows r;
+    struct err e = {0};
+    db_fault_after(0); /* it is meant for the engine's own statements */
+    MUST(db_query(now->look, now->mem, &e, &r,
+                  "select b.id, n.component, n.position, l.token, l.message from node n join batch "
+                  "b on b.seq = n.batch_seq join lock l on l.folded = 'acme/infra/prod/' || "
+                  "n.component where n.state = 'locked' and n.gate like '{\"kind\":\"lock\"%' "
+                  "order by n.batch_seq, n.position",
+                  NO_ARGS),
+         "rows can be read", 0, 0);
+    if (!r.count)
+        return false;
+    size_t i = roll((uint32_t)r.count);
+    *w = (struct wait){.node = db_at(&r, i, 2)->i,
+                       .token = db_at(&r, i, 3)->i,
+                       .serial = grant_in(db_at(&r, i, 4)->s)};
+    snprintf(w->batch, sizeof w->batch, PRI_STR, FMT_STR(db_at(&r, i, 0)->s));
+    snprintf(w->component, sizeof w->component, PRI_STR, FMT_STR(db_at(&r, i, 1)->s));
+    return true;
+}
+
+void skip_wait(const char *who, const struct wait *w)
+{
+    MUST(now->skips < SKIPS, "the history fits the world", SKIPS, 0);
+    now->skip[now->skips++] = (struct skip){.who = who, .seen = *w};
+    command_by(who, arena_print(now->mem,
+                                "{\"order\":\"skip_wait\",\"batch\":\"%s\",\"node\":%lld,"
+                                "\"token\":%lld,\"actorType\":\"user\"}",
+                                w->batch, (long long)w->node, (long long)w->token)
+                        .ptr);
+}
+
+/*
+ * Somebody does not want to wait for a lock; by now it may be another one, and others may think the
+ * same.
+ */
+void some_skip(void)
+{
+    struct wait w;
+    uint32_t dice = roll(8);
+    if (!some_wait(&w) || now->skips + 2 > SKIPS)
+        return;
+    if (!now->wait.token || roll(4) == 0)
+        now->wait = w;
+    else if (roll(4) == 0)
+        w = now->wait;
+    if (dice < 3 && dice)
+        lock_or_not(false, w.component, 0);
+    if (dice < 2)
+        lock_or_not(true, w.component, 1000 + roll(120000));
+    skip_wait("ana", &w);
+    if (dice == 3)
+        lock_or_not(true, w.component, 1000 + roll(120000));
+    if (roll(3) == 0)
+        skip_wait("cy", &w);
+    now->requests++;
 }
 
 /* ---- people ---------------------------------------------------------------------------------- */

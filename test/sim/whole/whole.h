@@ -13,7 +13,8 @@
  *   stage.c    … or stories, in which nothing happens by chance (test_*.c)
  *   check.c    the invariants of architecture.md §7, asked of the rows and of the truth after every
  *              commit; shares no code with the engine. check_holds.c: of what is held;
- *              check_orders.c: of orders; check_budget.c: of what may be spent
+ *              check_orders.c: of orders; check_locks.c: of who ends whose lock; check_budget.c: of
+ *              what may be spent
  */
 #ifndef SIGNALBOX_TEST_SIM_WHOLE_H
 #define SIGNALBOX_TEST_SIM_WHOLE_H
@@ -35,6 +36,8 @@ enum {
     ACCEPTED = 8000,
     SEEN = 4000,
     LOCKS = 16,
+    GRANTS = 2000,
+    SKIPS = 400,
     BATCHES = 4000,
     LISTED_AFTER_MS = 9000,     /* less than the engine's patience with a dispatch that is not listed */
 };
@@ -91,7 +94,12 @@ struct quota {
 };
 struct quota_row { int64_t limit, remaining, reset_ms, blocked_until_ms, known; };
 
-struct lock { char folded[64]; int64_t expires_ms; };
+/* serial: of all that were ever taken, which its message says. */
+struct lock { char folded[64]; int64_t expires_ms, serial; };
+
+/* A node behind a lock, as somebody saw it, and the order not to wait for that lock. */
+struct wait { char batch[44], component[8]; int64_t node, token, serial; };
+struct skip { const char *who; struct wait seen; bool carried_out; };
 
 struct world {
     uint64_t      seed, state;
@@ -132,6 +140,7 @@ struct world {
     uint32_t      remarks;
     struct asked  asked[ASKED];
     uint32_t      askeds;
+    int64_t       grants;
     struct quota  quota;
     int64_t       apps_calls;
     struct call   call[CALLS];
@@ -144,6 +153,11 @@ struct world {
     uint32_t      seen_count;
     struct lock   lock[LOCKS];
     uint32_t      locks;
+    /* of each grant: somebody may have given it back; the audit says that it was ended */
+    bool          given_back[GRANTS], ended[GRANTS];
+    struct skip   skip[SKIPS];
+    uint32_t      skips;
+    struct wait   wait;                 /* of a while ago */
     int64_t       applied_upto, applied_sum;
     bool          began[BATCHES];       /* batches that run */
     int64_t       audited;              /* rows that were looked at */
@@ -151,7 +165,7 @@ struct world {
     struct quota_row word;
 
     uint64_t      digest;               /* of everything that was told: the same seed, the same history */
-    uint64_t      commits, crashes, lost, requests, held, obeyed;
+    uint64_t      commits, crashes, lost, requests, held, obeyed, skipped;
 };
 extern struct world *now;
 
@@ -185,6 +199,7 @@ void     world_run(void);               /* a history by chance */
 /* people.c */
 str  settings_text(struct arena *mem);
 void settings_change(str text);
+void command_by(const char *who, const char *json);
 void command(const char *json);
 void some_command(void);
 void many_orders(uint32_t count);       /* of one stack each */
@@ -192,6 +207,10 @@ void let_go_one(const char *batch);
 void people_let_go(void);
 void some_lock(bool take, uint32_t i);
 void some_lock_of(const char *component);
+int64_t grant_in(str message);          /* which of all locks it is of; 0: of none */
+bool some_wait(struct wait *w);         /* a node behind a lock; false: there is none */
+void skip_wait(const char *who, const struct wait *w);
+void some_skip(void);
 void some_pull(void);
 void check_rerequested(void);
 struct run *some_live_run(void);

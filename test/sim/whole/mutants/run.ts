@@ -164,6 +164,20 @@ const bugs: Bug[] = [
         to: 'if (!str_eq(by->from, STR("api")) && !audit_batch(s, h, "dispatch.released", by,',
         seed: 3,
     },
+    {
+        name: 'who skips a wait ends whichever lock there is',
+        file: 'src/engine/apply_order.c',
+        from: 'key, token, s->now_ms, l, ended,\n                       e))\n        return false;\n    if (*ended && l->token != token)',
+        to: 'key, 0, s->now_ms, l, ended,\n                       e))\n        return false;\n    if (*ended && !l->token)',
+        seed: 1,
+    },
+    {
+        name: 'who skips a wait for another lock is told that it ended',
+        file: 'src/engine/apply_order.c',
+        from: 'if (*ended && l->token != token)',
+        to: 'if (*ended && l->token < token)',
+        seed: 1,
+    },
 ];
 
 const [rootArgument, buildArgument] = process.argv.slice(2);
