@@ -37,6 +37,9 @@ void server_start(void)
                               .workspace_id = STR("ws_sim"),
                               .public_url = STR("https://box.example"),
                               .forge = &now->port,
+                              .runner = &now->runner_port,
+                              .seal_key = SEAL_KEY,
+                              .callback_key = SEAL_KEY,
                               .app_id = 99,
                               .heal_deliveries = true,
                               .bot_login = STR("signalbox[bot]")};
@@ -309,7 +312,7 @@ static void something_happens(void)
         server_stops();
     else if (dice < 96 && now->limits)
         hours_pass();
-    else if (dice < 97 && now->holds)
+    else if (dice < 97 && (now->holds || now->runners))
         settings_change(settings_text(now->mem));
     else
         machine.now_ms += roll(20000);
@@ -317,6 +320,8 @@ static void something_happens(void)
         some_comment();
     if (roll(10) == 0)
         some_skip();
+    if (now->runners)
+        runner_happens();
     machine.now_ms += roll(now->slow ? 3000 : 700);
     machine_tick();
     if (roll(4))
@@ -327,9 +332,22 @@ static void something_happens(void)
 
 static void answer_all(void)
 {
-    for (uint32_t n; (n = forge_waiting_count()) > 0;) {
-        forge_answer(forge_waiting(roll(n)));
-        turns(1000);
+    bool more = true;
+    struct report *p;
+    while (more) {
+        more = false;
+        for (uint32_t n; (n = forge_waiting_count()) > 0; more = true) {
+            forge_answer(forge_waiting(roll(n)));
+            turns(1000);
+        }
+        for (uint32_t n; (n = runner_waiting_count()) > 0; more = true) {
+            runner_answers(runner_waiting(roll(n)), RUNNER_HEARD);
+            turns(1000);
+        }
+        for (; (p = some_report()); more = true) {
+            report_deliver(p);
+            turns(1000);
+        }
     }
 }
 
@@ -341,7 +359,7 @@ bool nothing_is_on_its_way(void)
     for (uint32_t i = 0; i < now->uploads; i++)
         if (now->upload[i].waits)
             return false;
-    return !forge_waiting_count() && machine_idle() &&
+    return !forge_waiting_count() && !runner_waiting_count() && !some_report() && machine_idle() &&
            ask("select count(*) from fact where state = 0") == 0;
 }
 
@@ -447,6 +465,8 @@ void world_run(void)
     now->nonsense = roll(4) ? 0 : 5 + roll(95);
     now->quota.limit = now->limits && !now->nonsense ? 100 + roll(300) : 5000;
     now->wide = roll(3) ? 0 : 40;
+    now->runners = roll(3) == 0;
+    now->room = 1 + roll(4);
     now->bad_disk = roll(3) ? 3 : 12;
     for (uint32_t i = 0; i < INSTANCES; i++)
         for (uint32_t k = i + 1; k < INSTANCES; k++)
@@ -459,5 +479,6 @@ void world_run(void)
     kind_days();
     check_end();
     check_same_bytes();
+    engine_quiet(machine.engine);
     machine_stop();
 }

@@ -83,8 +83,8 @@ static void check_start(int64_t batch)
          "from "
          "node n where n.batch_seq = b.seq and n.state not in ('waiting', 'ready', 'locked', "
          "'dispatching', 'not_dispatched')), "
-         "coalesce((select left_over from claim k where k.batch_seq = b.seq), 0) from batch b left "
-         "join change c on c.id = b.change_id where b.seq = $1",
+         "coalesce((select left_over from claim k where k.batch_seq = b.seq), 0), b.executor = "
+         "'runner' from batch b left join change c on c.id = b.change_id where b.seq = $1",
          ARGS(A(batch)));
     struct starting b = {batch,
                          db_at(&r, 0, 0)->i,
@@ -96,7 +96,7 @@ static void check_start(int64_t batch)
     const char *why = stands(&b, &rules), *why_before = stands(&b, &rules_before);
     MUST(db_at(&r, 0, 6)->i == 0, "what starts is not held any more", batch, db_at(&r, 0, 6)->i);
     MUST(!why || !why_before, why, batch, b.dispatchable);
-    MUST(b.by_parts || db_at(&r, 0, 8)->i >= db_at(&r, 0, 7)->i,
+    MUST(b.by_parts || db_at(&r, 0, 9)->i || db_at(&r, 0, 8)->i >= db_at(&r, 0, 7)->i,
          "what starts has budget for the whole of it", db_at(&r, 0, 8)->i, db_at(&r, 0, 7)->i);
 }
 

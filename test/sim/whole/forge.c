@@ -107,19 +107,28 @@ static str input(const struct forge_call *c, const char *name)
     return STR("");
 }
 
-static struct run *make_run(const struct forge_call *c)
+struct run *run_new(str run_id, str component, str file)
 {
     MUST(now->runs < RUNS, "the history fits the world", now->runs, 0);
     struct run *r = &now->run[now->runs];
-    *r = (struct run){.id = 9000 + (int64_t)now->runs, .attempt = 1, .created_ms = machine.now_ms};
-    str id = input(c, "atmos_pro_run_id"), component = input(c, "component");
-    snprintf(r->run_id, sizeof r->run_id, PRI_STR, FMT_STR(id));
+    *r = (struct run){.id = 9000 + (int64_t)now->runs,
+                      .attempt = 1,
+                      .created_ms = machine.now_ms,
+                      .updated_ms = machine.now_ms,
+                      .reason = ""};
+    snprintf(r->run_id, sizeof r->run_id, PRI_STR, FMT_STR(run_id));
     snprintf(r->component, sizeof r->component, PRI_STR, FMT_STR(component));
-    snprintf(r->file, sizeof r->file, PRI_STR, FMT_STR(c->file));
+    snprintf(r->file, sizeof r->file, PRI_STR, FMT_STR(file));
+    return r;
+}
+
+static struct run *make_run(const struct forge_call *c)
+{
+    str id = input(c, "atmos_pro_run_id"), component = input(c, "component");
+    struct run *r = run_new(id, component, c->file);
     snprintf(r->title, sizeof r->title, "w " PRI_STR "%s" PRI_STR, FMT_STR(component),
              now->titles ? " " : "", FMT_STR(now->titles ? id : STR("")));
     r->apply = str_eq(c->file, STR("apply.yaml"));
-    r->updated_ms = machine.now_ms;
     r->listed_ms = machine.now_ms + (now->kind ? 0 : roll(LISTED_AFTER_MS));
     check_run_made(r);
     now->runs++;
@@ -135,6 +144,10 @@ void run_advance(struct run *r)
                                        "success", "failure", "failure", "timed_out"};
     if (!run_is_live(r))
         return;
+    if (r->uuid[0]) {
+        runner_run_advances(r);
+        return;
+    }
     r->updated_ms = machine.now_ms;
     if (r->state == RUN_GOES ? roll(5) != 0 : r->stop && roll(3)) {
         r->state = RUN_OVER;
@@ -152,6 +165,10 @@ void run_ends(struct run *r, const char *conclusion)
 {
     if (!run_is_live(r))
         return;
+    if (r->uuid[0]) {
+        runner_run_ends(r, conclusion);
+        return;
+    }
     r->updated_ms = machine.now_ms;
     r->state = RUN_OVER;
     r->conclusion = conclusion;
@@ -160,7 +177,7 @@ void run_ends(struct run *r, const char *conclusion)
 
 void run_by_hand(struct run *r)
 {
-    if (run_is_live(r) || r->attempt > 3)
+    if (run_is_live(r) || r->attempt > 3 || r->uuid[0])
         return;
     r->by_hand = true;
     r->stop = false;
@@ -201,7 +218,7 @@ static void do_find_runs(struct arena *mem, const struct forge_call *c, struct f
     buf_add(&b, STR("{\"runs\":["));
     for (uint32_t i = 0; i < now->runs; i++) {
         const struct run *r = &now->run[i];
-        if (r->listed_ms > machine.now_ms || r->created_ms < c->since_ms - 120000 ||
+        if (r->uuid[0] || r->listed_ms > machine.now_ms || r->created_ms < c->since_ms - 120000 ||
             (c->file.len && !str_eq(c->file, str_of(r->file))))
             continue;
         if (!first)
@@ -555,6 +572,7 @@ static void note_refusal(struct arena *mem, const struct forge_call *c)
     struct paper *p = paper_of(c->kind == FORGE_PUT_COMMENT, paper_name(mem, c));
     if (p)
         p->refused = true;
+    now->unwritten += !p;
 }
 
 /* What becomes of a call on its way. */
@@ -625,6 +643,7 @@ void forge_answer(struct call *c)
 void forge_dies(void)
 {
     struct arena *mem = arena_new((size_t)8 << 20, (size_t)64 << 20);
+    runner_unheard();
     for (uint32_t i = 0; i < CALLS; i++) {
         struct call *c = &now->call[i];
         if (!c->used)

@@ -16,7 +16,7 @@
 #include "whole.h"
 
 struct sums {
-    unsigned long long worlds, runs, commits, crashes, lost, requests, held, obeyed, skipped, digest;
+    unsigned long long worlds, runs, on_runner, commits, crashes, lost, requests, held, obeyed, skipped, digest;
 };
 
 static void run_seed(uint64_t seed, bool trace, struct sums *sums)
@@ -25,6 +25,7 @@ static void run_seed(uint64_t seed, bool trace, struct sums *sums)
     world_run();
     sums->worlds++;
     sums->runs += now->runs;
+    sums->on_runner += now->on_runner;
     sums->commits += now->commits;
     sums->crashes += now->crashes;
     sums->lost += now->lost;
@@ -108,9 +109,9 @@ int main(int argc, char **argv)
     for (uint64_t seed = from; seed <= to; seed++)
         if (!(twice ? same_again(seed, sums) : play(seed, trace, sums)))
             return 1;
-    printf("%llu worlds: %llu runs, %llu commits, %llu crashes, %llu lost answers, %llu orders, "
+    printf("%llu worlds: %llu runs, %llu of them on a runner, %llu commits, %llu crashes, %llu lost answers, %llu orders, "
            "%llu of them carried out, %llu waits for a lock skipped, %llu reasons to hold looked at\n",
-           sums->worlds, sums->runs, sums->commits, sums->crashes, sums->lost, sums->requests,
+           sums->worlds, sums->runs, sums->on_runner, sums->commits, sums->crashes, sums->lost, sums->requests,
            sums->obeyed, sums->skipped, sums->held);
     return 0;
 }

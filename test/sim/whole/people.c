@@ -19,11 +19,13 @@ str settings_text(struct arena *mem)
 {
     if (now->settings)
         return str_of(now->settings);
+    bool runner = now->runners && roll(3);
     return arena_print(
         mem,
-        "{\"dispatch_concurrency\":%u,\"strict_plans\":%s,\"cancel_superseded_runs\":%s,"
+        "{%s\"dispatch_concurrency\":%u,\"strict_plans\":%s,\"cancel_superseded_runs\":%s,"
         "\"comment\":%s,\"reviews\":%s,\"threshold_hold\":%s,\"threshold\":%u,"
         "\"rapid_push_hold\":%s,\"rapid_pushes\":%u,\"rapid_push_minutes\":%u}",
+        runner ? "\"executor\":\"runner\",\"runner\":\"eu-1\"," : "",
         roll(3) ? 1 + roll(6) : 20, yes(roll(2)), yes(roll(2)), yes(now->comments), yes(roll(2)),
         yes(now->holds && roll(3)), 1 + roll(5), yes(now->holds && roll(3)), 1 + roll(3),
         1 + roll(10));

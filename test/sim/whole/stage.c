@@ -4,6 +4,9 @@
 
 #include "base/log.h"
 
+static enum runner_way ways[16];
+static uint32_t ways_count;
+
 int stage_begin(void **state)
 {
     (void)state;
@@ -11,6 +14,7 @@ int stage_begin(void **state)
     world_catch_ends();
     world_open(1, getenv("TRACE") != NULL);
     now->kind = now->staged = true;
+    ways_count = 0;
     now->titles = now->answers_id = now->again = now->comments = true;
     return 0;
 }
@@ -28,6 +32,7 @@ int stage_end(void **state)
         later(61 * 60000);
     check_end();
     check_same_bytes();
+    engine_quiet(machine.engine);
     machine_stop();
     world_close();
     return 0;
@@ -37,6 +42,22 @@ void given(const char *settings)
 {
     now->settings = settings;
     world_furnish();
+}
+
+/* ---- the runner ------------------------------------------------------------------------------ */
+
+void runner_will(enum runner_way way)
+{
+    assert_true(ways_count < sizeof ways / sizeof *ways);
+    ways[ways_count++] = way;
+}
+
+static enum runner_way runner_next(void)
+{
+    enum runner_way way = ways_count ? ways[0] : RUNNER_HEARD;
+    if (ways_count)
+        memmove(ways, ways + 1, --ways_count * sizeof *ways);
+    return way;
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -58,6 +79,16 @@ static void all_arrives(void)
         turns(1000);
         while ((c = forge_waiting(0))) {
             forge_answer(c);
+            turns(1000);
+            more = true;
+        }
+        for (struct talk *t; (t = runner_waiting(0));) {
+            runner_answers(t, runner_next());
+            turns(1000);
+            more = true;
+        }
+        for (struct report *p; (p = some_report());) {
+            report_deliver(p);
             turns(1000);
             more = true;
         }

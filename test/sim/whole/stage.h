@@ -35,6 +35,7 @@ void later(int64_t ms);                /* the same, in steps of five seconds, or
 void runs_end(const char *conclusion); /* those that are live */
 /* By API, of the newest batch of this pull request (0: of all); of the pull request itself. */
 void orders(const char *command, int number);
+void runner_will(enum runner_way way);  /* with its next call; then it answers as it should */
 void dies(void); /* kill -9, and another start */
 
 void is_(int64_t want, const char *sql, const char *file, int line);

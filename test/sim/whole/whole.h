@@ -6,6 +6,7 @@
  *   world.c    how it begins and ends
  *   machine.c  threads, time, chance, and the moment of a commit
  *   forge.c    the truth over there: pull requests, runs, checks, comments; answers that get lost
+ *   runner.c   the truth on a self-hosted runner: what it takes, runs and says of it
  *   limits.c   it counts calls and refuses some; the client that obeys
  *   comments.c what people tick, write, edit and delete over there
  *   people.c   who pushes, merges, makes drafts ready, changes settings, locks and orders
@@ -19,6 +20,7 @@
 #ifndef SIGNALBOX_TEST_SIM_WHOLE_H
 #define SIGNALBOX_TEST_SIM_WHOLE_H
 #include "base/arena.h"
+#include "exec/runner.h"
 #include "forge/forge.h"
 #include "machine.h"
 
@@ -38,6 +40,8 @@ enum {
     LOCKS = 16,
     GRANTS = 2000,
     SKIPS = 400,
+    TALKS = 100,
+    REPORTS = 4000,
     BATCHES = 4000,
     LISTED_AFTER_MS = 9000,     /* less than the engine's patience with a dispatch that is not listed */
 };
@@ -56,7 +60,16 @@ struct run {
     enum { RUN_QUEUED, RUN_WAITS, RUN_GOES, RUN_OVER } state;
     const char *conclusion;
     bool        stop, by_hand, apply;
+    /* on a runner; forgotten: with its disk */
+    char        uuid[40];
+    const char *reason;
+    uint64_t    digest;                 /* of what it was sent */
+    bool        forgotten;
 };
+
+/* A call to the runner; what it is about to say of a run. */
+struct talk { bool used, read; int64_t serial; char *url, *body; runner_done *done; void *ctx; };
+struct report { bool waits; const struct run *run; const char *status, *reason; };
 
 /* left: it is on the wire, and not in the client any more. */
 struct call { bool used, left; int64_t serial; struct forge_call c; forge_done *done; void *ctx; char *bytes; };
@@ -113,12 +126,15 @@ struct world {
     str           url;
     struct db    *look;
     struct forge_port port;
+    struct runner_port runner_port;
     /* of this seed */
     bool          titles, answers_id, again, slow;
     bool          comments;             /* are wanted */
     bool          holds;                /* drafts, bursts of pushes, thresholds */
     bool          people;               /* tick, write, edit and delete comments */
     bool          limits;               /* a small quota, and hours that go by */
+    bool          runners;              /* some nodes go to a runner */
+    uint32_t      room;                 /* that so many may wait on */
     int64_t       skew_ms;              /* of the forge's clock */
     uint32_t      told_percent, nonsense;   /* of its answers */
     const char   *settings;             /* NULL: as chance says */
@@ -135,7 +151,7 @@ struct world {
     struct upload upload[UPLOADS];
     uint32_t      uploads;
     struct paper  paper[PAPERS];
-    uint32_t      papers;
+    uint32_t      papers, unwritten;    /* unwritten: refused before there was one */
     struct remark remark[REMARKS];
     uint32_t      remarks;
     struct asked  asked[ASKED];
@@ -144,6 +160,10 @@ struct world {
     struct quota  quota;
     int64_t       apps_calls;
     struct call   call[CALLS];
+    struct talk   talk[TALKS];
+    struct report report[REPORTS];
+    uint32_t      reports, on_runner;
+    int64_t       away_until_ms;
     int64_t       serial;
 
     /* what the checks remember */
@@ -247,6 +267,28 @@ bool run_is_live(const struct run *r);
 /* The check of this commit; our comment that begins like this. */
 struct paper *paper_like(bool comment, str part);
 
+/* Not counted yet: check_run_made, then now->runs++. */
+struct run *run_new(str run_id, str component, str file);
+
+/* runner.c */
+#define SEAL_KEY ((const uint8_t *)"thirty-two bytes, as keys have..")
+enum runner_way {
+    RUNNER_HEARD, RUNNER_UNHEARD, RUNNER_TWICE, RUNNER_CUT, RUNNER_AWAY, RUNNER_TOO_OFTEN,
+    RUNNER_DENIES, RUNNER_ELSEWHERE
+};
+void runner_call(void *self, const struct runner_call *c, runner_done *done, void *ctx);
+void runner_answers(struct talk *t, enum runner_way way);
+void runner_unheard(void);              /* a server died: of its calls some arrived */
+struct talk *runner_waiting(uint32_t nth);
+uint32_t runner_waiting_count(void);
+void runner_run_advances(struct run *r);
+void runner_run_ends(struct run *r, const char *conclusion);
+void runner_dies(int64_t away_ms);
+void runner_forgets(void);
+struct report *some_report(void);       /* that it is about to say; NULL: none */
+void report_deliver(struct report *p);
+void runner_happens(void);              /* by chance */
+
 /* limits.c */
 enum leaving { LEAVES, STAYS, TOLD_TO_WAIT };
 void client_dies(void);
@@ -261,6 +303,7 @@ void check_departure(const struct forge_call *c);
 void check_commit(void);
 void check_run_made(const struct run *r);
 void check_call(const struct forge_call *c);
+void check_sent_to_runner(str uuid);    /* a dispatch */
 void check_end(void);
 void check_held(void);                  /* at rest: what is held is held rightly, and says so */
 void check_same_bytes(void);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/actions.h"
+#include "store/secrets.h"
 #include "whole.h"
 
 struct world *now;
@@ -132,9 +134,22 @@ void world_open(uint64_t seed, bool trace)
         abort();
     now->url = str_of(url);
     now->port = (struct forge_port){.self = now, .call = forge_call, .told = client_told};
+    now->runner_port = (struct runner_port){.self = now, .call = runner_call};
+    now->room = 100;
     now->quota = (struct quota){.limit = 5000};
     client_dies();
     machine = (struct machine){.now_ms = 1795000000000, .chance = seed};
+}
+
+static bool put_runner(struct db *db, struct arena *mem, struct err *e)
+{
+    static const struct runner_row row = {STR_INIT("eu-1"),
+                                          STR_INIT("https://runner.example/dispatch"),
+                                          STR_INIT("token")};
+    bool is_new;
+    return runners_put(db, mem, 1, &row, STR("t"), 1, &is_new, e) &&
+           secrets_put(db, mem, SEAL_KEY, 1, STR("token"), STR("runner-5ecret"), STR(""), STR("t"),
+                       1, &is_new, e);
 }
 
 static bool furnish(struct db *db, struct arena *mem, void *arg, struct err *e)
@@ -147,7 +162,8 @@ static bool furnish(struct db *db, struct arena *mem, void *arg, struct err *e)
                    "insert into repository (workspace_id, forge_id, host, owner, name, "
                    "installation_id, settings, created_ms) values ('ws_sim', 4711, 'github.com', "
                    "'acme', 'infra', 5, $1, 1)",
-                   ARGS(A(settings_text(mem))));
+                   ARGS(A(settings_text(mem)))) &&
+           put_runner(db, mem, e);
 }
 
 static enum commit_fate fate_of_commit(void)
