@@ -32,7 +32,8 @@ async function dump(box: Box, number: number, sha: string): Promise<object> {
             .replace(/https?:\/\/[^\s)>\]"]+/g, 'url')
             .replace(/batch_[0-9a-z]+/g, 'batch')
             .replace(/\b[0-9a-f]{7,40}\b/g, 'sha')
-            .replace(/\d\d:\d\d(:\d\d)?/g, 'time')
+            // A time of another day is shown with its date: midnight may come between the two stories, or in one.
+            .replace(/(?:\d{4}-\d\d-\d\d )?\d\d:\d\d(:\d\d)?/g, 'time')
             .replace(/\d{4}-\d\d-\d\dT[^ ]*Z?/g, 'time')
             .replace(/(?:less than )?\d+(\.\d+)? ?(ms|s|min|h)\b( \d+ ?s)?/g, 'a while');
     return {
