@@ -38,7 +38,7 @@ static const char keeper[] =
     "fi\n"
     "launch() {\n"
     "    $serve \"$bin/postgres\" -D \"$dir/data\" -k \"$dir\" -c listen_addresses= -c "
-    "shared_buffers=24MB -c max_connections=60 \\\n"
+    "shared_buffers=24MB -c max_connections=60 -c fsync=off \\\n"
     "        -c max_wal_size=256MB -c autovacuum_naptime=10s </dev/null >>\"$dir/log\" 2>&1 &\n"
     "    pid=$!\n"
     "}\n"
