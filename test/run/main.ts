@@ -17,6 +17,10 @@ interface Suite {
 const root = join(import.meta.dirname, '..', '..');
 const node = process.execPath;
 const jobs = Math.max(2, Math.min(cpus().length, 4));
+/** For tests that wait more than they compute: for a database, for a time to come, for one another. */
+const waiters = jobs * 2;
+/** For tests of whole servers: one more than there are cores, for each waits for a part of its time. */
+const houses = jobs + 1;
 const fuzzSeconds = 6;
 const env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -43,10 +47,10 @@ async function lint(): Promise<Count> {
     return lintRules(await call('./dev', ['lint'], 10));
 }
 
-async function meson(select: string[]): Promise<Count> {
+async function meson(select: string[], processes: number): Promise<Count> {
     const folder = join(root, 'build-test');
     // Limits of time are for programs that hang, and a machine may have other things to do: several times what it takes.
-    const args = ['test', '-C', folder, '--no-rebuild', '--num-processes', String(jobs), '--timeout-multiplier', '5', ...select];
+    const args = ['test', '-C', folder, '--no-rebuild', '--num-processes', String(processes), '--timeout-multiplier', '5', ...select];
     const log = join(folder, 'meson-logs', 'testlog.json');
     rmSync(log, { force: true }); // of an earlier run, which this one must not be taken for
     const ended = await call('meson', args, 30, { CMOCKA_MESSAGE_OUTPUT: 'TAP' });
@@ -130,18 +134,24 @@ const suites: Suite[] = [
     { name: 'lint', doc: 'rules that a machine can check', play: lint },
     { name: 'release', doc: 'the hardened program builds', play: () => build('release') },
     { name: 'sanitized', doc: 'everything builds under ASan and UBSan', play: () => build('sanitized') },
-    { name: 'unit', doc: 'C, one file a source file', play: () => meson(['--no-suite', 'sim', '--no-suite', 'fuzz']) },
-    { name: 'sim', doc: 'the domain, and the whole engine, in a pretended world', play: () => meson(['--suite', 'sim']) },
+    { name: 'unit', doc: 'C, one file a source file', play: () => meson(['--no-suite', 'sim', '--no-suite', 'fuzz'], waiters) },
+    { name: 'sim', doc: 'the domain, and the whole engine, in a pretended world', play: () => meson(['--suite', 'sim'], jobs) },
     { name: 'fuzz', doc: 'each parser of outside bytes, a few seconds', play: fuzz },
     nodeSuite('run', 'the program as it is built, and this counting', 10),
     nodeSuite('forge-sim', 'the stand-in for GitHub', 15),
     conformance(),
-    nodeSuite('api', 'the real server over HTTP, on both databases', 30),
-    nodeSuite('e2e', 'the real atmos CLI', 30),
+    nodeSuite('api', 'the real server over HTTP, on both databases', 30, houses),
+    nodeSuite('e2e', 'the real atmos CLI', 30, houses),
     { name: 'web', doc: 'the dashboard: its logic, and its pages in a browser', play: web },
     nodeSuite('demo', 'the story of the demo, with and without a kill', 20, 1),
     nodeSuite('image', 'what is deployed of the runner: the image, the compose file, the unit', 30, 1),
     nodeSuite('bench', 'the short form of the measurements: that each runs to its end', 20, 1),
+];
+
+/** These go beside one another: each is one thing after the other, and nothing in them is judged by its speed. */
+const besides: readonly (readonly string[])[] = [
+    ['forge-sim', 'conformance'],
+    ['demo', 'image'],
 ];
 
 /** These run the programs of both builds. Named alone, they have them built first: nobody wants to test what stood there yesterday. */
@@ -188,11 +198,18 @@ function showEnd(total: Count, seconds: number): void {
 async function main(): Promise<void> {
     const start = Date.now();
     const counts: Count[] = [];
-    for (const suite of chosen(process.argv.slice(2))) {
+    const playOne = async (suite: Suite) => {
         const begin = Date.now();
         const count = await suite.play();
         counts.push(count);
         show(suite, count, (Date.now() - begin) / 1000);
+    };
+    const left = chosen(process.argv.slice(2));
+    for (let suite = left.shift(); suite; suite = left.shift()) {
+        const group = besides.find((names) => names.includes(suite!.name)) ?? [];
+        const beside = left.filter((other) => group.includes(other.name));
+        for (const other of beside) left.splice(left.indexOf(other), 1);
+        await Promise.all([suite, ...beside].map(playOne));
     }
     const total = addUp(counts);
     showEnd(total, (Date.now() - start) / 1000);
