@@ -25,6 +25,7 @@ export function buildPrograms(): void {
     if (!existsSync(join(build, 'build.ninja'))) run('meson', 'setup', build, '--buildtype=release', '-Ddebug=true');
     run('ninja', '-C', build, '--quiet', 'src/signalbox', 'test/bench/bench_store', 'test/bench/bench_pairs', 'test/bench/bench_bare', 'test/unit/db/pg-rig');
     process.env['SIGNALBOX_PG_RIG'] ??= join(build, 'test/unit/db/pg-rig');
+    process.env['PG_FSYNC'] = 'on'; // the rig of the tests does not wait for the disk
 }
 
 export const median = (list: number[]): number => percentile(list, 0.5);
