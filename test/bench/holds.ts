@@ -125,7 +125,9 @@ export async function showHolds(isShort: boolean): Promise<Figure[]> {
         { what: '  release to the first dispatch', ours: ms(first), target: '< 100 ms', reached: first < 100 },
     ];
     const batches = isShort ? 50 : 500;
-    const planned = await wake(batches), far = await wake(batches, postgres);
+    /* Each waits half a minute for its reset: alone where it is measured, together where it only has to run. */
+    const inTurn = async (): Promise<[number, number]> => [await wake(batches), await wake(batches, postgres)];
+    const [planned, far] = isShort ? await Promise.all([wake(batches), wake(batches, postgres)]) : await inTurn();
     databasesStop();
     figures.push({ what: `${batches} held batches woken at one reset: planned`, ours: ms(planned), target: '< 50 ms', reached: planned < 50 });
     figures.push({ what: '  on PostgreSQL', ours: ms(far), target: '< 50 ms', reached: far < 50 });
