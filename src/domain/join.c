@@ -71,7 +71,7 @@ bool join_brings_upload(str activity)
 
 /* ---- what is known, seen from one head ---- */
 
-static const str MERGED = STR_INIT("merged");
+static const str MERGED = STR_INIT("merged"), CLOSED = STR_INIT("closed");
 
 struct seen {
     const struct known_change *c;
@@ -79,6 +79,7 @@ struct seen {
     bool     asked;
     uint64_t waiting; /* events of this head that still want an upload, but the merge */
     uint64_t merge;                 /* the merge, when it still wants one */
+    uint64_t closing;               /* of those that wait: the end without a merge */
     bool     any;                   /* there is an event of this head at all */
     bool     merge_served;          /* the merge had its upload */
     bool     merged;                /* by the change itself or by an event */
@@ -111,6 +112,7 @@ static void event_see(struct seen *s, const struct waiting_event *v, uint64_t bi
         s->newest_joined = v->activity;
     } else {
         s->waiting |= bit;
+        s->closing |= str_eq(v->activity, CLOSED) ? bit : 0;
         s->newest_waiting = v->activity;
         if (s->oldest_waiting.len == 0)
             s->oldest_waiting = v->activity;
@@ -161,6 +163,9 @@ static str usual_activity(const struct seen *s)
 
 static str served_activity(const struct seen *s)
 {
+    /* The word of it is still on its way. */
+    if (s->c->open && str_eq(s->newest_joined, CLOSED))
+        return STR("reopened");
     return s->newest_joined.len ? s->newest_joined : usual_activity(s);
 }
 
@@ -207,6 +212,18 @@ static struct join join_merged(const struct seen *s, bool before_merge)
     return answer(JOIN_AGAIN, 0, MERGED, "the webhook of the merge is missing");
 }
 
+/* Nothing goes for what was given up (§24 no. 24), but what is configured for the closing itself. */
+static struct join join_closed(const struct seen *s)
+{
+    if (s->closing && !s->same_run)
+        return answer(JOIN_EVENTS, s->closing, CLOSED, "the upload was expected");
+    if (s->same_run && str_eq(s->newest_joined, CLOSED))
+        return join_same_run(s);
+    if (!s->asked)
+        return ask("the pull request is closed; it may have been opened again");
+    return none("the pull request was closed");
+}
+
 static struct join join_pull(const struct seen *s)
 {
     const struct session_facts *f = &s->u->session;
@@ -218,6 +235,8 @@ static struct join join_pull(const struct seen *s)
     /* An older head: its plans would be superseded in the moment they are made. */
     if (s->c->head_sha.len && !str_eq(s->u->head_sha, s->c->head_sha))
         return none("a newer commit of the pull request has taken this one's place");
+    if (!s->merged && !s->c->open)
+        return join_closed(s);
     if (s->same_run)
         return join_same_run(s);
     if (s->merged)

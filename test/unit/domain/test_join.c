@@ -79,6 +79,13 @@ static const struct row PULLS[] = {
     { "opened and labeled are served by one upload", "PR open A", "opened:A labeled:A", "A pr 1", "", false, JOIN_EVENTS, 3, "labeled" },
     { "labeled later, by a run of its own", "PR open A", "opened:A+ labeled:A", "A pr 2", "1:10", false, JOIN_EVENTS, 2, "labeled" },
     { "closed without a merge", "PR closed A", "opened:A+ closed:A", "A pr 2", "1:10", false, JOIN_EVENTS, 2, "closed" },
+    { "what was asked for before the end is not wanted any more", "PR closed A", "opened:A synchronize:A closed:A", "A pr 2", "", false, JOIN_EVENTS, 4, "closed" },
+    { "closed, and another run of its head: ask", "PR closed A", "opened:A+", "A pr 2", "1:10", false, JOIN_ASK, 0, "" },
+    { "asked, and it is closed", "PR closed A", "opened:A+", "A pr 2", "1:10", true, JOIN_NONE, 0, "" },
+    { "asked, and it is closed, though an event waits that came late", "PR closed A", "opened:A", "A pr 2", "", true, JOIN_NONE, 0, "" },
+    { "the plan's run again after the end", "PR closed A", "opened:A+", "A pr 1", "1:10", true, JOIN_NONE, 0, "" },
+    { "the closing's run again", "PR closed A", "opened:A+ closed:A+", "A pr 1", "1:10", false, JOIN_AGAIN, 0, "closed" },
+    { "asked, and it was opened again: once more", "PR open A", "opened:A+ closed:A+", "A pr 2", "1:10", true, JOIN_AGAIN, 0, "reopened" },
     { "pull_request_target runs on the base branch always", "PR open A", "opened:A", "A target 1", "", false, JOIN_EVENTS, 1, "opened" },
     { "events of other heads are left alone", "PR open B", "opened:A synchronize:B", "B pr 1", "", false, JOIN_EVENTS, 2, "synchronize" },
     /* upload first */

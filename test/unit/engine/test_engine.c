@@ -634,6 +634,31 @@ static void closing_cancels_and_drops_the_locks(void **state)
     world_stop(w);
 }
 
+/* Neither an upload that comes late nor a label: the comment says that nothing more goes. */
+static void nothing_goes_for_what_was_closed(void **state)
+{
+    GIVEN(w);
+    open_and_upload(w);
+    until(w, 2, RUNNING);
+    world_pull(w, "closed", 7, "aaaa111", false, 9);
+    finish(w, "vpc", "cancelled");
+    finish(w, "dns", "cancelled");
+    until(w, 1, "select count(*) from batch where state = 'ended'");
+    w->pull_json = "{\"number\":7,\"title\":\"t\",\"author\":\"ana\",\"url\":\"u\",\"state\":"
+                   "\"closed\",\"draft\":false,\"from_fork\":false,\"head_sha\":\"aaaa111\","
+                   "\"head_ref\":\"topic\",\"base_sha\":\"ba5e\",\"base_ref\":\"main\","
+                   "\"updated_ms\":1795000009000}";
+    world_upload(w, "upl_late", "aaaa111",
+                 "{\"event_name\":\"pull_request\",\"ref\":\"refs/pull/7/merge\",\"run_id\":\"502\"}",
+                 "[" WORLD_NODE("vpc", "") "]");
+    world_pull(w, "labeled", 7, "aaaa111", false, 8);
+    world_pull(w, "synchronize", 7, "aaaa111", false, 8);
+    until(w, 1, "select count(*) from upload where id = 'upl_late' and state = 'expired'");
+    until(w, 0, "select count(*) from change_event where state = 'waiting'");
+    assert_int_equal(now_is(w, "select count(*) from batch"), 1);
+    world_stop(w);
+}
+
 static void a_run_without_our_id_is_matched_when_only_one_fits(void **state)
 {
     GIVEN(w);
@@ -1030,6 +1055,7 @@ int main(int argc, char **argv)
         BOTH(a_loop_is_refused_by_name),
         BOTH(nothing_affected_is_neutral_and_makes_no_comment),
         BOTH(closing_cancels_and_drops_the_locks),
+        BOTH(nothing_goes_for_what_was_closed),
         BOTH(a_run_without_our_id_is_matched_when_only_one_fits),
         BOTH(a_manual_dispatch_can_be_tried_dry_and_done),
         BOTH(github_reruns_are_followed),
