@@ -81,6 +81,6 @@ void check_budget_end(void)
     int64_t spent = ask("select coalesce(sum(calls), 0) from spend");
     MUST(ask("select count(*) from claim where left_over > 0 or wanted > 0") == 0,
          "what is over holds no budget and waits for none", 0, 0);
-    MUST(spent <= now->quota.calls + now->apps_calls + (int64_t)now->lost,
+    MUST(spent <= now->quota.calls + now->turned_away + (int64_t)now->lost,
          "the ledger names no call that was not made", spent, now->quota.calls);
 }

@@ -603,8 +603,10 @@ static void mishap(struct arena *mem, const struct forge_call *c, enum way way,
                                .calls = way != NEVER_SENT,
                                .result = STR("{}"),
                                .message = STR("as the seed says")};
-    if (way == NO_ACCESS || way == REFUSED)
+    if (way == NO_ACCESS || way == REFUSED) {
+        now->turned_away++;
         note_refusal(mem, c);
+    }
 }
 
 static void answered(struct call *c, const struct forge_answer *a)

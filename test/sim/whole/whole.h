@@ -158,7 +158,7 @@ struct world {
     uint32_t      askeds;
     int64_t       grants;
     struct quota  quota;
-    int64_t       apps_calls;
+    int64_t       turned_away;      /* calls that were answered before the quota was asked */
     struct call   call[CALLS];
     struct talk   talk[TALKS];
     struct report report[REPORTS];
