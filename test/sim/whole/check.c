@@ -86,7 +86,10 @@ static void check_parents(const struct fresh *f)
     }
 }
 
-/* Invariant 2, both halves. A lock counts when it stood before this commit and stands after it. */
+/*
+ * Invariant 2, both halves. A lock counts when it stood before this commit and stands after it: the
+ * same one, not what somebody took in the same commit when it had ended and the node had gone.
+ */
 static void check_free(const struct fresh *f, const struct lock *was, uint32_t was_count)
 {
     struct db_rows r;
@@ -95,6 +98,7 @@ static void check_free(const struct fresh *f, const struct lock *was, uint32_t w
     for (uint32_t i = 0; i < was_count; i++)
         for (uint32_t k = 0; k < now->locks; k++)
             MUST(strcmp(was[i].folded, key) != 0 || strcmp(now->lock[k].folded, key) != 0 ||
+                     was[i].serial != now->lock[k].serial ||
                      was[i].expires_ms <= f->created_ms || now->lock[k].expires_ms <= f->created_ms,
                  "no new dispatch onto a locked instance", f->batch, f->position);
     if (f->run_class == 0)
