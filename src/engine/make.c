@@ -401,6 +401,28 @@ static void cut_graph(struct arena *mem, const struct graph *from, uint32_t root
     }
 }
 
+/*
+ * What was ordered; a workflow file is told component and stack of each node besides, where it
+ * declares them, unless the order says otherwise. A runner is told them anyway.
+ */
+static void manual_inputs(struct step *s, struct json inputs, struct json_out *w)
+{
+    static const struct {
+        const char *name, *value;
+    } own[] = { { "component", "{{ .atmos_component }}" }, { "stack", "{{ .atmos_stack }}" } };
+    struct json_iter it = json_iter(inputs);
+    struct json value;
+    str name;
+    json_begin_object(w);
+    while (json_next(&it, s->mem, &name, &value))
+        json_field_raw(w, name, json_raw(value));
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (s->lane->settings.executor != EXECUTOR_RUNNER &&
+            json_kind(json_get(inputs, str_of(own[i].name))) == JSON_ABSENT)
+            json_field_str(w, str_of(own[i].name), str_of(own[i].value));
+    json_end_object(w);
+}
+
 static bool manual_pro(struct step *s, str workflow, struct json inputs, struct json *pro,
                        struct err *e)
 {
@@ -417,7 +439,8 @@ static bool manual_pro(struct step *s, str workflow, struct json inputs, struct 
     json_begin_object(&w);
     json_key(&w, workflow);
     json_begin_object(&w);
-    json_field_raw(&w, STR("inputs"), inputs.doc ? json_raw(inputs) : STR("{}"));
+    json_key(&w, STR("inputs"));
+    manual_inputs(s, inputs, &w);
     json_end_object(&w);
     json_end_object(&w);
     json_end_object(&w);

@@ -58,7 +58,7 @@ describe('a person\'s order', { concurrency: 3 }, () => {
                 await box.ended('opened');
                 const order = {
                     repo: box.repo, stack: stack_default, component: 'cluster', workflow: apply_file, withDependents: true, sha: pull.head_sha,
-                    inputs: { component: 'x', stack: 'y' },
+                    inputs: { stack: 'y' },
                 };
                 const dry = await box.post<{ dispatches: number; apiCalls: number; order: { component: string; level: number }[] }>('/api/v1/dispatch', {
                     ...order,
@@ -77,6 +77,8 @@ describe('a person\'s order', { concurrency: 3 }, () => {
                 const runs = await box.forgeRuns(apply_file);
                 assert.equal(runs.length, 3);
                 assert.ok(runs.every((run, i) => i === 0 || run.created_at_ms >= runs[i - 1]!.history.at(-1)!.at), 'each after the other');
+                assert.deepEqual(runs.map((run) => [run.inputs['component'], run.inputs['stack']]),
+                    [['cluster', 'y'], ['app', 'y'], ['smoke', 'y']], 'each is told who it is, unless the order says otherwise');
                 await box.clean({ intents: 7 + 3 });
             }));
 });
