@@ -529,6 +529,14 @@ int serve_main(int argc, char **argv)
 
 /* ---- the first of all ------------------------------------------------------------------------ */
 
+/* Before it counts: what nobody has seen is worth nothing to anybody. */
+static bool shown(str text, str otherwise, struct err *e)
+{
+    printf(PRI_STR "\n", FMT_STR(text));
+    return fflush(stdout) == 0 || fail(e, ERR_INTERNAL, "standard output takes nothing: " PRI_STR,
+                                       FMT_STR(otherwise));
+}
+
 /* The first token has to come from somewhere: whoever can write the database may have one. */
 static bool bootstrap_token(struct serve *s, struct db *db, struct err *e)
 {
@@ -537,9 +545,9 @@ static bool bootstrap_token(struct serve *s, struct db *db, struct err *e)
                       .name = STR("bootstrap"),
                       .role = STR("admin"),
                       .created_by = STR("bootstrap")};
-    if (!tokens_create(db, s->mem, &t, clock_utc_ms(), &text, e) || !db_commit(db, e))
+    if (!tokens_create(db, s->mem, &t, clock_utc_ms(), &text, e) ||
+        !shown(text, STR("a token that nobody has seen is not made"), e) || !db_commit(db, e))
         return false;
-    printf(PRI_STR "\n", FMT_STR(text));
     fprintf(stderr, "An admin token of workspace " PRI_STR ". It is not shown again.\n",
             FMT_STR(s->workspace));
     return true;
@@ -550,12 +558,13 @@ static bool bootstrap_link(struct serve *s, struct db *db, struct err *e)
 {
     struct invitation first;
     if (!split_listen(s, e) || !load_key(s, e) || !derive_keys(s, e) ||
-        !invitations_first(db, s->mem, s->workspace, true, clock_utc_ms(), &first, e) ||
-        !db_commit(db, e))
+        !invitations_first(db, s->mem, s->workspace, true, clock_utc_ms(), &first, e))
         return false;
     choose_public_url(s);
-    printf(PRI_STR "/welcome#code=" PRI_STR "\n", FMT_STR(s->public_url),
-           FMT_STR(invitation_code(s->mem, s->people_key, first.id)));
+    str link = arena_print(s->mem, PRI_STR "/welcome#code=" PRI_STR, FMT_STR(s->public_url),
+                           FMT_STR(invitation_code(s->mem, s->people_key, first.id)));
+    if (!shown(link, STR("earlier links work as before"), e) || !db_commit(db, e))
+        return false;
     fprintf(stderr,
             "Whoever opens it first makes an account that owns workspace " PRI_STR
             ". Earlier links do not work any more.\n",
@@ -563,8 +572,21 @@ static bool bootstrap_link(struct serve *s, struct db *db, struct err *e)
     return true;
 }
 
+static const char bootstrap_help[] =
+    "signalbox bootstrap [--link] [--config FILE] [--NAME=VALUE …]\n\n"
+    "Makes an admin token in the server's database and prints it, once.\n"
+    "--link: instead, a link; whoever opens it first makes an account that owns the workspace. Earlier "
+    "links end.\n\n"
+    "Settings are those of the server (signalbox serve --help), above all --database; for a link "
+    "--public_url, too.\n"
+    "An SQLite file is one process's: stop the server first. With PostgreSQL it may run.\n";
+
 int bootstrap_main(int argc, char **argv)
 {
+    if (argc == 1 && str_eq(str_of(argv[0]), STR("--help"))) {
+        printf("%s", bootstrap_help);
+        return 0;
+    }
     struct serve s = { .mem = arena_new((size_t)16 << 20, (size_t)64 << 20) };
     struct err e = { 0 };
     SCOPED(db) struct db *db = NULL;

@@ -204,15 +204,16 @@ static int unknown_verb(struct cli *c, str word)
 {
     str heads[64];
     size_t n = 0;
-    int code = help_group(c, word);
+    int code = help_group(word, c->edge->err);
     if (code >= 0)
         return code;
-    for (const struct verb *v = verbs; v->name && n + 2 < COUNT(heads); v++) {
+    for (const struct verb *v = verbs; v->name && n + 3 < COUNT(heads); v++) {
         str rest;
         heads[n++] = str_cut(str_of(v->name), ' ', &rest);
     }
     heads[n++] = STR("serve");
     heads[n++] = STR("bootstrap");
+    heads[n++] = STR("runner");
     str near = nearest_word(word, heads, n);
     if (near.len)
         say(c, "signalbox: there is no command " PRI_STR ": did you mean " PRI_STR "?\n",
@@ -251,17 +252,25 @@ static int run_verb(struct cli *c, int argc, char **argv)
     return c->verb->run(c);
 }
 
+static bool asks_help(str word)
+{
+    return str_eq(word, STR("--help")) || str_eq(word, STR("-h"));
+}
+
 static int run_words(struct cli *c, int argc, char **argv)
 {
     int words = 0;
     str first = argc > 1 ? str_of(argv[1]) : STR_NONE;
     if (argc < 2)
         return help_all(c, c->edge->err), err_exit(ERR_INVALID);
-    if (str_eq(first, STR("--help")) || str_eq(first, STR("-h")))
+    if (asks_help(first))
         return help_all(c, c->edge->out);
     if (str_eq(first, STR("--version")) || str_eq(first, STR("-V")))
         return verb_version(c);
     c->verb = verb_find(first, argc > 2 ? str_of(argv[2]) : STR_NONE, &words);
+    if (!c->verb && argc == 3 && asks_help(str_of(argv[2])) &&
+        help_group(first, c->edge->out) >= 0)
+        return 0;
     if (!c->verb)
         return unknown_verb(c, first);
     return run_verb(c, argc - 1 - words, argv + 1 + words);

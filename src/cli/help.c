@@ -46,7 +46,7 @@ int help_verb(struct cli *c, const struct verb *v, FILE *to)
     return 0;
 }
 
-int help_group(struct cli *c, str first)
+int help_group(str first, FILE *to)
 {
     bool any = false;
     for (const struct verb *v = verbs; v->name; v++) {
@@ -54,8 +54,8 @@ int help_group(struct cli *c, str first)
         if (!rest.len || !str_eq(head, first))
             continue;
         if (!any)
-            say(c, "signalbox " PRI_STR " what?\n\n", FMT_STR(first));
-        say(c, "  %-*s %s\n", NAME_WIDTH, v->name, v->line);
+            fprintf(to, "signalbox " PRI_STR " what?\n\n", FMT_STR(first));
+        fprintf(to, "  %-*s %s\n", NAME_WIDTH, v->name, v->line);
         any = true;
     }
     return any ? err_exit(ERR_INVALID) : -1;
@@ -74,9 +74,10 @@ int help_all(struct cli *c, FILE *to)
         "--dry-run\n\nCommands:\n");
     for (const struct verb *v = verbs; v->name; v++)
         fprintf(to, "  %-*s %s\n", NAME_WIDTH, v->name, v->line);
-    fprintf(to, "  %-*s %s\n  %-*s %s\n", NAME_WIDTH, "serve",
+    fprintf(to, "  %-*s %s\n  %-*s %s\n  %-*s %s\n", NAME_WIDTH, "serve",
             "The server itself: signalbox serve --help.", NAME_WIDTH, "bootstrap",
-            "The first admin token, made in the server's database.");
+            "The first admin token, made in the server's database.", NAME_WIDTH, "runner",
+            "Runs workflows of the atmos CLI on a machine of yours: signalbox runner --help.");
     fprintf(to, "\nsignalbox help <command> explains one. The server is found by SIGNALBOX_URL, "
                 "the token by SIGNALBOX_TOKEN.\n"
                 "Exit codes: 0 well, 1 the watched batch failed (10 cancelled, 11 superseded), 2 "
@@ -95,7 +96,7 @@ int verb_help(struct cli *c)
         verb_find(c->argument[0], c->argument_count > 1 ? c->argument[1] : STR_NONE, &words);
     if (v)
         return help_verb(c, v, c->edge->out);
-    int code = help_group(c, c->argument[0]);
+    int code = help_group(c->argument[0], c->edge->out);
     return code >= 0 ? 0
                      : usage(c, "there is no command " PRI_STR,
                              FMT_STR(safe(c, str_sub(c->argument[0], 0, 60))));
@@ -135,8 +136,9 @@ int verb_completion(struct cli *c)
     fprintf(to, "    \"repo \"*) all='list show set permissions add' ;;\n    \"token \"*) "
                 "all='create list revoke' ;;\n    \"secrets \"*) all='set set-value list rm' ;;\n"
                 "    \"runners \"*) all='set list rm' ;;\n    \"actions \"*) all='list show set "
-                "rm run' ;;\n    \"action-runs \"*) all='list show cancel' ;;\n    esac\n"
-                "    [ \"$COMP_CWORD\" -eq 1 ] && all='serve bootstrap");
+                "rm run' ;;\n    \"action-runs \"*) all='list show cancel' ;;\n    \"members \"*) "
+                "all='list invite invitations uninvite role rm' ;;\n    esac\n"
+                "    [ \"$COMP_CWORD\" -eq 1 ] && all='serve bootstrap runner");
     str last = STR_NONE;
     for (const struct verb *v = verbs; v->name; v++) {
         str rest, head = str_cut(str_of(v->name), ' ', &rest);

@@ -118,7 +118,7 @@ str nearest_word(str wrong, const str *words, size_t count); /* STR_NONE: none i
 /* help.c */
 int help_verb(struct cli *c, const struct verb *v, FILE *to);
 int help_all(struct cli *c, FILE *to);
-int help_group(struct cli *c, str first); /* verbs of two words; -1: no such group */
+int help_group(str first, FILE *to); /* verbs of two words; -1: no such group */
 
 /* connect.c: one request to the server */
 struct ask {

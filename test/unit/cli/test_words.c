@@ -133,6 +133,17 @@ static void help_shows_examples_first_and_every_option(void **state)
     }
 }
 
+static void a_group_asked_for_help_lists_its_verbs(void **state)
+{
+    static const char *const ways[][4] = {
+        {"repo", "--help"}, {"members", "-h"}, {"help", "token"}};
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        assert_int_equal(run_words(ways[i]), 0);
+        assert_has(rig.out, " what?\n\n");
+        assert_string_equal(rig.err, "");
+    }
+}
+
 static void no_verb_hides_a_common_option_and_no_letter_means_two_things(void **state)
 {
     for (const struct verb *v = verbs; v->name; v++)
@@ -427,6 +438,7 @@ int main(void)
         T(a_wrong_call_is_explained_and_asks_nothing),
         T(without_words_the_commands_are_listed),
         T(help_shows_examples_first_and_every_option),
+        T(a_group_asked_for_help_lists_its_verbs),
         T(no_verb_hides_a_common_option_and_no_letter_means_two_things),
         T(every_verb_is_in_the_documentation),
         T(options_may_stand_anywhere_and_be_joined),
