@@ -347,6 +347,11 @@ static bool dispatch_answered(struct step *s, const struct effect *f, struct act
     return n->outcome != RUNNER_LOST || !moved || want_stop(s, f->key, e);
 }
 
+bool runner_knows_no_such_run(const struct runner_news *n)
+{
+    return n->outcome == RUNNER_NOT_FOUND && str_eq(n->code, STR("unknown_run"));
+}
+
 static bool stop_answered(struct step *s, const struct effect *f, struct action_run_row *r,
                           const struct runner_news *n, struct err *e)
 {
@@ -354,12 +359,12 @@ static bool stop_answered(struct step *s, const struct effect *f, struct action_
     bool moved;
     if (passing(n->outcome) && f->attempts + 1 < STOP_TRIES_MAX)
         return again(s, f, &patient, n, e);
-    bool fine = n->outcome == RUNNER_OK || n->outcome == RUNNER_CONFLICT ||
-                n->outcome == RUNNER_NOT_FOUND;
+    bool lost = runner_knows_no_such_run(n);
+    bool fine = n->outcome == RUNNER_OK || n->outcome == RUNNER_CONFLICT || lost;
     if (!effect_end(s, f, !fine, n->message, e))
         return false;
-    /* It knows of no such run: nobody else will say how it ended. */
-    return n->outcome != RUNNER_NOT_FOUND || !r->stop_ms ||
+    /* Nobody else will say how it ended. */
+    return !lost || !r->stop_ms ||
            move(s, r, ACTION_STOPPED, STR("the runner does not know this run"), &moved, e);
 }
 

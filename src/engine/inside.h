@@ -397,6 +397,8 @@ struct runner_news {
     str message, code, memo;            /* memo: what went along when the call was prepared */
     struct json result;
 };
+/* In its own words: a 404 alone may be of a proxy, or of a runner that has no such route. */
+bool runner_knows_no_such_run(const struct runner_news *n);
 bool action_start(struct step *s, struct json order, const struct orderer *by, str *note,
                   struct err *e);
 bool action_stop(struct step *s, struct json order, const struct orderer *by, str *note,

@@ -452,19 +452,13 @@ static bool no_for_good(struct step *s, const struct effect *f, const struct run
                   maybe_there, e);
 }
 
-/* In its own words: a 404 alone may be of a proxy, or of a runner that has no such route. */
-static bool knows_no_such_run(const struct runner_news *n)
-{
-    return n->outcome == RUNNER_NOT_FOUND && str_eq(n->code, STR("unknown_run"));
-}
-
 /* It was not wanted any more, and what may have arrived was told to stop. */
 static bool stop_instead(struct step *s, const struct effect *f, const struct run_row *r,
                          const struct runner_news *n, struct err *e)
 {
     if (passing(n->outcome))
         return later(s, f, n, e);
-    if (knows_no_such_run(n))
+    if (runner_knows_no_such_run(n))
         return put_back(s, f, r, n, e);
     if (n->outcome != RUNNER_OK && n->outcome != RUNNER_CONFLICT)
         return no_for_good(s, f, r, n, false, e);
@@ -517,7 +511,7 @@ static bool cancel_answered(struct step *s, const struct effect *f, struct run_r
     str ignored;
     if (passing(n->outcome) && f->attempts + 1 < STOP_TRIES_MAX)
         return later(s, f, n, e);
-    bool lost = knows_no_such_run(n);
+    bool lost = runner_knows_no_such_run(n);
     bool fine = n->outcome == RUNNER_OK || n->outcome == RUNNER_CONFLICT || lost;
     if (!effect_end(s, f, !fine, n->message, e) || r->ended_ms)
         return e->code == ERR_NONE;
@@ -536,7 +530,7 @@ static bool poll_answered(struct step *s, const struct effect *f, struct run_row
                           const struct runner_news *n, struct err *e)
 {
     str state = json_str(json_get(n->result, STR("state")), s->mem), ignored;
-    bool lost = knows_no_such_run(n);
+    bool lost = runner_knows_no_such_run(n);
     bool over = str_eq(state, STR("succeeded")) || str_eq(state, STR("failed"));
     if (!effect_end(s, f, n->outcome != RUNNER_OK && !lost && !passing(n->outcome), n->message, e) ||
         r->ended_ms)

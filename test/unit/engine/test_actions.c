@@ -301,9 +301,26 @@ static void a_run_that_was_lost_over_there_ends_with_the_stop(void **state)
     GIVEN(w);
     set_off(w);
     until(w, 1, RUNNING);
+    runner.code = "unknown_run";
     runner.next[runner.nexts++] = RUNNER_NOT_FOUND;
     stop_run(w, false);
     until(w, 1, IN("cancelled"));
+    world_stop(w);
+}
+
+/* A 404 without the runner's words: of a proxy, or of a runner that has no such route. */
+static void a_stop_that_finds_no_page_has_stopped_nothing(void **state)
+{
+    GIVEN(w);
+    set_off(w);
+    until(w, 1, RUNNING);
+    runner.next[runner.nexts++] = RUNNER_NOT_FOUND;
+    stop_run(w, false);
+    until(w, 1, "select count(*) from effect where kind = 'action_cancel' and state <> 0");
+    until(w, 1, RUNNING);
+    reports(w, "succeeded", false);
+    until(w, 0, RUNNING);
+    until(w, 0, IN("cancelled"));
     world_stop(w);
 }
 
@@ -380,6 +397,7 @@ int main(int argc, char **argv)
         BOTH(a_stop_between_two_attempts_sends_no_third),
         BOTH(a_stop_is_repeated_until_somebody_hears_it),
         BOTH(a_run_that_was_lost_over_there_ends_with_the_stop),
+        BOTH(a_stop_that_finds_no_page_has_stopped_nothing),
         BOTH(a_run_without_its_secret_fails),
         BOTH(a_secret_that_was_sealed_with_another_key_fails_its_run),
         BOTH(the_same_order_twice_is_one_run),
