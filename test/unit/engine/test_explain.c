@@ -285,7 +285,7 @@ static void without_the_app_nothing_is_sent_and_that_is_said_first(void **state)
     w->files_away = true;
     opened(w);
     uploaded(w, 1);
-    world_settings(w, NULL, "removed_ms = 5");
+    world_settings(w, NULL, "update repository set removed_ms = 5 where id = 1");
     struct reasons r = explain_now(w, -1);
     assert_int_equal(r.at[0].code, REASON_APP_GONE);
     has(w, &r, REASON_APP_GONE, "removed from acme/infra");

@@ -304,11 +304,11 @@ static void an_app_that_is_away_frees_nothing_until_it_is_back(void **state)
     world_settings(w, THRESHOLD, NULL);
     open_with(w, 3);
     until(w, 1, HELD);
-    world_settings(w, "{}", "removed_ms = 5");
+    world_settings(w, "{}", "update repository set removed_ms = 5 where id = 1");
     world_pull(w, "edited", 7, "head0", false, 120);
     until(w, 1, HELD);
     then_nothing_was_sent(w, 0);
-    world_settings(w, NULL, "removed_ms = null");
+    world_settings(w, NULL, "update repository set removed_ms = null where id = 1");
     until(w, 3, GOING);
     world_stop(w);
 }

@@ -573,10 +573,11 @@ struct settings_job { const char *json, *more; };
 static bool settings_body(struct db *db, struct arena *mem, void *arg, struct err *e)
 {
     struct settings_job *x = arg;
+    (void)mem;
     if (x->json && !db_exec(db, e, NULL, "update repository set settings = $1 where id = 1",
                             ARGS(A(str_of(x->json)))))
         return false;
-    return !x->more || db_exec_(db, e, NULL, arena_print(mem, "update repository set %s where id = 1", x->more).ptr, NULL, 0);
+    return !x->more || db_exec_(db, e, NULL, x->more, NO_ARGS);
 }
 
 void world_settings(struct world *w, const char *json, const char *more)

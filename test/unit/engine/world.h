@@ -97,7 +97,7 @@ void world_pull(struct world *w, const char *action, int number, const char *hea
                 int64_t at_s);
 /*
  * Settings as the API would store them (NULL: as they are); the lane reads its repository again.
- * more: what else is set in its row, NULL: nothing.
+ * more: a statement besides, NULL: none. A literal: statements are known by their address.
  */
 void world_settings(struct world *w, const char *json, const char *more);
 /* The document of `count` stacks that wait for nothing: plan.yaml, and apply.yaml once merged. */
