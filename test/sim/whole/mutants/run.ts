@@ -187,7 +187,7 @@ const bugs: Bug[] = [
     },
     {
         name: 'any page that is not there is a run that is not there',
-        file: 'src/engine/node_runner.c',
+        file: 'src/engine/actions.c',
         from: 'return n->outcome == RUNNER_NOT_FOUND && str_eq(n->code, STR("unknown_run"));',
         to: 'return n->outcome == RUNNER_NOT_FOUND;',
         seed: 13,
