@@ -323,7 +323,7 @@ for (const kind of databases)
         it('ends a run that the runner does not know', async () => {
             const run = await started(await given());
             await until(run, 'running');
-            runner.nextCancel.push({ status: 404, body: { error: 'not_found' } });
+            runner.nextCancel.push({ status: 404, body: { error: 'unknown_run' } });
             await house.ok('DELETE', `/api/v1/action-runs/${run}`);
             await until(run, 'cancelled');
         });
