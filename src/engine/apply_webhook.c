@@ -194,7 +194,8 @@ static bool take_activity(struct step *s, const struct change *c, const struct f
         *note = STR("from a fork: its code would run with secrets (setting fork_dispatch)");
         return change_events_end(s->db, ev.id, STR("ignored"), STR_NONE, *note, e);
     }
-    if (str_eq(c->state, STR("closed")) && !str_eq(v->activity, STR("closed"))) {
+    if (str_eq(c->kind, STR("pull_request")) && str_eq(c->state, STR("closed")) &&
+        !str_eq(v->activity, STR("closed"))) {
         *note = STR("the pull request is closed");
         return change_events_end(s->db, ev.id, STR("ignored"), STR_NONE, *note, e);
     }

@@ -759,6 +759,16 @@ static void a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag(void **
     world_stop(w);
 }
 
+static void a_release_that_is_withdrawn_is_no_closed_pull_request(void **state)
+{
+    GIVEN(w);
+    release(w, "published", 1);
+    release(w, "unpublished", 2);
+    until(w, 1, "select count(*) from change where kind = 'release' and state = 'closed'");
+    until(w, 1, "select count(*) from change_event where activity = 'unpublished' and note like 'no upload for this head yet%'");
+    world_stop(w);
+}
+
 static void a_lost_merge_webhook_is_found_by_asking(void **state)
 {
     GIVEN(w);
@@ -1068,6 +1078,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_a_webhook_comes_to_is_read_from_its_payload),
         BOTH(a_review_is_left_only_where_it_was_asked_for),
         BOTH(a_release_is_one_batch_with_a_check_at_the_commit_of_its_tag),
+        BOTH(a_release_that_is_withdrawn_is_no_closed_pull_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
