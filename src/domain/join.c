@@ -169,6 +169,11 @@ static str served_activity(const struct seen *s)
     return s->newest_joined.len ? s->newest_joined : usual_activity(s);
 }
 
+static bool is_given_up(const struct seen *s)
+{
+    return s->c->kind == CHANGE_PULL_REQUEST && !s->merged && !s->c->open;
+}
+
 /* No event of this head. */
 static struct join join_unknown_head(const struct seen *s)
 {
@@ -178,7 +183,7 @@ static struct join join_unknown_head(const struct seen *s)
     /* The head is known, its event is not: a webhook was lost, or the App is new here. */
     if (!s->asked)
         return ask("the commit is known, but the event that belongs to the upload is missing");
-    if (s->c->kind == CHANGE_PULL_REQUEST && !s->merged && !s->c->open)
+    if (is_given_up(s))
         return none("the pull request was closed");
     return answer(JOIN_AGAIN, 0, usual_activity(s), "the webhook of the event is missing");
 }
@@ -235,7 +240,7 @@ static struct join join_pull(const struct seen *s)
     /* An older head: its plans would be superseded in the moment they are made. */
     if (s->c->head_sha.len && !str_eq(s->u->head_sha, s->c->head_sha))
         return none("a newer commit of the pull request has taken this one's place");
-    if (!s->merged && !s->c->open)
+    if (is_given_up(s))
         return join_closed(s);
     if (s->same_run)
         return join_same_run(s);

@@ -222,7 +222,8 @@ static bool end_lock_seen(struct step *s, const struct node_row *n, int64_t toke
         return fail(e, ERR_CONFLICT,
                     PRI_STR " in " PRI_STR " is locked" PRI_STR ": this is another lock (token "
                             "%lld) than the one you saw; nothing was changed",
-                    FMT_STR(n->component), FMT_STR(n->stack), FMT_STR(lock_words(s->mem, l->actor, l->expires_ms, l->message, 200)),
+                    FMT_STR(n->component), FMT_STR(n->stack),
+                    FMT_STR(lock_words(s->mem, l->actor, l->expires_ms, l->message, 200)),
                     (long long)l->token);
     return *ended || gate_kind(n->gate) == GATE_LOCK ||
            fail(e, ERR_CONFLICT,
